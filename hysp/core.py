@@ -17,14 +17,15 @@ class HyspError(ValueError):
 # %% ../nbs/00_core.ipynb #827242a7
 def pick(
     name:str, # The name that was asked for
-    known, # The names there are: an iterable of strings, or a dict, whose value is returned
+    known, # The names there are: a collection of strings, or a dict, whose value is returned
     what:str='name' # What the names stand for, used in the message
 ): # `known[name]` for a dict, else `name`
     "Look up `name`; where there is none, raise `HyspError` with the nearest one"
     if name in known: return known[name] if isinstance(known, dict) else name
-    near = difflib.get_close_matches(str(name), list(known), n=1, cutoff=.4)
+    near = difflib.get_close_matches(str(name), map(str, known), n=1, cutoff=.4)
     hint = f"; did you mean '{near[0]}'?" if near else ''
-    raise HyspError(f"unknown {what} '{name}'{hint} (known: {', '.join(known)})")
+    listed = f" (known: {', '.join(map(str, known))})" if not near or len(known)<=12 else ''
+    raise HyspError(f"unknown {what} '{name}'{hint}{listed}")
 
 # %% ../nbs/00_core.ipynb #78c94661
 def _sync_dir(path):

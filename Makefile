@@ -1,0 +1,58 @@
+# make demo · make test · make lab — each makes .venv once (again only when settings.ini, setup.py, pyproject.toml or constraints.txt changed).
+# PYTHON=/path/to/python3.12 chooses another Python; ARGS='--seed 1' is handed to `hysp demo` and to pytest.
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt --editable
+METADATA := settings.ini setup.py pyproject.toml constraints.txt
+SHELL := /bin/bash
+
+.PHONY: demo test lab export in-sync lint notebooks pytest clean
+
+demo: .venv/.installed
+	$(BIN)/hysp demo $(ARGS)
+
+test: in-sync lint notebooks pytest
+
+lab: .venv/.installed-dev
+	$(BIN)/jupyter lab nbs/tutorials
+
+# After an edit: strip the notebooks and write the package from them
+export: .venv/.installed-dev
+	PATH="$(CURDIR)/$(BIN):$$PATH"; nbdev_clean && nbdev_export
+
+# The same in a copy, which then must equal what is here: true in a fresh clone and with uncommitted work alike
+in-sync: .venv/.installed-dev
+	@echo 'Notebooks clean, package in sync'
+	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && PATH="$(CURDIR)/$(BIN):$$PATH" && \
+	cp -R settings.ini nbs hysp "$$copy" && (cd "$$copy" && nbdev_clean && nbdev_export) && \
+	for o in nbs hysp; do diff -ru -x __pycache__ -x .ipynb_checkpoints -x .virtual_documents $$o "$$copy/$$o" || bad=1; done && \
+	if [ "$$bad" ]; then echo 'The lines above differ (-: as it is, +: as it should be). `make export` mends that.' >&2; exit 1; fi
+
+lint: .venv/.installed-dev
+	$(BIN)/ruff check
+
+notebooks: .venv/.installed-dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 nbdev_test --n_workers 2
+
+pytest: .venv/.installed-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+clean:
+	rm -rf .venv build hysp.egg-info
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	{ echo "hysp needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not there); name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo 'no venv could be made; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+	@touch $@
+
+.venv/.installed: $(METADATA) | .venv/.python
+	@echo 'Installing hysp into .venv (once; a few minutes the first time)'
+	@$(PIP) .
+	@touch $@
+
+.venv/.installed-dev: $(METADATA) | .venv/.python
+	@echo 'Installing hysp and its development tools into .venv (once; a few minutes the first time)'
+	@$(PIP) '.[dev]'
+	@touch .venv/.installed $@

@@ -1,0 +1,211 @@
+"The standalone page in a real browser, and what a notebook would drown in"
+import base64, json, re, shutil, zlib
+from html.parser import HTMLParser
+import numpy as np, pytest
+import matplotlib
+matplotlib.use('agg')
+import matplotlib.pyplot as plt
+from hysp.core import HyspError
+from hysp.plot import (class_style, disk_figure, geodesic_arc, pack_clips, palette, plot_confusion, plot_curves, plot_disk, plot_radius, plot_skeleton,
+                       radius_accuracy, report_page, skeleton_animation, skeleton_player, skeleton_strip)
+from hysp.skeleton import layouts
+
+CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
+FLAGS = '--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --use-gl=swiftshader --enable-unsafe-swiftshader'
+NASTY = ['</script><script>window.hacked=1</script>', '<img src=x onerror="window.hacked=1">', '<b>bold</b> & "quoted"', 'Ünïcode \u2028 line']
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close('all')
+
+def made_up(n=120, classes=12, frames=20, seed=0):
+    "A cloud on the disk; every other clip moves, every fourth has two people"
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n)%classes
+    radius = .15+.8*rng.random(n)
+    angle = 2*np.pi*labels/classes+.25*rng.normal(size=n)
+    rest = rng.normal(0, .3, (3,1,25,1)); rest[1] += np.linspace(-1, .7, 25)[:,None]
+    x = np.tile(rest, (n,1,frames,1,2))*1.
+    x += .25*np.sin(np.linspace(0, 2*np.pi, frames))[:,None,None]*(np.arange(25)%4==0)[:,None]
+    x[np.arange(n)%4>0,...,1] = 0
+    return dict(points=np.stack([radius*np.cos(angle), radius*np.sin(angle)], 1), labels=labels, radius=radius, correct=rng.random(n)<radius, clips=x.astype(np.float32))
+
+def columns(n=30):
+    e = np.arange(n); lam = ((e-5)/8).clip(0, 1)
+    return {'epoch':e, 'loss':3*np.exp(-e/9), 'loss_euc':np.where(lam<1, np.exp(-e/9), np.nan), 'loss_hyp':2*np.exp(-e/9), 'lambda':lam, 'radius':1-np.exp(-e/5), 'lr':1e-3*.9**e}
+
+@pytest.fixture(scope='module')
+def page(tmp_path_factory):
+    names = NASTY+[f'class {i}' for i in range(4, 12)]
+    return report_page(tmp_path_factory.mktemp('page')/'page.html', title='A page <of> made-up clips', subtitle='& more', class_names=names, names=[f'{NASTY[i%4]} {i}' for i in range(120)],
+                       layout='ntu-rgb+d', curves=columns(), notes=['<script>window.hacked=1</script>'], table=[dict(method='HYSP', knn=81.5, seconds=9), dict(method=NASTY[1], knn=60., seconds=None)], **made_up())
+
+@pytest.fixture(scope='module')
+def browser():
+    api = pytest.importorskip('playwright.sync_api', reason='needs playwright')
+    if CHROMIUM is None: pytest.skip('needs chromium (apt-get install chromium)')
+    with api.sync_playwright() as p:
+        b = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        yield b
+        b.close()
+
+def visit(browser, page, **context):
+    "The opened page and the list of what went wrong: console errors, exceptions, requests that leave the machine"
+    for old in browser.contexts: old.close()
+    tab,wrong = browser.new_context(**{'viewport':dict(width=1280, height=800), **context}).new_page(),[]
+    tab.on('console', lambda m: m.type=='error' and wrong.append(m.text))
+    tab.on('pageerror', lambda e: wrong.append(str(e)))
+    tab.on('request', lambda r: r.url.split(':')[0] in ('file','data','blob') or wrong.append(r.url))
+    tab.goto(page.as_uri())
+    tab.wait_for_selector('html[data-ready=yes]', timeout=60_000)
+    return tab,wrong
+
+WHERE = """k => { const g = document.getElementById('disk'), b = g.getBoundingClientRect(), l = g._fullLayout
+    const t = g.data.find(o => o.customdata && o.customdata.includes(k)), i = t.customdata.indexOf(k)
+    return [b.x+l.xaxis._offset+l.xaxis.l2p(t.x[i]), b.y+l.yaxis._offset+l.yaxis.l2p(t.y[i])] }"""
+PIXELS = "() => document.getElementById('skeleton').toDataURL()"
+
+def hover(tab, k):
+    x,y = tab.evaluate(WHERE, k)
+    tab.mouse.move(x-60, y-60); tab.mouse.move(x, y, steps=5)
+    tab.wait_for_selector('#tooltip:not([hidden])', timeout=10_000)
+
+def lonely(points):
+    "The point farthest from its nearest neighbour: the mouse cannot miss it"
+    d = np.linalg.norm(points[:,None]-points[None], axis=-1); np.fill_diagonal(d, 9)
+    return int(d.min(1).argmax())
+
+def test_page_in_browser(browser, page):
+    tab,wrong = visit(browser, page)
+    d,k = made_up(),lonely(made_up()['points'])
+    dots = tab.evaluate("() => document.getElementById('disk').data.filter(o => o.customdata).map(o => [o.type, o.x.length])")
+    assert sum(n for _,n in dots)==120 and len(dots)==12 and {t for t,_ in dots}<={'scattergl','scatter'}
+    hover(tab, k)
+    tip = tab.inner_text('#tooltip')
+    name = (NASTY+[f'class {i}' for i in range(4, 12)])[d['labels'][k]]
+    assert re.sub(r'\s', '', name) in re.sub(r'\s', '', tip) and f"radius {d['radius'][k]:.3f}" in tip
+    assert tab.inner_text('#clip-facts .verdict')[2:]==('recognised' if d['correct'][k] else 'not recognised')
+    seen = {tab.evaluate(PIXELS)}
+    for _ in range(20):
+        tab.wait_for_timeout(150); seen.add(tab.evaluate(PIXELS))
+        if len(seen)>2: break
+    assert len(seen)>2, 'the skeleton stands still'
+    tab.click('#play')
+    still = tab.evaluate(PIXELS); tab.wait_for_timeout(300)
+    assert tab.evaluate(PIXELS)==still, 'the skeleton moves on while paused'
+    assert not tab.evaluate('() => window.hacked') and wrong==[]
+
+def test_page_filters(browser, page):
+    tab,wrong = visit(browser, page)
+    shown = "() => document.getElementById('disk').data.filter(o => o.customdata && o.visible !== false).map(o => o.meta.label)"
+    tab.click('#legend button >> nth=0')
+    assert tab.evaluate(shown)==list(range(1, 12)) and tab.get_attribute('#legend button >> nth=0', 'aria-pressed')=='false'
+    tab.click('#show-none'); assert tab.evaluate(shown)==[]
+    tab.click('#show-all'); assert len(tab.evaluate(shown))==12
+    before = tab.evaluate(WHERE, 5)
+    tab.click('#scale [data-value=distance]')
+    r = tab.evaluate("() => { const d = document.getElementById('disk').data.filter(o => o.customdata), out = []; d.forEach(o => o.customdata.forEach((k, i) => out[k] = Math.hypot(o.x[i], o.y[i]))); return out }")
+    radius = made_up()['radius']; far = 2*np.arctanh(radius)
+    assert tab.evaluate(WHERE, 5)!=before
+    np.testing.assert_allclose(r, far/np.ceil(far.max()), rtol=1e-6)
+    tab.click('#which [data-value=wrong]')
+    bright = tab.evaluate("() => document.getElementById('disk').data.filter(o => o.customdata).map(o => o.marker.opacity.filter(a => a > .5).length).reduce((a, b) => a+b)")
+    assert bright==(~made_up()['correct']).sum() and wrong==[]
+
+@pytest.mark.parametrize('width,scheme', [(1280,'dark'),(2560,'light'),(640,'light')])
+def test_page_fits(browser, page, width, scheme):
+    tab,wrong = visit(browser, page, viewport=dict(width=width, height=max(720, width*9//16)), color_scheme=scheme)
+    assert tab.evaluate('() => document.documentElement.scrollWidth<=innerWidth'), 'the page scrolls sideways'
+    disk = tab.evaluate("() => { const b = document.getElementById('disk').getBoundingClientRect(); return [b.width, b.height] }")
+    assert disk[0]==pytest.approx(disk[1], abs=1) and disk[0]>.4*width
+    light = tab.evaluate("() => getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number).reduce((a, b) => a+b)")
+    assert light>600 if scheme=='light' else light<150
+    assert wrong==[]
+
+def test_page_with_the_least(browser, tmp_path):
+    d = made_up(30)
+    tab,wrong = visit(browser, report_page(tmp_path/'least.html', title='Least', points=d['points'], labels=d['labels']))
+    assert tab.is_hidden('#player') and tab.is_hidden('#radius-card') and tab.is_hidden('#table-card') and wrong==[]
+
+def test_page_of_an_empty_clip(browser, tmp_path):
+    d = made_up(3); d['clips'][:] = 0
+    tab,wrong = visit(browser, report_page(tmp_path/'empty.html', title='Empty', layout='ntu-rgb+d', **d))
+    assert wrong==[]
+
+class Scripts(HTMLParser):
+    def __init__(self): super().__init__(); self.tags,self.links = [],[]
+    def handle_starttag(self, tag, attrs): self.tags.append(tag); self.links += [v for k,v in attrs if k in ('src','href')]
+
+def test_page_is_one_safe_file(page):
+    p = Scripts(); p.feed(page.read_text('utf-8'))
+    assert p.tags.count('script')==4 and 'img' not in p.tags and p.links==['data:,']
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text('utf-8'), re.S)[1])
+    assert data['class_names'][:4]==NASTY and data['curves']['data'][1]['y'][-1] is None
+    assert len(list(page.parent.iterdir()))==1
+
+def test_thousand_clips_stay_small(tmp_path):
+    d = made_up(1000, frames=25); rng = np.random.default_rng(0)
+    d['clips'] += (rng.normal(0, .01, d['clips'].shape)*(d['clips']!=0)).astype(np.float32)
+    f = report_page(tmp_path/'big.html', title='Big', layout='ntu-rgb+d', **d)
+    assert f.stat().st_size<10e6
+
+@pytest.mark.parametrize('name', list(layouts))
+def test_every_layout(name, tmp_path):
+    v = len(layouts[name]); x = np.random.default_rng(0).normal(size=(3,6,v,2)).astype(np.float32)
+    x[1] += 5*np.arange(2) # apart, so that nothing is moved
+    packed = pack_clips([x, x*0], name)
+    back = np.frombuffer(zlib.decompress(base64.b64decode(packed['data'])), '<i2').reshape(2,6,v,3).cumsum(1, dtype=np.int16)*packed['step']
+    np.testing.assert_allclose(back, x.transpose(3,1,2,0), atol=.51*packed['step'])
+    assert packed['bodies']==[2,0]
+    assert len(skeleton_strip(x, name, 4).texts)==4 and len(plot_skeleton(x[:,0], name).lines)==2*(v-1)
+    assert len(skeleton_player(x, name).frames)==6
+    skeleton_animation(x, name).save(tmp_path/'clip.gif', writer='pillow')
+    assert (tmp_path/'clip.gif').read_bytes()[:3]==b'GIF'
+
+def test_colours_do_not_repeat():
+    assert len({class_style(k) for k in range(120)})==120 and len(set(palette))==10
+
+@pytest.mark.parametrize('c', [.5,1.,2.])
+def test_rings_are_at_their_distance(c):
+    ax = plot_disk([[0,0]], c=c)
+    radii = [p.radius for p in ax.patches if hasattr(p, 'radius')][2:]
+    np.testing.assert_allclose(2/c**.5*np.arctanh(radii), [1,2,3,4], rtol=1e-12)
+
+def test_geodesic_is_shortest():
+    rng = np.random.default_rng(0)
+    dist = lambda a,b: np.arccosh(1+2*((a-b)**2).sum(-1)/((1-(a**2).sum(-1))*(1-(b**2).sum(-1))))
+    for _ in range(20):
+        a,b = (o*.97/max(1, np.linalg.norm(o)) for o in rng.normal(0, .6, (2,2)))
+        arc = geodesic_arc(a, b, 33)
+        steps = dist(arc[1:], arc[:-1])
+        np.testing.assert_allclose(steps.sum(), dist(a, b), rtol=1e-6); np.testing.assert_allclose(steps, steps.mean(), rtol=1e-4)
+    assert np.isfinite(geodesic_arc([.3,.1], [.3,.1])).all()
+
+def test_radius_bins_hold_every_clip_once():
+    rng = np.random.default_rng(0)
+    for r in (rng.random(997), np.round(rng.random(500), 1), np.zeros(7), np.array([.5])):
+        ok = rng.random(len(r))<r; b = radius_accuracy(r, ok)
+        assert b['count'].sum()==len(r) and b['correct'].sum()==ok.sum() and (b['low'][1:]>b['high'][:-1]).all()
+        assert ((b['interval_low']<=b['accuracy']+1e-12)&(b['accuracy']<=b['interval_high']+1e-12)).all()
+
+def test_tensors_are_taken():
+    torch = pytest.importorskip('torch'); d = made_up(40)
+    t = {k: torch.tensor(v, requires_grad=v.dtype.kind=='f') for k,v in d.items()}
+    plot_disk(t['points'], t['labels'], correct=t['correct']); plot_radius(t['radius'], t['correct']); disk_figure(t['points'], t['labels'])
+    assert pack_clips(t['clips'][:2], 'ntu-rgb+d')['bodies']==[2,1]
+
+@pytest.mark.parametrize('call,words', [
+    (lambda: plot_disk(np.zeros((3,4))), 'shape (N,2)'), (lambda: plot_disk([[0,0],[3,0]]), 'point 1 lies outside'), (lambda: plot_disk([[np.nan,0]]), 'point 0'),
+    (lambda: plot_disk([[0,0]], [1], ['only']), '1 class names'), (lambda: plot_disk([[0,0]], [1,2]), 'one label each'), (lambda: plot_disk([[0,0]], scale='log'), "unknown scale 'log'"),
+    (lambda: plot_disk([[0,0]], [0], correct=[1,1]), 'one truth value each'), (lambda: plot_confusion(np.zeros((2,3))), 'square'), (lambda: plot_curves('nowhere.csv'), 'no metrics at nowhere.csv'),
+    (lambda: radius_accuracy([], []), 'same length'), (lambda: skeleton_strip(np.full((3,4,25,1), np.nan), 'ntu-rgb+d'), 'NaN'), (lambda: skeleton_strip(np.ones((3,4,25,1)), 'ntu'), "unknown layout 'ntu'"),
+    (lambda: plot_skeleton(np.ones((3,25)), 'ntu-rgb+d', up='w'), "unknown up 'w'"), (lambda: pack_clips([], 'ntu-rgb+d'), 'no clips'),
+    (lambda: report_page('x.html', title='', points=[[0,0]], labels=[0], clips=np.ones((1,3,2,25,1))), 'needs the layout'), (lambda: report_page('no/such/x.html', title='', points=[[0,0]], labels=[0]), 'cannot write')])
+def test_errors_are_clear(call, words):
+    with pytest.raises(HyspError, match=re.escape(words)): call()
+
+def test_long_names_do_not_squeeze_the_disk():
+    ax = plot_disk(np.zeros((20,2)), np.arange(20), ['standing shoulder internal-external rotation, incorrect']*20)
+    ax.figure.canvas.draw()
+    assert ax.get_window_extent().height>.8*ax.figure.bbox.height
