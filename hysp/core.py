@@ -6,7 +6,7 @@
 __all__ = ['HyspError', 'pick', 'atomic_write', 'atomic_dir', 'checksum']
 
 # %% ../nbs/00_core.ipynb #8d040e71
-import difflib, hashlib, os, shutil, tempfile
+import difflib, hashlib, os, shutil
 from contextlib import contextmanager
 from pathlib import Path
 

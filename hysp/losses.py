@@ -6,7 +6,6 @@
 __all__ = ['cosine_dist', 'hyperbolic_dist', 'mix']
 
 # %% ../nbs/30_losses.ipynb #cc74df40
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 from .core import HyspError
