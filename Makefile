@@ -7,7 +7,7 @@ PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint const
 METADATA := settings.ini setup.py pyproject.toml constraints.txt
 SHELL := /bin/bash
 
-.PHONY: demo test lab export in-sync lint notebooks pytest clean
+.PHONY: demo test lab export readme pictures in-sync lint notebooks pytest clean
 
 demo: .venv/.installed
 	$(BIN)/hysp demo $(ARGS)
@@ -17,16 +17,24 @@ test: in-sync lint notebooks pytest
 lab: .venv/.installed-dev
 	$(BIN)/jupyter lab nbs/tutorials
 
-# After an edit: strip the notebooks and write the package from them
+# After an edit: strip the notebooks and write the package and README.md from them
 export: .venv/.installed-dev
-	PATH="$(CURDIR)/$(BIN):$$PATH"; nbdev_clean && nbdev_export
+	PATH="$(CURDIR)/$(BIN):$$PATH"; nbdev_clean && nbdev_export && python bench/readme.py
+
+# README.md alone, from nbs/index.ipynb
+readme: .venv/.python
+	$(BIN)/python bench/readme.py
+
+# Its picture, from the run of `make demo`, or from another: make pictures RUN=runs/uiprmd
+pictures: .venv/.installed
+	$(BIN)/python bench/pictures.py $(RUN)
 
 # The same in a copy, which then must equal what is here: true in a fresh clone and with uncommitted work alike
 in-sync: .venv/.installed-dev
-	@echo 'Notebooks clean, package in sync'
+	@echo 'Notebooks clean, package and README.md in sync'
 	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && PATH="$(CURDIR)/$(BIN):$$PATH" && \
-	cp -R settings.ini nbs hysp "$$copy" && (cd "$$copy" && nbdev_clean && nbdev_export) && \
-	for o in nbs hysp; do diff -ru -x __pycache__ -x .ipynb_checkpoints -x .virtual_documents $$o "$$copy/$$o" || bad=1; done && \
+	cp -R settings.ini nbs hysp bench "$$copy" && (cd "$$copy" && nbdev_clean && nbdev_export && python bench/readme.py) && \
+	for o in nbs hysp README.md; do diff -ru -x __pycache__ -x .ipynb_checkpoints -x .virtual_documents $$o "$$copy/$$o" || bad=1; done && \
 	if [ "$$bad" ]; then echo 'The lines above differ (-: as it is, +: as it should be). `make export` mends that.' >&2; exit 1; fi
 
 lint: .venv/.installed-dev

@@ -31,9 +31,11 @@ def load_weights(
     "Read tensors and their description; nothing is executed"
     if not Path(path).is_file(): raise HyspError(f'no checkpoint at {path}')
     try:
-        with safe_open(path, 'pt') as f: return {k: f.get_tensor(k) for k in f.keys()}, json.loads((f.metadata() or {})['hysp'])
+        with safe_open(path, 'pt') as f: state,about = {k: f.get_tensor(k) for k in f.keys()},json.loads((f.metadata() or {}).get('hysp', '0'))
     except (SafetensorError, OSError) as e: raise HyspError(f'{path} is not a whole safetensors file ({e}); copy or train it again') from e
-    except (KeyError, json.JSONDecodeError) as e: raise HyspError(f'{path} has no description written by hysp') from e
+    except json.JSONDecodeError: about = None
+    if not isinstance(about, dict): raise HyspError(f'{path} has no description written by hysp')
+    return state,about
 
 # %% ../nbs/50_checkpoint.ipynb #878d7faa
 def save_state(
@@ -53,5 +55,6 @@ def load_state(
     if not Path(path).is_file(): raise HyspError(f'no saved state at {path}')
     try: return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as e:
-        raise HyspError(f'{path} holds more than numbers and would run code when loaded; it is refused') from e
-    except (RuntimeError, EOFError, OSError) as e: raise HyspError(f'{path} is damaged ({str(e).splitlines()[0]})') from e
+        raise HyspError(f'{path} is no saved state, or one that would run code when loaded; it is refused: move it away to begin anew') from e
+    except Exception as e: # which one depends on the byte that is wrong
+        raise HyspError(f'{path} is damaged ({(str(e) or type(e).__name__).splitlines()[0]}); move it away to begin anew') from e

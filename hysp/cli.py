@@ -102,7 +102,7 @@ def _run_info(path):
 
 # %% ../nbs/81_cli.ipynb #dc35aedc
 commands = dict(prepare=Prepare, synth=Synth, pretrain=Pretrain, evaluate=Evaluate, demo=Demo, info=Info)
-configurable = dict(pretrain='[CONFIG]', demo='[CONFIG]', evaluate='[--config CONFIG]') # by how each is told which
+configurable = dict(pretrain='[CONFIG]', evaluate='[--config CONFIG]') # by how each is told which
 
 # %% ../nbs/81_cli.ipynb #1e5901a5
 def _take_config(name, args):

@@ -27,6 +27,16 @@ def weights_hash(
     for k,v in model.state_dict().items(): h.update(k.encode()); h.update(v.detach().cpu().contiguous().numpy().tobytes())
     return h.hexdigest()[:16]
 
+# %% ../nbs/60_evaluate.ipynb #688c8704
+def _file_name(encoder, data, stream):
+    "Tells features from all others: weights, clips and their places, split, stream, and what else the encoder goes by"
+    rest = hashlib.sha256(repr((data.names, data.layout, getattr(encoder, 'pool', None))).encode()).hexdigest()
+    return '-'.join([weights_hash(encoder), data.checksum[:16], data.split.replace('/','_'), rest[:8], stream])+'.npy'
+
+def _kept(path):
+    try: return torch.from_numpy(np.load(path, allow_pickle=False))
+    except (OSError, EOFError, ValueError): return None # not there, or cut short
+
 # %% ../nbs/60_evaluate.ipynb #ec4ccf21
 @torch.no_grad()
 def features(
@@ -35,20 +45,21 @@ def features(
     stream:str='joint', # joint, motion, bone, 2s or 3s
     batch:int=256, # Clips at a time
     device:str='cpu', # Where to encode
-    cache:str|Path|None=None # Folder that keeps the features, named by weights, data and stream
+    cache:str|Path|None=None # Folder that keeps the features, named by weights, clips and stream
 )->Tensor: # (n, d) on the CPU, in the order of `data`
     "Features of every clip, from the encoder in eval mode"
-    name = '-'.join([weights_hash(encoder), data.checksum[:16], data.split.replace('/','_'), stream])+'.npy'
-    if cache and (Path(cache)/name).exists(): return torch.from_numpy(np.load(Path(cache)/name, allow_pickle=False))
+    if not len(data): raise HyspError(f'{data.split} of this set has no clips; prepare it with subjects on both sides')
+    file = Path(cache)/_file_name(encoder, data, stream) if cache else None
+    if file and (z := _kept(file)) is not None: return z
     mode = encoder.training
     encoder.eval().to(device)
     parts = [encoder(to_stream(x.to(device), stream, data.layout)).float().cpu() for x,_ in tqdm(data.batches(batch), total=-(-len(data)//batch), desc='encode', leave=False)]
     encoder.train(mode)
     z = torch.cat(parts)
     if not z.isfinite().all(): raise HyspError(f'the features of {data.names[int((~z.isfinite().all(1)).nonzero()[0])]} are not finite; was the training stable?')
-    if cache:
-        Path(cache).mkdir(parents=True, exist_ok=True)
-        with atomic_write(Path(cache)/name) as f: np.save(f, z.numpy())
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(file) as f: np.save(f, z.numpy())
     return z
 
 # %% ../nbs/60_evaluate.ipynb #01162f18
@@ -61,7 +72,7 @@ def knn(
     metric:str='cosine' # cosine or euclidean
 )->Tensor: # Share of the votes, (m, classes)
     "Nearest neighbours in feature space"
-    if k>len(train): raise HyspError(f'{k} neighbours of {len(train)} clips; give a smaller k')
+    if not 1<=k<=len(train): raise HyspError(f'there are no {k} neighbours of {len(train)} clips; give a k from 1 to {len(train)}')
     c = KNeighborsClassifier(k, metric=metric, weights='distance' if k>1 else 'uniform').fit(train.numpy(), np.asarray(labels))
     scores = torch.zeros(len(val), classes, dtype=torch.float64)
     scores[:,c.classes_] = torch.from_numpy(c.predict_proba(val.numpy()))

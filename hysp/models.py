@@ -23,13 +23,16 @@ class HYSP(nn.Module):
         out:int=256, # Width of the features; 1024 in the paper
         head:int|None=None, # Width of projector and predictor, hidden and out; as `out` if None
         dropout:float=.5, # In the encoder
-        pool:str='all' # Average over 'all' bodies (the paper) or those 'present'
+        pool:str='all', # Average over 'all' bodies (the paper) or those 'present'
+        gain:float=1. # Factor on the initial weights of the heads' last layers; below 1 the tangents begin nearer the origin
     ):
         super().__init__()
         head = head or out
         self.online_encoder = STGCN(layout, channels(stream), hidden, out, dropout, pool=pool)
         self.online_projector = Projector(out, head, head)
         self.online_predictor = Predictor(head, head, head)
+        with torch.no_grad():
+            for h in (self.online_projector,self.online_predictor): h.net[-1].weight *= gain
         self.target_encoder,self.target_projector = deepcopy(self.online_encoder),deepcopy(self.online_projector)
         for branch in self.targets: branch.requires_grad_(False)
 

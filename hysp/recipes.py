@@ -56,6 +56,7 @@ class Pretrain:
     head_dim:int|None=None # Width of projector and predictor; None: `out_dim`
     dropout:float=.5 # Dropout within each block of the encoder
     pool:Literal['all','present']='all' # Bodies the embedding is averaged over: `all` counts an empty one too, as the reference does
+    gain:float=1. # Factor on the first weights of the heads' last layers: below 1 the tangents begin nearer the origin
     geometry:Literal['ball','tangent']='ball' # Distance by way of the ball, as the reference, or straight from the tangent vectors
     epochs:int=300 # Passes over the clips
     batch:int=128 # Clips in a step
@@ -110,7 +111,7 @@ class Demo:
     "Pre-train, judge against the untrained encoder and raw coordinates, and draw the Poincaré disk, in three minutes"
     data:Path|None=None # Dataset folder or npz of plain arrays; None: the synthetic set
     out:Path=Path('runs/demo') # Folder for the data, the run, the table and the HTML page
-    config:str='demo' # Settings of the pre-training: a ready-made name, or a YAML file
+    settings:str='demo' # Settings of the pre-training: a ready-made name, or a YAML file
     frames:int=16 # Frames each clip is resampled to, where an npz or the synthetic set is prepared
     group:str|None=None # Judge merged classes too: names are cut where this text begins
     seed:int=0 # Seed of the clips, the weights and the views
@@ -284,7 +285,7 @@ def describe(
     layout # Layout of the clips
 )->dict: # What `build` takes
     "The model that the settings mean, as plain values"
-    return dict(layout=layout.to_dict(), stream=cfg.stream, hidden=cfg.width, out=cfg.out_dim, head=cfg.head_dim, dropout=cfg.dropout, pool=cfg.pool)
+    return dict(layout=layout.to_dict(), stream=cfg.stream, hidden=cfg.width, out=cfg.out_dim, head=cfg.head_dim, dropout=cfg.dropout, pool=cfg.pool, gain=cfg.gain)
 
 def build(
     spec:dict, # From `describe`
@@ -475,7 +476,7 @@ def demo(
 )->Path: # The page
     "Pre-train, judge, draw"
     data = demo_data(cfg)
-    run = pretrain(load_config(Pretrain, cfg.config, dict(data=data, out=Path(cfg.out)/'run', seed=cfg.seed, device=cfg.device, threads=cfg.threads))).run
+    run = pretrain(load_config(Pretrain, cfg.settings, dict(data=data, out=Path(cfg.out)/'run', seed=cfg.seed, device=cfg.device, threads=cfg.threads))).run
     rows = evaluate(Evaluate(run, group=cfg.group, seed=cfg.seed, device=cfg.device, threads=cfg.threads))
     page = draw(run, rows, data, Path(cfg.out)/'index.html')
     print(f'open {page} in a browser')

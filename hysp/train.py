@@ -85,13 +85,24 @@ measures = 'loss','loss_euc','loss_hyp','radius','std'
 class Resumable(Setup):
     "A run that can be saved between any two steps and taken up again"
     def key(self): # What must not change between a run and its resumption
-        return dict(data=self.data.checksum, clips=len(self.data), epochs=self.epochs, batch=self.batch, stream=self.stream, seed=self.seed,
-                    ema=self.ema, c=self.c, geometry=self.geometry, strong=repr(self.strong), normal=repr(self.normal))
+        course = lambda f: [round(f(e*self.epochs/8), 6) for e in range(9)]
+        return dict(data=self.data.checksum, clips=len(self.data), names=f'{_seed(self.data.names):x}', epochs=self.epochs, batch=self.batch,
+                    stream=self.stream, seed=self.seed, ema=self.ema, c=self.c, geometry=self.geometry, strong=repr(self.strong), normal=repr(self.normal),
+                    optimizer=type(self.optimizer).__name__, base_lr=self.base, lr=course(self.lr), lam=course(self.lam))
+
+    def finite(self): # The model's state
+        s = self.model.state_dict()
+        if all(v.isfinite().all() for v in s.values()): return s
+        raise HyspError(f'the weights are not finite after epoch {self.epoch}, step {self.k}; lower the learning rate in a new run folder')
 
     def save(self):
         "Write the state of the run, and its metrics"
-        save_state(self.run/'last.pt', dict(key=self.key(), model=self.model.state_dict(), optimizer=self.optimizer.state_dict(),
+        save_state(self.run/'last.pt', dict(key=self.key(), model=self.finite(), optimizer=self.optimizer.state_dict(),
                                             epoch=self.epoch, k=self.k, sums=self.sums, rows=self.rows))
+        self.log()
+
+    def log(self):
+        "Write the metrics"
         with atomic_write(self.run/'metrics.csv', 'w') as f:
             w = csv.DictWriter(f, ['epoch','lr','lam',*measures,'seconds']); w.writeheader(); w.writerows(self.rows)
 
@@ -100,16 +111,19 @@ class Resumable(Setup):
 
     def keep(self):
         "Write the weights for evaluation"
-        save_weights(self.weights, self.model.state_dict(), dict(self.about, epoch=self.epoch, **self.key()))
+        save_weights(self.weights, self.finite(), dict(self.about, epoch=self.epoch, **self.key()))
 
     def resume(self)->bool: # Was there anything to resume?
         "Take up the state in the run folder, if there is one"
         if not (self.run/'last.pt').exists(): return False
         s = load_state(self.run/'last.pt', self.device)
-        odd = [f'{k} was {v}, is {self.key()[k]}' for k,v in s['key'].items() if v!=self.key()[k]]
-        if odd: raise HyspError(f"{self.run} holds another run ({'; '.join(odd)}); name a new run folder")
-        self.model.load_state_dict(s['model']); self.optimizer.load_state_dict(s['optimizer'])
-        self.epoch,self.k,self.sums,self.rows = s['epoch'],s['k'],s['sums'].cpu(),s['rows']
+        try:
+            odd = [f"{k} was {s['key'].get(k)}, is {v}" for k,v in self.key().items() if v!=s['key'].get(k)]
+            if odd: raise HyspError(f"{self.run} holds another run ({'; '.join(odd)}); name a new run folder")
+            self.model.load_state_dict(s['model']); self.optimizer.load_state_dict(s['optimizer'])
+            self.epoch,self.k,self.sums,self.rows = s['epoch'],s['k'],s['sums'].cpu(),s['rows']
+        except (KeyError, TypeError, AttributeError, RuntimeError) as e:
+            raise HyspError(f"{self.run/'last.pt'} is the state of another model ({str(e).splitlines()[0]}); name a new run folder") from e
         return True
 
 # %% ../nbs/52_train.ipynb #547d608a
@@ -138,7 +152,7 @@ class Stepper(Resumable):
         if not bad.any(): bad = ~loss.isfinite()
         names = [self.data.names[int(j)] for j in i[bad.cpu()]]
         raise HyspError(f"the loss is not finite in epoch {self.epoch}, step {self.k}: clips {', '.join(names[:5])}{'…' if len(names)>5 else ''}; "
-                        'look at these clips, or lower the learning rate (the last saved state is from before this)')
+                        'look at these clips, or lower the learning rate in a new run folder (what was saved is from before this step)')
 
 # %% ../nbs/52_train.ipynb #b80095d9
 class Trainer(Stepper):
@@ -159,7 +173,7 @@ class Trainer(Stepper):
     def fit(self)->list: # Rows of metrics, one an epoch
         "Train to the last epoch, from the beginning or from the saved state"
         self.run.mkdir(parents=True, exist_ok=True)
-        self.resume()
+        if self.resume(): self.log()
         size = self.steps*self.batch
         bar = tqdm(total=self.epochs*size, initial=self.epoch*size+self.k*self.batch, unit='clip', unit_scale=True)
         with gentle_stop() as asked, torch.random.fork_rng(), bar:

@@ -1,0 +1,237 @@
+"Evaluation: a frozen encoder, features that are those of these weights and these clips, classifiers against scikit-learn, exact counts"
+import csv
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import confusion_matrix, top_k_accuracy_score
+
+from hysp.core import HyspError
+from hysp.evaluate import features, groups, judge, knn, linear_probe, scaled, weights_hash
+from hysp.feeder import Dataset
+from hysp.prepare import prepare
+from hysp.readers import Clip, Source
+from hysp.stgcn import STGCN
+
+def made(path, subjects=(1,3), seed=0, overwrite=False):
+    "26 clips of 4 subjects on 17 joints; two bodies in every fifth"
+    def load(i):
+        x = np.random.default_rng([seed,i]).normal(size=(3,6,17,2)).astype(np.float32)
+        if i%5: x[...,1] = 0
+        return Clip(f'c{i}', x, i%3, 1+i%4)
+    source = Source([f'c{i}' for i in range(26)], load, 'coco', ['a','b','c'], bodies=2)
+    return prepare(source, path, frames=6, protocols=dict(xsub=subjects), overwrite=overwrite, progress=False)
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory): return made(tmp_path_factory.mktemp('evaluate')/'set')
+
+def encoder(seed=0, **kw):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return STGCN('coco', hidden=4, out=8, dropout=.5, **kw)
+
+@pytest.fixture
+def calls(monkeypatch):
+    "How many clips were encoded"
+    seen,forward = [],STGCN.forward
+    def counted(self, x): seen.append(len(x)); return forward(self, x)
+    monkeypatch.setattr(STGCN, 'forward', counted)
+    return seen
+
+# Features
+
+@pytest.mark.parametrize('training', [True, False])
+def test_the_encoder_is_frozen_and_left_as_it_was(folder, training):
+    enc,data = encoder().train(training),Dataset(folder, 'xsub/val')
+    before,state = weights_hash(enc),{k: v.clone() for k,v in enc.state_dict().items()}
+    z = features(enc, data, batch=5)
+    assert enc.training==training and all(o.training==training for o in enc.modules())
+    assert weights_hash(enc)==before and all(torch.equal(v, state[k]) for k,v in enc.state_dict().items())
+    assert not z.requires_grad and z.dtype==torch.float32 and z.shape==(len(data),8)
+    with torch.no_grad(): torch.testing.assert_close(z, enc.eval()(data.batch(range(len(data)))), atol=1e-6, rtol=0)
+
+def test_the_hash_sees_weights_and_batch_statistics():
+    a,b = encoder(),encoder()
+    assert weights_hash(a)==weights_hash(b)!=weights_hash(encoder(1))
+    b.data_bn.running_mean[3] += 1e-6
+    assert weights_hash(a)!=weights_hash(b)
+    a.train()(torch.randn(4,3,6,17,1))
+    assert weights_hash(a)!=weights_hash(encoder())
+
+@pytest.mark.parametrize('batch', [1, 4, 5, 13, 100])
+def test_the_batch_size_makes_no_difference(folder, batch):
+    data = Dataset(folder, 'xsub/train')
+    torch.testing.assert_close(features(encoder(), data, batch=batch), features(encoder(), data), atol=1e-6, rtol=0)
+
+def test_training_mode_would_make_a_difference(folder):
+    "The two tests above can fail: batch statistics and dropout change the features"
+    enc,data = encoder(),Dataset(folder, 'xsub/train')
+    with torch.no_grad(): assert (enc.train()(data.batch(range(13)))-features(enc, data)).abs().max()>.1
+
+@pytest.mark.parametrize('stream,channels', [('joint',3), ('bone',3), ('2s',6)])
+def test_a_second_call_reads_the_cache(folder, tmp_path, calls, stream, channels):
+    enc,data = encoder(in_channels=channels),Dataset(folder, 'xsub/val')
+    first = features(enc, data, stream, cache=tmp_path)
+    assert sum(calls)==len(data)
+    again = features(enc, data, stream, batch=3, cache=tmp_path)
+    assert sum(calls)==len(data) and torch.equal(first, again) and torch.equal(first, features(enc, data, stream))
+    assert len(list(tmp_path.iterdir()))==1
+
+def fresh(enc, data, tmp_path, calls, stream='joint'):
+    "Features by way of a cache that holds others, encoded now and right"
+    n = sum(calls)
+    z = features(enc, data, stream, cache=tmp_path)
+    assert sum(calls)==n+len(data), 'the features of something else were taken'
+    assert torch.equal(z, features(enc, data, stream)) and len(z)==len(data)
+
+@pytest.mark.parametrize('other', [lambda: encoder(1), lambda: encoder(pool='present'), lambda: encoder().double().float()], ids=['weights','pool','same'])
+def test_the_cache_is_for_these_weights(folder, tmp_path, calls, other):
+    data = Dataset(folder, 'xsub/val')
+    features(encoder(), data, cache=tmp_path)
+    if (enc := other()).pool=='all' and weights_hash(enc)==weights_hash(encoder()):
+        n = len(calls); features(enc, data, cache=tmp_path)
+        assert len(calls)==n
+    else: fresh(enc, data, tmp_path, calls)
+
+def test_training_on_changes_what_is_cached(folder, tmp_path, calls):
+    enc,data = encoder(),Dataset(folder, 'xsub/val')
+    features(enc, data, cache=tmp_path)
+    enc.train()(data.batch(range(4)))
+    fresh(enc, data, tmp_path, calls)
+
+def test_the_cache_is_for_this_stream_and_split_and_part(folder, tmp_path, calls):
+    enc,train,val = encoder(),Dataset(folder, 'xsub/train'),Dataset(folder, 'xsub/val')
+    features(enc, train, cache=tmp_path)
+    fresh(enc, train, tmp_path, calls, 'bone')
+    fresh(enc, val, tmp_path, calls)
+    fresh(enc, Dataset(folder), tmp_path, calls)
+    fresh(enc, train.subset(range(5)), tmp_path, calls)
+    fresh(enc, train.subset(range(5, 10)), tmp_path, calls)
+    fresh(enc, Dataset(folder, 'xsub/train', layout=flat()), tmp_path, calls, 'bone')
+
+def flat():
+    from hysp.skeleton import Layout, layouts
+    return Layout('flat', layouts['coco'].joints, [-1]+[0]*16)
+
+@pytest.mark.parametrize('other', [dict(seed=1), dict(subjects=(2,4)), dict(subjects=(1,4))], ids=str)
+def test_the_cache_is_for_these_clips_even_in_the_same_folder(tmp_path, calls, other):
+    features(encoder(), Dataset(made(tmp_path/'set'), 'xsub/train'), cache=tmp_path/'cache')
+    fresh(encoder(), Dataset(made(tmp_path/'set', overwrite=True, **other), 'xsub/train'), tmp_path/'cache', calls)
+
+def test_a_spoilt_cache_is_made_anew(folder, tmp_path, calls):
+    data = Dataset(folder, 'xsub/val')
+    z = features(encoder(), data, cache=tmp_path); file, = tmp_path.iterdir()
+    for raw in (b'', b'text', file.read_bytes()[:-9]):
+        file.write_bytes(raw)
+        assert torch.equal(features(encoder(), data, cache=tmp_path), z)
+
+def test_features_that_are_not_finite_name_the_clip(folder, tmp_path):
+    data = Dataset(folder, 'xsub/val'); data.position = np.array(data.position); data.position[data.index[4],0,0,0,0] = np.nan
+    with pytest.raises(HyspError, match=f'features of {data.names[4]} are not finite'): features(encoder(), data, cache=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+def test_a_split_without_clips_is_refused(folder, tmp_path):
+    data = Dataset(made(tmp_path/'set'))
+    with open(data.path/'samples.csv', newline='') as f: rows = [r|dict(xsub='train') for r in csv.DictReader(f)]
+    with open(data.path/'samples.csv', 'w', newline='') as f: w = csv.DictWriter(f, rows[0]); w.writeheader(); w.writerows(rows)
+    with pytest.raises(HyspError, match='xsub/val .*no clips'): features(encoder(), Dataset(data.path, 'xsub/val'))
+
+def test_another_layout_is_refused(folder):
+    with pytest.raises(HyspError, match=r'\(N, 3, T, 25, M\) for layout ntu-rgb\+d, not'): features(STGCN(hidden=4, out=8), Dataset(folder))
+
+# Classifiers
+
+def clouds(n=90, d=5, classes=4, seed=0, spread=1.5):
+    "Overlapping clouds, features of very different scale; the last class is missing from the training clips"
+    g = np.random.default_rng(seed); y = g.integers(classes-1, size=n)
+    x = (g.normal(size=(classes,d))*2)[y] + g.normal(size=(n,d))*spread
+    return torch.tensor(x*10.**np.arange(-2, d-2)+7, dtype=torch.float32),y
+
+@pytest.mark.parametrize('metric', ['cosine','euclidean'])
+@pytest.mark.parametrize('k', [1, 3, 8])
+def test_neighbours_by_hand(metric, k):
+    (x,y),(v,_) = clouds(60),clouds(40, seed=1)
+    a,b = (o.double().numpy() for o in (x,v))
+    if metric=='cosine': dist = 1-(b/np.linalg.norm(b, axis=1)[:,None])@(a/np.linalg.norm(a, axis=1)[:,None]).T
+    else: dist = np.linalg.norm(b[:,None]-a, axis=-1)
+    got = knn(x, y, v, 4, k, metric)
+    assert got.shape==(40,4) and not got[:,3].any(), 'a class without training clips gets no votes'
+    torch.testing.assert_close(got.sum(1), torch.ones(40, dtype=torch.float64))
+    near = dist.argsort(1)[:,:k]
+    for i in range(40):
+        want = np.zeros(4)
+        for j in near[i]: want[y[j]] += 1/dist[i,j] if k>1 else 1
+        np.testing.assert_allclose(got[i], want/want.sum(), atol=2e-3 if metric=='cosine' else 1e-4)
+
+def test_a_neighbour_at_no_distance_decides():
+    x = torch.eye(4)
+    assert knn(x, [0,1,2,3], x, 4, 3, 'euclidean').argmax(1).tolist()==[0,1,2,3]
+
+@pytest.mark.parametrize('k', [0, -1, 61])
+def test_neighbours_that_are_not_there(k):
+    with pytest.raises(HyspError, match='neighbours of 60 clips'): knn(*clouds(60), clouds(5)[0], 4, k)
+
+def test_scaled_by_the_training_clips_alone():
+    (x,_),(v,_) = clouds(),clouds(seed=1)
+    a,b = scaled(x, v)
+    torch.testing.assert_close(a.mean(0), torch.zeros(5), atol=1e-4, rtol=0)
+    torch.testing.assert_close(a.norm(dim=1).square().mean(), torch.tensor(89/90), atol=1e-4, rtol=0)
+    torch.testing.assert_close(b, (v-x.mean(0))/x.std(0)/5**.5)
+    constant = torch.cat([x, torch.ones(90,1)], 1)
+    assert scaled(constant)[0].isfinite().all()
+
+def test_the_probe_comes_to_the_maximum_of_the_likelihood():
+    "Full batches, many epochs: scikit-learn's solution of the same convex problem"
+    (x,y),(v,w) = clouds(300, spread=2.5),clouds(200, seed=1, spread=2.5)
+    ours = linear_probe(x, y, v, 4, epochs=3000, steps=(2500,), batch=300).softmax(1)
+    a,b = (o.double().numpy() for o in scaled(x, v))
+    theirs = LogisticRegression(C=1e9, max_iter=10_000, tol=1e-10).fit(a, y)
+    np.testing.assert_allclose(ours[:,:3], theirs.predict_proba(b), atol=.02)
+    assert ours[:,3].max()<.01 and .4<theirs.score(b, w)<.95 or theirs.score(a, y)<.95, 'a problem that is neither trivial nor hopeless'
+
+def test_the_probe_as_it_is_used_is_about_as_good():
+    (x,y),(v,w) = clouds(300),clouds(300, seed=0)
+    a, = scaled(x)
+    theirs = LogisticRegression(C=1e6, max_iter=10_000).fit(a.numpy(), y).score(a.numpy(), y)
+    assert abs(judge(linear_probe(x, y, v, 4), w).top1-theirs)<.02
+
+def test_the_probe_is_its_seeds_and_leaves_features_and_chance_alone():
+    x,y = clouds(); before = x.clone()
+    torch.manual_seed(1); a = linear_probe(x, y, x, 4, epochs=5, batch=16)
+    torch.manual_seed(2); b = linear_probe(x, y, x, 4, epochs=5, batch=16); state = torch.random.get_rng_state()
+    assert torch.equal(a, b) and torch.equal(x, before) and not a.requires_grad
+    assert not torch.equal(a, linear_probe(x, y, x, 4, epochs=5, batch=16, seed=1))
+    torch.manual_seed(2)
+    assert torch.equal(state, torch.random.get_rng_state())
+
+# Verdicts
+
+@pytest.mark.parametrize('classes', [2, 4, 7, 20])
+def test_a_verdict_is_that_of_scikit_learn(classes):
+    g = np.random.default_rng(classes); y = np.minimum(g.geometric(.3, 101)-1, classes-2)
+    scores = torch.tensor(g.normal(size=(101,classes))); scores[range(101),y] += 1
+    v,k = judge(scores, y),min(5, classes)
+    assert v.top1==pytest.approx((scores.argmax(1).numpy()==y).mean(), abs=1e-12) and torch.equal(v.pred, scores.argmax(1))
+    assert v.top5==pytest.approx(1. if k==classes else top_k_accuracy_score(y, scores.numpy(), k=k, labels=range(classes)), abs=1e-12)
+    assert v.confusion.tolist()==confusion_matrix(y, scores.argmax(1), labels=range(classes)).tolist()
+    assert v.top1==pytest.approx(v.confusion.trace().item()/101, abs=1e-12)
+    np.testing.assert_allclose(v.per_class, [np.mean(scores.argmax(1).numpy()[y==c]==c) if (y==c).any() else np.nan for c in range(classes)])
+    assert v.per_class[-1].isnan() and (v.confusion.sum(1)*v.per_class.nan_to_num()).sum().item()==pytest.approx(101*v.top1)
+
+def test_accuracy_is_of_the_whole_set_and_no_mean_of_batches():
+    y = np.array([0]*9+[1]); scores = torch.eye(2)[torch.tensor([0]*9+[0])]
+    assert judge(scores, y).top1==.9 and np.mean([judge(scores[:8], y[:8]).top1, judge(scores[8:], y[8:]).top1])==.75
+
+@pytest.mark.parametrize('bad', [-1, 2, 9])
+def test_a_label_outside_its_range_is_refused(bad):
+    with pytest.raises(HyspError, match=f'labels lie in .*{bad}'): judge(torch.zeros(2,2), [0,bad])
+
+def test_scores_that_are_nan_are_refused():
+    with pytest.raises(HyspError, match='scores of clip 1 are NaN'): judge(torch.tensor([[0.,1.],[float('nan'),0.]]), [0,1])
+
+def test_merged_classes():
+    index,names = groups(['squat right','squat wrong','lunge','lunge wrong'], ' ')
+    assert index.tolist()==[0,0,1,1] and names==['squat','lunge']
+    index,names = groups(['a','b'], ':')
+    assert index.tolist()==[0,1] and names==['a','b']
