@@ -95,7 +95,7 @@ def linear_probe(
     classes:int, # Number of classes
     epochs:int=100, # Passes over the features
     steps=(60,80), # Epochs at which the learning rate becomes a tenth
-    lr:float=1., # Learning rate
+    lr:float=5., # Learning rate; the features have length about 1
     batch:int=256, # Clips a step
     weight_decay:float=0., # Of the weights
     seed:int=0 # Of the order

@@ -95,10 +95,12 @@ class STGCN(nn.Module):
     )->Tensor: # Features, (N, out)
         self.check(x)
         N,C,T,V,M = x.shape
-        there = x.flatten(1,3).any(1) if self.pool=='present' else None # (N, M)
-        x = self.data_bn(x.permute(0,4,3,1,2).reshape(N*M, V*C, T))
-        x = x.view(N*M, V, C, T).permute(0,2,3,1)
+        x = x.permute(0,4,3,1,2).reshape(N*M, V*C, T) # one row a body
+        clip = torch.arange(N, device=x.device).repeat_interleave(M)
+        if self.pool=='present':
+            there = x.flatten(1).any(1)
+            x,clip = x[there],clip[there]
+        x = self.data_bn(x).view(-1, V, C, T).permute(0,2,3,1)
         for block,e in zip(self.st_gcn_networks, self.edge_importance): x = block(x, self.A*e)
-        x = x.mean((2,3)).view(N, M, -1)
-        if there is None: return x.mean(1)
-        return (x*there[...,None]).sum(1) / there.sum(1, keepdim=True).clamp(min=1)
+        x = x.mean((2,3))
+        return x.new_zeros(N, self.out).index_add(0, clip, x) / clip.bincount(minlength=N).clamp(min=1)[:,None]

@@ -85,14 +85,11 @@ def fresh(enc, data, tmp_path, calls, stream='joint'):
     assert sum(calls)==n+len(data), 'the features of something else were taken'
     assert torch.equal(z, features(enc, data, stream)) and len(z)==len(data)
 
-@pytest.mark.parametrize('other', [lambda: encoder(1), lambda: encoder(pool='present'), lambda: encoder().double().float()], ids=['weights','pool','same'])
+@pytest.mark.parametrize('other', [dict(seed=1), dict(pool='present')], ids=str)
 def test_the_cache_is_for_these_weights(folder, tmp_path, calls, other):
     data = Dataset(folder, 'xsub/val')
     features(encoder(), data, cache=tmp_path)
-    if (enc := other()).pool=='all' and weights_hash(enc)==weights_hash(encoder()):
-        n = len(calls); features(enc, data, cache=tmp_path)
-        assert len(calls)==n
-    else: fresh(enc, data, tmp_path, calls)
+    fresh(encoder(**other), data, tmp_path, calls)
 
 def test_training_on_changes_what_is_cached(folder, tmp_path, calls):
     enc,data = encoder(),Dataset(folder, 'xsub/val')
@@ -183,12 +180,12 @@ def test_scaled_by_the_training_clips_alone():
 
 def test_the_probe_comes_to_the_maximum_of_the_likelihood():
     "Full batches, many epochs: scikit-learn's solution of the same convex problem"
-    (x,y),(v,w) = clouds(300, spread=2.5),clouds(200, seed=1, spread=2.5)
+    (x,y),(v,_) = clouds(300, spread=2.5),clouds(200, seed=1, spread=2.5)
     ours = linear_probe(x, y, v, 4, epochs=3000, steps=(2500,), batch=300).softmax(1)
     a,b = (o.double().numpy() for o in scaled(x, v))
     theirs = LogisticRegression(C=1e9, max_iter=10_000, tol=1e-10).fit(a, y)
     np.testing.assert_allclose(ours[:,:3], theirs.predict_proba(b), atol=.02)
-    assert ours[:,3].max()<.01 and .4<theirs.score(b, w)<.95 or theirs.score(a, y)<.95, 'a problem that is neither trivial nor hopeless'
+    assert ours[:,3].max()<.01 and .5<theirs.score(a, y)<.95, 'a problem that is neither trivial nor hopeless'
 
 def test_the_probe_as_it_is_used_is_about_as_good():
     (x,y),(v,w) = clouds(300),clouds(300, seed=0)
