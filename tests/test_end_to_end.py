@@ -171,13 +171,13 @@ def process(*args):
 @pytest.fixture(scope='module')
 def whole(made):
     "A run of many epochs that nobody interrupts"
-    assert cli.main(words('pretrain uiprmd --data', made/'set', '--out', made/'whole', small, '--epochs 60 --save-every 1'))==0
+    assert cli.main(words('pretrain uiprmd --data', made/'set', '--out', made/'whole', small, '--epochs 20 --save-every 1'))==0
     return weights(made/'whole'),metrics(made/'whole')
 
 @pytest.mark.parametrize('sig', [signal.SIGINT, signal.SIGTERM], ids=['Ctrl-C','SIGTERM'])
 def test_a_signal_leaves_a_checkpoint_and_the_same_command_goes_on(made, whole, capsys, tmp_path, sig):
     run = tmp_path/'run'
-    command = words('pretrain uiprmd --data', made/'set', '--out', run, small, '--epochs 60 --save-every 1')
+    command = words('pretrain uiprmd --data', made/'set', '--out', run, small, '--epochs 20 --save-every 1')
     p,began = process(command),time.monotonic()
     while not (run/'metrics.csv').exists() and p.poll() is None and time.monotonic()<began+120: time.sleep(.002)
     p.send_signal(sig)
@@ -271,7 +271,7 @@ def test_a_learning_rate_that_diverges(made, capsys, tmp_path, optimizer):
     assert re.search(r'not finite in epoch 0, step \d: clips clip\d{5}, .*lower the learning rate', said) and not list(tmp_path.glob('run/*.safetensors'))
 
 def test_a_full_disk_is_one_sentence_and_the_older_state_remains(made, whole, capsys, tmp_path, monkeypatch):
-    command = words('pretrain uiprmd --data', made/'set', '--out', tmp_path/'run', small, '--epochs 60 --save-every 1')
+    command = words('pretrain uiprmd --data', made/'set', '--out', tmp_path/'run', small, '--epochs 20 --save-every 1')
     real,calls = os.fsync,[]
     def full(fd):
         calls.append(fd)
