@@ -73,9 +73,9 @@ def knn(
 )->Tensor: # Share of the votes, (m, classes)
     "Nearest neighbours in feature space"
     if not 1<=k<=len(train): raise HyspError(f'there are no {k} neighbours of {len(train)} clips; give a k from 1 to {len(train)}')
-    c = KNeighborsClassifier(k, metric=metric, weights='distance' if k>1 else 'uniform').fit(train.numpy(), np.asarray(labels))
+    c = KNeighborsClassifier(k, metric=metric, weights='distance' if k>1 else 'uniform').fit(train.double().numpy(), np.asarray(labels))
     scores = torch.zeros(len(val), classes, dtype=torch.float64)
-    scores[:,c.classes_] = torch.from_numpy(c.predict_proba(val.numpy()))
+    scores[:,c.classes_] = torch.from_numpy(c.predict_proba(val.double().numpy()))
     return scores
 
 # %% ../nbs/60_evaluate.ipynb #a2a24960

@@ -37,21 +37,15 @@ class HYSP(nn.Module):
         for branch in self.targets: branch.requires_grad_(False)
 
     @property
-    def encoder(self): return self.online_encoder
-    @property
     def onlines(self): return self.online_encoder,self.online_projector
     @property
     def targets(self): return self.target_encoder,self.target_projector
 
-    def predict(self,
-        x:Tensor # Clips, (N, C, T, V, M)
-    )->Tensor: # Online prediction, (N, head)
+    def predict(self, x): # Clips (N, C, T, V, M) to online predictions (N, head)
         return self.online_predictor(self.online_projector(self.online_encoder(x)))
 
     @torch.no_grad()
-    def target(self,
-        x:Tensor # Clips, (N, C, T, V, M)
-    )->Tensor: # Target projection without gradient, (N, head)
+    def target(self, x): # Clips (N, C, T, V, M) to target projections (N, head), without gradient
         return self.target_projector(self.target_encoder(x))
 
     def forward(self,
@@ -60,8 +54,6 @@ class HYSP(nn.Module):
     )->tuple: # Pairs (prediction, target), one for each view, all (N, head)
         return (self.predict(x), self.target(y)), (self.predict(y), self.target(x))
 
-    def after_step(self,
-        decay:float # Share of the target kept, 0...1; 0.999 in the paper
-    ):
+    def after_step(self, decay): # Share of the target kept, 0...1; 0.999 in the paper
         "Let the target follow the online branch"
         for o,t in zip(self.onlines, self.targets): ema_update(o, t, decay)

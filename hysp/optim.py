@@ -45,7 +45,7 @@ def schedule(
 ): # Function of the epoch, fractions allowed, to a factor in 0...1
     "The factor on the learning rate at each epoch"
     f = pick(name, schedules, 'schedule')
-    def factor(t): return (t+1e-8)/warmup if t<warmup else f(t-warmup, epochs-warmup, [s-warmup for s in steps])
+    def factor(t): return (t+1e-8)/warmup if t<warmup else f(t-warmup, max(epochs-warmup, 1), [s-warmup for s in steps])
     return factor
 
 # %% ../nbs/51_optim.ipynb #45e582f9

@@ -416,8 +416,8 @@ def evaluate(
         if not len(o): raise HyspError(f'{o.split} of {o.path} has no clips; prepare it with subjects on both sides')
     out,stream = Path(cfg.out or Path(about['file']).parent),about['spec']['stream']
     encode = lambda encoder: [features(encoder, o, stream, cfg.batch, device, out/'features') for o in sets]
-    kinds = {f"{about['model']}, epoch {about['epoch']}": encode(model.encoder)}
-    if cfg.baselines: kinds |= {'untrained encoder': encode(build(about['spec'], about['seed']).encoder), 'raw coordinates': [raw(o, stream) for o in sets]}
+    kinds = {f"{about['model']}, epoch {about['epoch']}": encode(model.online_encoder)}
+    if cfg.baselines: kinds |= {'untrained encoder': encode(build(about['spec'], about['seed']).online_encoder), 'raw coordinates': [raw(o, stream) for o in sets]}
     names = sets[0].class_names
     wanted = {f'{len(names)} classes': np.arange(len(names))}
     if cfg.group:
@@ -430,7 +430,7 @@ def evaluate(
 # %% ../nbs/80_recipes.ipynb #0e3fd0b0
 def check_layout(model, data):
     "Refuse clips of another skeleton than the encoder's"
-    a,b = model.encoder.layout,data.layout
+    a,b = model.online_encoder.layout,data.layout
     if (a.joints,a.parents)!=(b.joints,b.parents): raise HyspError(f"the encoder was trained on layout '{a.name}' ({len(a.joints)} joints), the clips of {data.path} have '{b.name}' ({len(b.joints)})")
 
 def raw(data, stream):

@@ -85,7 +85,7 @@ measures = 'loss','loss_euc','loss_hyp','radius','std'
 class Resumable(Setup):
     "A run that can be saved between any two steps and taken up again"
     def key(self): # What must not change between a run and its resumption
-        course = lambda f: [round(f(e*self.epochs/8), 6) for e in range(9)]
+        course = lambda f: [round(f(e*self.epochs/8), 6) for e in range(8)]
         return dict(data=self.data.checksum, clips=len(self.data), names=f'{_seed(self.data.names):x}', epochs=self.epochs, batch=self.batch,
                     stream=self.stream, seed=self.seed, ema=self.ema, c=self.c, geometry=self.geometry, strong=repr(self.strong), normal=repr(self.normal),
                     optimizer=type(self.optimizer).__name__, base_lr=self.base, lr=course(self.lr), lam=course(self.lam))

@@ -159,7 +159,15 @@ def test_neighbours_by_hand(metric, k):
     for i in range(40):
         want = np.zeros(4)
         for j in near[i]: want[y[j]] += 1/dist[i,j] if k>1 else 1
-        np.testing.assert_allclose(got[i], want/want.sum(), atol=2e-3 if metric=='cosine' else 1e-4)
+        np.testing.assert_allclose(got[i], want/want.sum(), atol=1e-7)
+
+@pytest.mark.parametrize('metric', ['cosine','euclidean'])
+def test_features_that_are_nearly_parallel_keep_their_neighbours(metric):
+    "As those of an untrained encoder are: the neighbour is no matter of rounding"
+    turn = torch.tensor([0., 1., 3., 3.5])*1e-4
+    x = torch.stack([turn.sin(), turn.cos()], 1)
+    assert (1-x@x.T).max()<1e-7
+    assert knn(x, [0,1,2,3], x[[3,2,1,0]], 4, 1, metric).argmax(1).tolist()==[3,2,1,0] and knn(x[:3], [0,1,2], x[3:], 4, 1, metric).argmax(1)==2
 
 def test_a_neighbour_at_no_distance_decides():
     x = torch.eye(4)
@@ -181,7 +189,7 @@ def test_scaled_by_the_training_clips_alone():
 def test_the_probe_comes_to_the_maximum_of_the_likelihood():
     "Full batches, many epochs: scikit-learn's solution of the same convex problem"
     (x,y),(v,_) = clouds(300, spread=2.5),clouds(200, seed=1, spread=2.5)
-    ours = linear_probe(x, y, v, 4, epochs=3000, steps=(2500,), batch=300).softmax(1)
+    ours = linear_probe(x, y, v, 4, epochs=3000, steps=(2500,), lr=2., batch=300).softmax(1)
     a,b = (o.double().numpy() for o in scaled(x, v))
     theirs = LogisticRegression(C=1e9, max_iter=10_000, tol=1e-10).fit(a, y)
     np.testing.assert_allclose(ours[:,:3], theirs.predict_proba(b), atol=.02)

@@ -71,11 +71,11 @@ def outcome(run):
 
 def differing(a, b): return [k for k in a.keys()|b.keys() if k not in a or k not in b or a[k]!=b[k]]
 
-# Processes that can be killed: forked from a server that has imported everything and computed nothing
+# Processes that can be killed: forked from a server that has imported what takes long, and computed nothing
 
 def forked(f, *args):
     server = multiprocessing.get_context('forkserver')
-    server.set_forkserver_preload(['pytest','torch._dynamo','geoopt','hysp.augment','hysp.models','hysp.train'])
+    server.set_forkserver_preload(['pytest','torch._dynamo','geoopt','tqdm.auto','safetensors.torch'])
     p = server.Process(target=f, args=args)
     p.start()
     return p
