@@ -15,7 +15,7 @@ demo: .venv/.installed
 test: in-sync lint notebooks pytest
 
 lab: .venv/.installed-dev
-	$(BIN)/jupyter lab nbs/tutorials
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) nbs/tutorials $(ARGS)
 
 # After an edit: strip the notebooks and write the package and README.md from them
 export: .venv/.installed-dev

@@ -116,7 +116,7 @@ class Demo:
     group:str|None=None # Judge merged classes too: names are cut where this text begins
     seed:int=0 # Seed of the clips, the weights and the views
     device:str='auto' # auto, cpu, cuda or cuda:N
-    threads:int=0 # CPU threads; 0: as many as torch takes
+    threads:int=1 # CPU threads; an encoder as small as the demo's gains nothing from more
 
 # %% ../nbs/80_recipes.ipynb #8e9cc7ee
 wanted = {bool:'true or false', int:'a whole number', float:'a finite number', str:'text', Path:'a path'}
