@@ -98,7 +98,7 @@ def _run_info(path):
     print('weights     ' + (', '.join(o.name for o in sorted(path.glob('*.safetensors'))) or 'none yet'))
     if not (path/'metrics.csv').exists(): return print('no epoch is finished')
     with open(path/'metrics.csv', encoding='utf-8', newline='') as f: rows = list(csv.DictReader(f))
-    if rows: print(f"{len(rows)} epochs; the last: " + ', '.join(f'{k} {v[:7]}' for k,v in rows[-1].items()))
+    if rows: print(f"{len(rows)} epochs; the last: " + ', '.join(f'{k} {float(v):.4g}' for k,v in rows[-1].items()))
 
 # %% ../nbs/81_cli.ipynb #dc35aedc
 commands = dict(prepare=Prepare, synth=Synth, pretrain=Pretrain, evaluate=Evaluate, demo=Demo, info=Info)
