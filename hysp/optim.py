@@ -41,7 +41,12 @@ def _riemannian_sgd(params, lr, momentum, weight_decay):
     return geoopt.optim.RiemannianSGD(params, lr, momentum=momentum, weight_decay=weight_decay)
 def _riemannian_adam(params, lr, momentum, weight_decay):
     import geoopt
-    return geoopt.optim.RiemannianAdam(params, lr, betas=(momentum,.999), weight_decay=weight_decay, stabilize=10)
+    class RiemannianAdam(geoopt.optim.RiemannianAdam):
+        "Counts its steps in whole numbers after a saved state too; geoopt's own, there, in single precision, and is not the same to the bit"
+        def __setstate__(self, state):
+            super().__setstate__(state)
+            for o in self.state.values(): o['step'] = int(o['step'])
+    return RiemannianAdam(params, lr, betas=(momentum,.999), weight_decay=weight_decay, stabilize=10)
 optimizers = dict(sgd=_sgd, adam=_adam, adamw=_adamw, lars=LARS, riemannian_sgd=_riemannian_sgd, riemannian_adam=_riemannian_adam)
 
 # %% ../nbs/51_optim.ipynb #bf954a48
