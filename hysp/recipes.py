@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['wanted', 'ranges', 'NormalView', 'StrongView', 'Pretrain', 'Linear', 'Evaluate', 'Demo', 'checked', 'within',
            'check_config', 'config_folder', 'config_names', 'config_path', 'read_yaml', 'load_config', 'to_yaml',
-           'save_config', 'start', 'describe', 'build', 'environment', 'trainer', 'check_run', 'pretrain', 'load_run',
-           'evaluate', 'check_layout', 'raw', 'table', 'report', 'demo_data', 'draw', 'percent', 'demo']
+           'save_config', 'start', 'describe', 'build', 'git_state', 'environment', 'begin', 'named', 'trainer',
+           'check_run', 'pretrain', 'load_run', 'evaluate', 'check_layout', 'raw', 'table', 'report', 'demo_data',
+           'draw', 'percent', 'demo']
 
 # %% ../nbs/80_recipes.ipynb #33b7f9f3
 import dataclasses, math, types, typing
@@ -47,22 +48,27 @@ class StrongView:
 class Pretrain:
     "Pre-train an encoder without labels on a dataset folder"
     data:Path # Dataset folder, as `hysp prepare` or `hysp synth` write it
-    out:Path=Path('runs/pretrain') # Run folder: settings, metrics, weights; an interrupted run in it is gone on with
+    out:Path=Path('runs/pretrain') # Run folder: settings, metrics, weights; an interrupted run in it is gone on with. May name settings: runs/{model}/{stream}
     split:str='xsub/train' # Protocol and part whose clips are used; `all`: every clip
     stream:Literal['joint','motion','bone','2s','3s']='joint' # What of the skeleton the encoder sees
-    model:Literal['hysp']='hysp' # Method
+    model:Literal['hysp','simsiam','skeletonclr']='hysp' # Method; Euclidean with --ramp None, hyperbolic from the start with --ramp 0 0
     width:int=16 # Channels of the first blocks; the last ones have four times as many
     out_dim:int=256 # Size of the embedding
     head_dim:int|None=None # Width of projector and predictor; None: `out_dim`
+    pred_dim:int|None=None # Hidden width of the predictor; None: `head_dim`
+    edge_importance:bool=True # Learn a weight for each edge of the skeleton in each block
     dropout:float=.5 # Dropout within each block of the encoder
     pool:Literal['all','present']='all' # Bodies the embedding is averaged over: `all` counts an empty one too, as the reference does
     gain:float=1. # Factor on the first weights of the heads' last layers: below 1 the tangents begin nearer the origin
     geometry:Literal['ball','tangent']='ball' # Distance by way of the ball, as the reference, or straight from the tangent vectors
+    queue:int=8192 # Negatives that SkeletonCLR keeps
+    temperature:float=.07 # Of SkeletonCLR's contrast
+    init:Path|None=None # Weights to begin with: a run folder or a checkpoint; None: random ones
     epochs:int=300 # Passes over the clips
-    batch:int=128 # Clips in a step
-    optimizer:Literal['sgd','adamw','riemannian_sgd']='sgd' # Update rule; `riemannian_sgd` is geoopt's
+    batch:int=128 # Clips in a step, of all processes together
+    optimizer:Literal['sgd','adam','adamw','lars','riemannian_sgd','riemannian_adam']='sgd' # Update rule; the riemannian ones are geoopt's
     lr:float=.1 # Learning rate
-    momentum:float=.9 # Momentum of SGD, first beta of AdamW
+    momentum:float=.9 # Momentum of SGD and LARS, first beta of the Adams
     weight_decay:float=1e-4 # Weight decay
     schedule:Literal['constant','step','cosine']='step' # How the learning rate falls
     steps:tuple[int,...]=(200,) # Epochs at which `step` divides the learning rate by ten
@@ -74,8 +80,11 @@ class Pretrain:
     seed:int=0 # Seed of weights, order and views
     device:str='auto' # auto, cpu, cuda or cuda:N
     threads:int=0 # CPU threads; 0: as many as torch takes
+    precision:Literal['fp32','bf16','fp16']='fp32' # Of the networks; distances stay in fp32 or better
     save_every:int=10 # Epochs between two saves of the state that an interrupted run goes on from
     keep_every:int=50 # Epochs between two weights files that stay
+    keep_last:int=0 # Of these, only so many, the newest; 0: all
+    track:Literal['tensorboard','wandb']|None=None # Tell a tracker how it goes
 
 # %% ../nbs/80_recipes.ipynb #20edfb0a
 @dataclass
@@ -147,8 +156,8 @@ def _checked_tuple(value, args, where):
     return tuple(checked(v, args[0] if many else args[i], f'{where}, item {i+1},') for i,v in enumerate(value))
 
 # %% ../nbs/80_recipes.ipynb #abdae8f2
-ranges = {**dict.fromkeys(('width','out_dim','head_dim','epochs','batch','save_every','keep_every','frames','k'), (1,None)),
-          **dict.fromkeys(('lr','weight_decay','warmup','threads'), (0,None)), **dict.fromkeys(('momentum','dropout'), (0,1))}
+ranges = {**dict.fromkeys(('width','out_dim','head_dim','pred_dim','queue','epochs','batch','save_every','keep_every','frames','k'), (1,None)),
+          **dict.fromkeys(('lr','weight_decay','warmup','threads','keep_last'), (0,None)), **dict.fromkeys(('momentum','dropout'), (0,1))}
 
 def within(value, name, where):
     "`value`, if it, or each item of it, lies in the range of the setting `name`"
@@ -223,6 +232,7 @@ def read_yaml(
 
 # %% ../nbs/80_recipes.ipynb #8269b4fe
 def _chain(name, seen=()):
+    if isinstance(name, str) and '+' in name: return [o for part in name.split('+') for o in _chain(part, seen)]
     path = config_path(name)
     if path in seen: raise HyspError(f"config files extend each other in a circle: {' → '.join(map(str, (*seen, path)))}")
     values,lines = read_yaml(path)
@@ -297,7 +307,9 @@ def describe(
     layout # Layout of the clips
 )->dict: # What `build` takes
     "The model that the settings mean, as plain values"
-    return dict(layout=layout.to_dict(), stream=cfg.stream, hidden=cfg.width, out=cfg.out_dim, head=cfg.head_dim, dropout=cfg.dropout, pool=cfg.pool, gain=cfg.gain)
+    own = dict(queue=cfg.queue) if cfg.model=='skeletonclr' else {}
+    return dict(model=cfg.model, layout=layout.to_dict(), stream=cfg.stream, hidden=cfg.width, out=cfg.out_dim, head=cfg.head_dim, dropout=cfg.dropout, pool=cfg.pool,
+                gain=cfg.gain, middle=cfg.pred_dim, edge_importance=cfg.edge_importance, **own)
 
 def build(
     spec:dict, # From `describe`
@@ -305,18 +317,48 @@ def build(
 ): # The model, in train mode
     "A model with random weights"
     import torch
-    from hysp.models import HYSP
+    from hysp.models import models
     from hysp.skeleton import Layout
+    spec = dict(spec, layout=Layout.from_dict(spec['layout']))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return HYSP(**{**spec, 'layout':Layout.from_dict(spec['layout'])})
+        return pick(spec.pop('model', 'hysp'), models, 'model')(**spec)
 
-# %% ../nbs/80_recipes.ipynb #7f7478bf
+# %% ../nbs/80_recipes.ipynb #6995de6c
+def git_state()->str|None: # Such as `1a2b3c4d, with uncommitted changes`; None where there is no repository
+    "Which state of the code this is"
+    import subprocess
+    def git(*args): return subprocess.run(['git', '-C', str(Path(__file__).parent), *args], capture_output=True, text=True)
+    try: commit,dirty = git('rev-parse', 'HEAD'),git('status', '--porcelain', '--', '.')
+    except OSError: return None
+    return None if commit.returncode else commit.stdout[:12]+(', with uncommitted changes' if dirty.stdout else '')
+
 def environment()->dict: # Names and versions
     "What a run ran on"
     import platform
     from importlib.metadata import version
-    return dict(python=platform.python_version(), system=platform.platform(), **{o: version(o) for o in ('hysp','torch','numpy','geoopt')})
+    packages = {o: version(o) for o in ('hysp','torch','numpy','geoopt','accelerate')}
+    return dict(python=platform.python_version(), system=platform.platform(), **packages, git=git_state())
+
+# %% ../nbs/80_recipes.ipynb #fffc5755
+def begin(
+    model, # With random weights
+    path:str|Path # Run folder or checkpoint
+):
+    "Load weights to begin with, into every part of the model that they have"
+    state = load_run(path)[0].state_dict()
+    own = model.state_dict()
+    odd = [k for k in state if k in own and state[k].shape!=own[k].shape and k!='queue']
+    if odd: raise HyspError(f"{path} holds another model ('{odd[0]}' has shape {tuple(state[odd[0]].shape)}, here {tuple(own[odd[0]].shape)}); give the settings it was trained with")
+    model.load_state_dict({k: v for k,v in state.items() if k in own and v.shape==own[k].shape}, strict=False)
+
+def named(
+    path:Path|None, # May hold names of settings in braces
+    cfg:Pretrain # Settings
+)->Path|None:
+    "A path with the settings it names filled in: `runs/{data.name}/{stream}`"
+    try: return path and Path(str(path).format(**vars(cfg)))
+    except (KeyError, IndexError, AttributeError, ValueError) as e: raise HyspError(f'{path}: what is in braces names no setting ({e})') from e
 
 # %% ../nbs/80_recipes.ipynb #7780c5b0
 def trainer(
@@ -324,17 +366,21 @@ def trainer(
     on_epoch=None # Called with the trainer and each epoch's row of metrics
 ): # A `train.Trainer`, nothing run yet
     "The trainer that the settings mean"
+    from functools import partial
     from hysp.augment import Normal, Strong
     from hysp.feeder import Dataset
+    from hysp.losses import contrast, mix
     from hysp.optim import curriculum, make_optimizer, schedule
     from hysp.train import Trainer
     device,data = start(cfg),Dataset(cfg.data, cfg.split)
     spec = describe(cfg, data.layout)
-    model = build(spec, cfg.seed).to(device)
+    model = build(spec, cfg.seed)
+    if cfg.init: begin(model, named(cfg.init, cfg))
     strong,normal = Strong(data.layout, **dataclasses.asdict(cfg.strong)),Normal(data.layout, **dataclasses.asdict(cfg.normal))
-    optimizer = make_optimizer([p for p in model.parameters() if p.requires_grad], cfg.optimizer, cfg.lr, cfg.momentum, cfg.weight_decay)
-    return Trainer(model, data, strong, normal, optimizer, cfg.out, cfg.epochs, cfg.batch, cfg.stream, schedule(cfg.schedule, cfg.epochs, cfg.steps, cfg.warmup),
-        lambda e: curriculum(e, cfg.ramp), cfg.ema, geometry=cfg.geometry, seed=cfg.seed, device=device, save_every=cfg.save_every, keep_every=cfg.keep_every,
+    optimizer = make_optimizer([p for p in model.to(device).parameters() if p.requires_grad], cfg.optimizer, cfg.lr, cfg.momentum, cfg.weight_decay)
+    return Trainer(model, data, strong, normal, optimizer, named(cfg.out, cfg), cfg.epochs, cfg.batch, cfg.stream, schedule(cfg.schedule, cfg.epochs, cfg.steps, cfg.warmup),
+        partial(contrast, temperature=cfg.temperature) if cfg.model=='skeletonclr' else mix, lambda e: curriculum(e, cfg.ramp), cfg.ema, geometry=cfg.geometry,
+        seed=cfg.seed, device=device, precision=cfg.precision, save_every=cfg.save_every, keep_every=cfg.keep_every, keep_last=cfg.keep_last, tracker=cfg.track,
         about=dict(model=cfg.model, spec=spec, settings=yaml.safe_load(to_yaml(cfg)), environment=environment()), on_epoch=on_epoch)
 
 # %% ../nbs/80_recipes.ipynb #1f39abae
@@ -346,11 +392,11 @@ def check_run(
     cfg:Pretrain # Settings
 ):
     "Refuse a run folder that was begun with other settings"
-    path,free = Path(cfg.out)/'config.yaml',('data','out','device','threads','save_every','keep_every')
+    path,free = named(cfg.out, cfg)/'config.yaml',('data','out','device','threads','save_every','keep_every','keep_last','track')
     if not (path.exists() and path.with_name('last.pt').exists()): return
     old,new = (_flat(dataclasses.asdict(o)) for o in (load_config(Pretrain, path), cfg))
     odd = [f'{k} was {old[k]}, is {v}' for k,v in new.items() if k not in free and v!=old[k]]
-    if odd: raise HyspError(f"{cfg.out} holds another run ({'; '.join(odd)}); name a new run folder")
+    if odd: raise HyspError(f"{path.parent} holds another run ({'; '.join(odd)}); name a new run folder")
 
 # %% ../nbs/80_recipes.ipynb #99375cbf
 def pretrain(
@@ -361,12 +407,13 @@ def pretrain(
     check_run(cfg)
     t = trainer(cfg, on_epoch)
     t.resume()
-    Path(cfg.out).mkdir(parents=True, exist_ok=True)
-    save_config(cfg, Path(cfg.out)/'config.yaml')
-    print(f"{cfg.model} on {len(t.data)} clips of {cfg.data} ({cfg.split}), {cfg.epochs} epochs of {t.steps} steps on {t.device}"
-          + (f', going on from epoch {t.epoch}' if t.epoch or t.k else ''))
+    if t.devices.main:
+        t.run.mkdir(parents=True, exist_ok=True)
+        save_config(dataclasses.replace(cfg, out=t.run), t.run/'config.yaml')
+        print(f"{cfg.model} on {len(t.data)} clips of {cfg.data} ({cfg.split}), {cfg.epochs} epochs of {t.steps} steps on {t.devices}"
+              + (f', going on from epoch {t.epoch}' if t.epoch or t.k else ''))
     t.fit()
-    print(f'weights: {t.weights}')
+    if t.devices.main: print(f'weights: {t.weights}')
     return t
 
 # %% ../nbs/80_recipes.ipynb #2edaf51a
@@ -483,7 +530,6 @@ def draw(
 )->Path: # The file
     "The page: Poincaré disk with moving skeletons, radius against accuracy, curves, table"
     import numpy as np
-    from torch import nn
     from hysp.disk import polar
     from hysp.evaluate import features
     from hysp.feeder import Dataset
@@ -491,7 +537,7 @@ def draw(
     from hysp.plot import report_page
     model,about = load_run(run)
     data = Dataset(data, split)
-    z = features(nn.Sequential(model.online_encoder, model.online_projector, model.online_predictor), data, about['spec']['stream'])
+    z = features(model.online, data, about['spec']['stream'])
     some = np.unique(np.linspace(0, len(data)-1, most).astype(int))
     pred = rows[0]['verdict'].pred.numpy()
     return report_page(out, title='HYSP on the Poincaré disk', points=polar(z)[some], labels=data.labels[some], class_names=data.class_names,
