@@ -206,12 +206,12 @@ def config(args):
 
 def _made_for(name):
     "The command that a config is for"
+    if not Path(name).suffix and '+' not in name: pick(name, [*configurable, *config_names()], 'command or config')
+    why = []
     for o in configurable:
         try: load_config(commands[o], name, missing=Path('REQUIRED')); return o
-        except HyspError as e: why = e if o=='pretrain' else why
-    if '/' in name or '.' in name or '+' in name: raise why
-    pick(name, [*configurable, *config_names()], 'command or config')
-    raise why
+        except HyspError as e: why.append(e)
+    raise why[0]
 
 # %% ../nbs/81_cli.ipynb #ad29ec8b
 def overview()->str: # A line a command

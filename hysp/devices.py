@@ -30,7 +30,7 @@ class Devices:
         kw = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
         self.accelerator = Accelerator(cpu=device.type=='cpu', mixed_precision=mixed, device_placement=False, kwargs_handlers=[kw])
         self.processes,self.rank = self.accelerator.num_processes,self.accelerator.process_index
-        self.device = self.accelerator.device if self.processes>1 else device
+        self.device = self.accelerator.device if self.processes>1 and device.type!='cpu' else device
         self.main = self.rank==0 # The one that writes and speaks
 
     def __repr__(self): return f"{self.processes} × {self.device.type}" if self.processes>1 else str(self.device)

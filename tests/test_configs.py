@@ -6,7 +6,7 @@ import pytest
 
 from hysp.core import HyspError
 from hysp.models import models
-from hysp.recipes import Pretrain, build, config_names, describe, load_config, named
+from hysp.recipes import Evaluate, Pretrain, build, config_names, describe, load_config, named
 from hysp.skeleton import layouts, channels
 
 sets = 'ntu60/xsub','ntu60/xview','ntu120/xsub','ntu120/xset','pku1/xsub','pku1/xview','pku2/xsub','pku2/xview'
@@ -62,3 +62,9 @@ def test_what_is_added_wins(tmp_path):
     cfg = load_config(Pretrain, tmp_path/'mine.yaml')
     assert (cfg.lr, cfg.model, cfg.epochs, cfg.data)==(.5, 'skeletonclr', 600, Path('data/ntu60'))
     with pytest.raises(HyspError, match="did you mean 'simsiam'"): load_config(Pretrain, 'ntu60/xsub+simsiem')
+
+def test_the_papers_linear_evaluation():
+    def told(name): c = load_config(Evaluate, name, dict(run='r')); return c.protocol,c.linear.epochs,c.linear.steps,c.linear.batch,c.linear.lr
+    assert told('evaluate/ntu60')==('xsub', 100, (60,80), 256, 1.)
+    assert told('evaluate/ntu120_xset')==('xset', 100, (60,80), 1024, 1.)
+    assert told('evaluate/pku2')==('xsub', 250, (150,200), 256, 10.)
