@@ -42,7 +42,7 @@ def test_gradients_are_those_of_differences(geometry):
     r = torch.Generator().manual_seed(0)
     a,b,o = (torch.randn(n, 5, generator=r, dtype=torch.float64)/2 for n in (3,3,4))
     for lam in (0., .4, 1.):
-        assert torch.autograd.gradcheck(lambda a: contrast(a, b, o, lam, geometry=geometry, temperature=.5)[0], a.clone().requires_grad_())
+        assert torch.autograd.gradcheck(lambda a, lam=lam: contrast(a, b, o, lam, geometry=geometry, temperature=.5)[0], a.clone().requires_grad_())
 
 @pytest.mark.parametrize('geometry', ['ball','tangent'])
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
