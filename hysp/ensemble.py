@@ -45,11 +45,14 @@ def _pack(ahead, rival):
     packed = ahead[:,order].gather(2, first.expand(len(ahead), *first.shape)).permute(2,0,1).contiguous()
     return packed,(count[:,None]>torch.arange(len(packed))).sum(0).tolist()
 
-def _hopeless(packed, many, k):
-    "Which rivals have k others ahead of them in every stream, (most, N)"
-    over = torch.zeros(len(packed), packed.shape[2], dtype=torch.int8)
-    for x,n in zip(packed, many): over[:,:n] += (x[:,:n]>packed[:,:,:n]).all(1)
-    return over>=k
+def _outdone(ahead, k):
+    "Which classes have k others ahead of them in every stream, (N,classes)"
+    parts = []
+    for first,*rest in ahead.split(64, 1): # Few enough clips for the cache
+        over = first[:,:,None]>first[:,None]
+        for o in rest: over &= o[:,:,None]>o[:,None]
+        parts.append(over.sum(1)>=k)
+    return torch.cat(parts)
 
 # %% ../nbs/61_ensemble.ipynb #a9320294
 @torch.no_grad()
@@ -63,10 +66,7 @@ def sweep(
     (s,w),y = _stack(scores, weights),torch.as_tensor(np.asarray(labels))
     accuracy(s[0], y) # Checks labels and scores
     ahead = s-s.gather(2, y.expand(len(s), -1)[...,None])
-    rival = (ahead>=0).any(0).scatter(1, y[:,None], False)
-    packed,many = _pack(ahead, rival)
-    there = (torch.arange(packed.shape[2])<torch.tensor(many)[:,None])&~_hopeless(packed, many, k)
-    packed,many = _pack(packed.permute(1,2,0), there.T)
+    packed,many = _pack(ahead, ((ahead>=0).any(0)&~_outdone(ahead, k)).scatter(1, y[:,None], False))
     right = []
     for some in w.split(64):
         above = torch.zeros(len(some), len(y), dtype=torch.int16)
