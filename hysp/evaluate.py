@@ -248,16 +248,17 @@ def linear_probe(
 
 # %% ../nbs/60_evaluate.ipynb #46feca34
 class Classifier(nn.Module):
-    "An encoder, a fixed scaling of its features, and a linear layer"
+    "An encoder, its features standardised, and a linear layer"
     def __init__(self,
         encoder:nn.Module, # Copied, not changed
-        z:Tensor, # Its features of the training clips, (n, d)
+        d:int, # Width of its features
         classes:int # Number of classes
     ):
         super().__init__()
-        self.encoder,self.head = copy.deepcopy(encoder),make_head('linear', z.shape[1], classes)
-        self.register_buffer('mean', z.mean(0)); self.register_buffer('scale', z.std(0).clamp(min=1e-6)*z.shape[1]**.5)
-    def forward(self, x): return self.head((self.encoder(x)-self.mean)/self.scale)
+        self.encoder,self.norm,self.head = copy.deepcopy(encoder),nn.BatchNorm1d(d, affine=False),make_head('linear', d, classes)
+    def forward(self, x):
+        z = self.norm(self.encoder(x))
+        return self.head(z/z.shape[1]**.5)
 
 # %% ../nbs/60_evaluate.ipynb #bc35f589
 def fine_tune(
@@ -275,18 +276,18 @@ def fine_tune(
     batch:int=32, # Clips a step
     weight_decay:float=1e-4, # Of all weights
     seed:int=0, # Of order and dropout
-    device:str='cpu', # Where to train
-    z:Tensor|None=None # Features of `train` before the training, (n, d), if they are known
+    device:str='cpu' # Where to train
 )->Tensor: # Logits, (m, classes)
     "Train encoder and classifier together on the labelled clips"
-    z = features(encoder, train, stream, device=device) if z is None else z
+    if batch<2 or len(index)<2: raise HyspError('batch norm compares clips: give two labelled clips and a batch of 2, or more')
     index,y = torch.as_tensor(index),torch.as_tensor(np.asarray(labels))
     clips = lambda i: to_stream(train.batch(i).to(device), stream, train.layout)
-    with torch.random.fork_rng(): net = Classifier(encoder, z, classes).to(device).train()
+    with torch.random.fork_rng(): net = Classifier(encoder, encoder.out, classes).to(device).train()
     groups = [dict(params=list(net.encoder.parameters()), lr=lr), dict(params=list(net.head.parameters()), lr=head_lr)]
-    g,bar = torch.Generator().manual_seed(seed),tqdm(total=epochs*-(-len(index)//batch), desc='train on labels', leave=False)
+    g,parts = torch.Generator().manual_seed(seed),-(-len(index)//batch)
+    bar = tqdm(total=epochs*parts, desc='train on labels', leave=False)
     def order():
-        for i in index[torch.randperm(len(index), generator=g)].split(batch): yield i; bar.update()
+        for i in index[torch.randperm(len(index), generator=g)].tensor_split(parts): yield i; bar.update()
     with torch.random.fork_rng(), bar:
         torch.manual_seed(seed)
         _fit(net, order, groups, clips, y, epochs, steps, weight_decay)
