@@ -112,7 +112,7 @@ def certainty(
     if not len(y)==len(r)==len(s): raise HyspError(f'{len(r)} radii, {len(s)} rows of scores and {len(y)} labels are not of the same clips')
     right = (s.argmax(1).numpy()==y).astype(float)
     known = dict(zip(('radius','max probability','−entropy'), (r, *_baselines(s))))
-    parts = {'all':np.ones(len(y), bool)} | ({} if bodies is None else {'one person':np.asarray(bodies)==1, 'two people':np.asarray(bodies)==2})
+    parts = {'all':np.ones(len(y), bool)} | ({} if bodies is None or len(np.unique(bodies))<2 else {'one person':np.asarray(bodies)==1, 'two people':np.asarray(bodies)==2})
     scopes = [_scope(k, {c: o[i] for c,o in known.items()}, right[i], draws) for k,i in parts.items() if i.any()]
     shares = explained(r, bodies=None if bodies is None else np.asarray(bodies, int), length=None if frames is None else np.asarray(frames, float), **{'class':y.astype(int)})
     ece = [_ece(s/t, right, draws) for t in (1., temperature) if t]
