@@ -89,7 +89,7 @@ class Certainty:
     curves:dict # For the figure: columns of all clips
 
     def __repr__(self):
-        shares = ', '.join(f'{k} {v:.0%}' for k,v in self.explained.items())
+        shares = ', '.join(f'{k} {round(v, 2)+0:.0%}' for k,v in self.explained.items())
         def f(o): return f'{o[0]:.3f} ({o[1]:.3f}–{o[2]:.3f})'
         scaled = '' if self.ece_scaled is None else f', {f(self.ece_scaled)} at temperature {self.temperature:.2f}'
         return '\n\n'.join([f'What the radius of the {self.where} knows (95 % intervals over clips)', *map(repr, self.scopes),
