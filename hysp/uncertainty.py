@@ -160,9 +160,9 @@ class Maturing:
     def quantiles(self, q=(.05,.25,.5,.75,.95)): return np.quantile(self.radii, q, axis=1).T # (epochs, quantiles)
     def medians(self, of): # Groups of clips, (clips,), to (epochs,) for each
         return {g: np.median(self.radii[:,np.asarray(of)==g], axis=1) for g in np.unique(of).tolist()}
-    def agreement(self): # (epochs,), 1 at the last
+    def agreement(self): # (epochs,), 1 at the last; NaN where all radii are equal
         "Rank correlation of each epoch's radii with the last one's"
-        return np.array([spearmanr(o, self.radii[-1]).statistic for o in self.radii])
+        return np.array([spearmanr(o, self.radii[-1]).statistic if min(np.ptp(o), np.ptp(self.radii[-1])) else np.nan for o in self.radii])
     def __repr__(self):
         lines = [f'epoch {e:4}: median {q[2]:.3g}, middle half {q[1]:.3g} to {q[3]:.3g}, order as at the end {a:.2f}' for e,q,a in zip(self.epochs, self.quantiles(), self.agreement())]
         return f'Radius of {self.radii.shape[1]} clips through training\n'+'\n'.join(lines)
@@ -181,7 +181,7 @@ def plot_maturing(
     for o in m.medians(m.labels).values(): axs[1].plot(m.epochs, o, color='grey', lw=.7, alpha=.7)
     for i,colour,name in ((1,'C1','one person'), (2,'C2','two people')):
         if m.bodies is not None and (np.asarray(m.bodies)==i).any(): axs[1].plot(m.epochs, m.medians(m.bodies)[i], color=colour, lw=2.5, label=name)
-    axs[2].plot(m.epochs, m.agreement(), 'o-', color='C0', ms=4); axs[2].set_ylim(min(0, *m.agreement())-.02, 1.02)
+    axs[2].plot(m.epochs, m.agreement(), 'o-', color='C0', ms=4); axs[2].set_ylim(min(0, np.nanmin([1, *m.agreement()]))-.02, 1.02)
     for ax,y in zip(axs, ('radius: median, 50 %, 90 %','median radius of each class','order as at the last epoch')): ax.set(xlabel='epoch', ylabel=y); ax.spines[['top','right']].set_visible(False)
     if axs[1].get_legend_handles_labels()[0]: axs[1].legend(frameon=False, fontsize=8)
     return axs

