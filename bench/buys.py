@@ -35,6 +35,7 @@ class Table:
             with open(self.path, newline='', encoding='utf-8') as f: self.rows = [tuple(r) for r in csv.reader(f)][1:]
     def has(self, *key): return any(r[:4]==tuple(map(str, key)) for r in self.rows)
     def add(self, *row):
+        if self.has(*row[:4]): return
         self.rows.append(tuple(f'{o:.4f}' if isinstance(o, float) else str(o) for o in row))
         with atomic_write(self.path, 'w') as f: csv.writer(f, lineterminator='\n').writerows([columns, *self.rows])
         print(*self.rows[-1], flush=True)
@@ -53,7 +54,7 @@ def accuracies(args, table, data, run, seed):
         cfg = Evaluate(run, data=data, out=run/'judged', protocols=(protocol,), shares=(float(measure.split()[1])/100,) if protocol=='semi' else (.1,),
                        seed=seed, device=args.device, tune=Tune(epochs=args.tune_epochs, steps=(args.tune_epochs*3//5,args.tune_epochs*4//5)))
         for row,weights in zip(quiet(evaluate, cfg), ('pretrained','random','coordinates')):
-            if measure in row['verdicts'] and not table.has(args.set, seed, weights, measure):
+            if measure in row['verdicts']:
                 v = row['verdicts'][measure][0]
                 table.add(args.set, seed, weights, measure, v.top1, *v.interval, len(v.pred))
 
@@ -96,9 +97,9 @@ def labelling(args, table, data, run, seed):
     z,r = [features(model.online_encoder, o) for o in (a,b)],radii(features(branch(model), a))
     shares = .01,.02,.05,.1,.2
     for way in ways:
-        for share,i in zip(shares, ask(way, z[0], r, a.labels, a.classes, [round(o*len(a)) for o in shares], seed=seed)):
-            v = judge(linear_probe(z[0][i], a.labels[i], z[1], a.classes, seed=seed), b.labels)
-            if not table.has(args.set, seed, way, f'labels {100*share:g} %'): table.add(args.set, seed, way, f'labels {100*share:g} %', v.top1, *v.interval, len(b))
+        for share,i in zip(shares, ask(way, z[0], r, a.labels, a.classes, [max(1, round(o*len(a))) for o in shares], seed=seed)):
+            v = judge(linear_probe(z[0][i], a.labels[i], z[1], a.classes, seed=seed, by=z[0]), b.labels)
+            table.add(args.set, seed, way, f'labels {100*share:g} %', v.top1, *v.interval, len(b))
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

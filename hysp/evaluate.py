@@ -237,10 +237,11 @@ def linear_probe(
     batch:int=256, # Clips a step
     weight_decay:float=0., # Of all parameters
     seed:int=0, # Of the order
-    head:str='linear' # linear, or mobius for the layer on the ball
+    head:str='linear', # linear, or mobius for the layer on the ball
+    by:Tensor|None=None # Features that say how to standardise; None: the training ones. With few labels, those of clips without a label
 )->Tensor: # Logits, (m, classes)
     "A classifier of one layer on frozen features"
-    (x,v),y = scaled(train, val),torch.as_tensor(np.asarray(labels))
+    (_,x,v),y = scaled(train if by is None else by, train, val),torch.as_tensor(np.asarray(labels))
     with torch.random.fork_rng(devices=[]): layer = make_head(head, x.shape[1], classes)
     g = torch.Generator().manual_seed(seed)
     _fit(layer, lambda: torch.randperm(len(x), generator=g).split(batch), [dict(params=list(layer.parameters()), lr=lr)], lambda i: x[i], y, epochs, steps, weight_decay)

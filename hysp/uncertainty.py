@@ -222,7 +222,7 @@ def ask(
     for n in budgets:
         order = fixed if fixed is not None else any_order
         if fixed is None and n>len(asked):
-            s = linear_probe(z[asked], y[asked], z, classes, seed=seed, **probe)
+            s = linear_probe(z[asked], y[asked], z, classes, seed=seed, by=z, **probe)
             order = np.argsort(_baselines(s.double())[1], kind='stable')
         asked = np.concatenate([asked, order[~np.isin(order, asked)]])[:n]
         out.append(asked)

@@ -335,6 +335,11 @@ def test_the_probe_is_its_seeds_and_leaves_features_and_chance_alone():
     torch.manual_seed(2)
     assert torch.equal(state, torch.random.get_rng_state())
 
+def test_one_labelled_clip_is_a_probe_too():
+    (x,y),(v,_) = clouds(90),clouds(20)
+    assert linear_probe(x[:1], y[:1], v, 4, by=x).isfinite().all()
+    assert torch.equal(linear_probe(x, y, v, 4, epochs=2), linear_probe(x, y, v, 4, epochs=2, by=x))
+
 # Verdicts
 
 @pytest.mark.parametrize('classes', [2, 4, 7, 20])
