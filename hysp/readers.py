@@ -201,16 +201,16 @@ class Words:
         if b'\r' in data: end = end[buf[end]!=13]
         line = np.flatnonzero(buf[end]==10)
         self.end,self.first = end[1:],np.concatenate([[0],line]) # word k is text[end[k-1]+1:end[k]]; line i begins with word first[i]
-        self.start,self.count = end[:-1]+1,np.diff(self.first)
+        self.start,self.count,self.at = end[:-1]+1,np.diff(self.first),[16,*(end[line]+1).tolist()]
         return (self.end==self.start).any()
 
     def __len__(self): return len(self.count)
-    def line(self, i): return self.text[self.start[self.first[i]]:self.end[self.first[i+1]-1]].strip()
+    def line(self, i): return self.text[self.at[i]:self.at[i+1]].strip()
 
     def whole(self, i, what):
         "The whole number that is all of line i"
-        if i>=len(self): raise Fault(self.file, len(self), f'the file ends where {what} should be; it is cut short')
-        text = self.line(i)
+        try: text = self.line(i)
+        except IndexError: raise Fault(self.file, len(self), f'the file ends where {what} should be; it is cut short') from None
         if not text.isdigit() or len(text)>15: raise Fault(self.file, i+1, f'{_shown(text)} where {what} should be')
         return int(text)
 
@@ -275,10 +275,11 @@ def _coordinates_of(text, w):
 def _body(text, at):
     "Check that a body is where it should be; returns its ID"
     if at+27>len(text): raise Fault(text.file, len(text), 'the file ends within a body; it is cut short')
-    if text.count[at]!=10: raise Fault(text.file, at+1, f'{text.count[at]} values where the 10 of a body should be; the number of bodies above it may be wrong')
+    head = text.line(at).split()
+    if len(head)!=10: raise Fault(text.file, at+1, f'{len(head)} values where the 10 of a body should be; the number of bodies above it may be wrong')
     joints = text.whole(at+1, 'the number of joints')
     if joints!=25: raise Fault(text.file, at+2, f'{joints} joints, expected 25')
-    return text.line(at).split(b' ', 1)[0]
+    return head[0]
 
 def _joints(text, bodies):
     "Coordinates (bodies, 25, 3) of the joints on the lines after each body"
@@ -319,7 +320,7 @@ def read_skeleton(
     if frames>most_frames: raise Fault(file, 1, f'claims {frames:,} frames; a clip of NTU RGB+D has 300 at most')
     bodies,at = [],1
     for t in range(frames):
-        n = text.whole(at, f'the number of bodies in frame {t+1} of {frames}')
+        n = text.whole(at, 'the number of bodies in a frame')
         if n>most_bodies: raise Fault(file, at+1, f'claims {n:,} bodies; Kinect sees 6 at most')
         at += 1
         for _ in range(n): bodies.append((t, _body(text, at), at)); at += 27
