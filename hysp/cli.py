@@ -92,28 +92,40 @@ def synth(
 # %% ../nbs/81_cli.ipynb #86692a43
 @dataclass
 class Info:
-    "Say what is in a dataset folder or a run folder"
-    path:Positional[Path] # Dataset folder or run folder
+    "Say what is in a raw tree, a dataset folder or a run folder"
+    path:Positional[Path] # Folder of raw files (NTU RGB+D, PKU-MMD, UI-PRMD, CSV; also a zip or an npz), dataset folder or run folder
+    read:int=200 # Of a raw tree: read this many clips, evenly spaced; 0: all
+    layout:str|None=None # Of CSV files: the skeleton, a known layout or a YAML file of your own
+    picture:Path|None=None # Draw classes, lengths and some clips into this file (png, svg or pdf)
 
 def info(
     cfg:Info # Settings
 ):
     "Print what a folder holds"
-    if (cfg.path/'config.yaml').exists(): _run_info(cfg.path)
-    else: _dataset_info(cfg.path)
+    if (cfg.path/'config.yaml').exists(): return _run_info(cfg.path)
+    from hysp.survey import describe, draw, survey
+    if not cfg.path.exists(): raise HyspError(f'there is no folder {cfg.path}')
+    seen = survey(cfg.path, cfg.read, cfg.layout)
+    print('\n'.join(describe(seen)))
+    if seen.kind=='dataset': _splits_info(cfg.path)
+    else: _classes_info(seen)
+    if cfg.picture: draw(seen, cfg.picture); print(f'drawn to {cfg.picture}')
 
-# %% ../nbs/81_cli.ipynb #15fad3ec
-def _dataset_info(path):
-    import numpy as np
+# %% ../nbs/81_cli.ipynb #b4fba6da
+def _table(rows):
+    width = max(len(o) for o,_ in rows)
+    for name,row in rows: print(f'{name:{width}}', *(f'{o:>12}' for o in row))
+
+def _splits_info(path):
     from hysp.feeder import Dataset
     ds = Dataset(path)
     parts = [Dataset(path, o) for o in ds.splits]
-    print(ds)
-    for k in ('frames','bodies','subject','camera','setup','replication'):
-        if len(there := np.unique(ds.columns.get(k, []))) > 1: print(f'{k:12}{there[0]} to {there[-1]}, {len(there)} different')
-    rows = [('', [o.split for o in parts]), ('clips', map(len, parts)), *((f'{i:3} {name}', [(o.labels==i).sum() for o in parts]) for i,name in enumerate(ds.class_names))]
-    width = max(len(o) for o,_ in rows)
-    for name,row in rows: print(f'{name:{width}}', *(f'{o:>12}' for o in row))
+    print(f'{ds.frames} frames, room for {ds.bodies} bod' + ('y' if ds.bodies==1 else 'ies') + '\n')
+    _table([('', [o.split for o in parts]), ('clips', map(len, parts)), *((f'{i:3} {name}', [(o.labels==i).sum() for o in parts]) for i,name in enumerate(ds.class_names))])
+
+def _classes_info(seen):
+    print()
+    _table([('clips', [len(seen.labels)]), *((f'{i:3} {name}', [(seen.labels==i).sum()]) for i,name in enumerate(seen.class_names))])
 
 # %% ../nbs/81_cli.ipynb #a49b8c8a
 def _run_info(path):

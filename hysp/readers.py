@@ -74,18 +74,20 @@ class Source(Sequence):
         protocols:dict=None, # Its own splits, as `hysp.prepare.prepare` takes them
         faults=(), # A `Fault` for each clip that is known not to be readable before any is read
         skipped:dict=None, # Reason to number: what was left out on purpose
+        about=None, # `about(i)` gives what is known of a clip before it is read: a dict with label, subject, …
         stamp:str=None # Changes when the files do: an interrupted `prepare` goes on only where it is given and the same
     ):
         self.names,self.load,self.layout,self.class_names = list(names),load,get_layout(layout),[str(o) for o in class_names]
         self.fps,self.bodies = None if fps is None else float(fps),bodies
-        self.protocols,self.faults,self.skipped,self.stamp = protocols,list(faults),skipped or {},stamp
+        self.protocols,self.faults,self.skipped,self.about,self.stamp = protocols,list(faults),skipped or {},about,stamp
 
     def __len__(self): return len(self.names)
     def __repr__(self): return f'{len(self)} clips, {len(self.class_names)} classes, {self.layout.name}'
     def __getitem__(self, i):
         if isinstance(i, slice):
             r = range(len(self))[i]
-            return Source([self.names[j] for j in r], lambda j: self.load(r[j]), self.layout, self.class_names, self.fps, self.bodies, self.protocols, stamp=self.stamp)
+            return Source([self.names[j] for j in r], lambda j: self.load(r[j]), self.layout, self.class_names, self.fps, self.bodies, self.protocols,
+                about=self.about and (lambda j: self.about(r[j])), stamp=self.stamp)
         return check_clip(self.load(range(len(self))[i]), self.layout, len(self.class_names))
 
 # %% ../nbs/01_readers.ipynb #34633941
@@ -394,12 +396,12 @@ def ntu(
     clips,faults,skipped = _sort_ntu(found, classes, _read_missing(missing))
     if not clips: raise HyspError(f"{_roots(raw)} hold{'s' if isinstance(raw, (str,Path)) else ''} no clip of NTU RGB+D {classes} ({len(found)} .skeleton files, "
         f'{len(faults)} of them misnamed); name the folder or the zip that does')
-    def load(i):
-        name,file = names[i],kept[i]
-        setup,camera,subject,replication,action = map(int, _ntu_name.fullmatch(name).groups())
-        return Clip(name, read_skeleton(file.read(), file), action-1, subject, camera, setup, replication)
+    def about(i):
+        setup,camera,subject,replication,action = map(int, _ntu_name.fullmatch(names[i]).groups())
+        return dict(label=action-1, subject=subject, camera=camera, setup=setup, replication=replication)
+    def load(i): return Clip(names[i], read_skeleton(kept[i].read(), kept[i]), **about(i))
     names,kept = list(clips),list(clips.values())
-    return Source(names, load, 'ntu-rgb+d', class_list('ntu-rgb+d')[:classes], 30, None, ntu_protocols[classes], faults, skipped, _stamp(kept))
+    return Source(names, load, 'ntu-rgb+d', class_list('ntu-rgb+d')[:classes], 30, None, ntu_protocols[classes], faults, skipped, about, _stamp(kept))
 
 def _roots(raw): return ', '.join(map(str, [raw] if isinstance(raw, (str,Path)) else raw))
 
@@ -481,12 +483,13 @@ def pku(
     if not any(splits.values()): raise HyspError(f"{_roots(raw)}: neither cross-subject.txt nor cross-view.txt is there; name the folder with the split files as well")
     clips = [(k,*o) for k in both for o in _read_labels(labels[k], faults)]
     names = [f'{k}_{line:03}' for k,line,*_ in clips]
+    def about(i): return dict(label=clips[i][2]-1, camera='LMR'.index(clips[i][0][-1])+1)
     def load(i):
-        k,line,c,start,end = clips[i]
-        return Clip(names[i], _cut(recordings[k], labels[k], line, start, end), c-1, camera='LMR'.index(k[-1])+1)
+        k,line,_,start,end = clips[i]
+        return Clip(names[i], _cut(recordings[k], labels[k], line, start, end), **about(i))
     protocols = {k:_by_name([_read_split(o) for o in v], names) for k,v in splits.items() if v}
     used = [o for k in both for o in (recordings[k],labels[k])]
-    return Source(names, load, 'ntu-rgb+d', class_list('pku-mmd'), 30, 2, protocols, faults, skipped, _stamp(used))
+    return Source(names, load, 'ntu-rgb+d', class_list('pku-mmd'), 30, 2, protocols, faults, skipped, about, _stamp(used))
 
 def _by_name(lists, names):
     "A protocol from lists of recordings"
@@ -576,11 +579,13 @@ def arrays(
     label,cols = _ints(d, 'label', n, path),{k:_ints(d, k, n, path) for k in _columns}
     names = [str(o) for o in d.get('name', [f'clip{i:05}' for i in range(n)])]
     if len(names)!=n: raise HyspError(f"'name' in {path} must be {n} names, not {len(names)}")
+    def about(i): return dict(label=int(label[i]), **{k:int(v[i]) for k,v in cols.items() if v is not None})
     def load(i):
         x = f[offsets[i]:offsets[i+1]].astype(np.float32)
         x = x[:,None] if x.ndim==3 else x
-        return Clip(names[i], x.transpose(3,0,2,1), int(label[i]), **{k:int(v[i]) for k,v in cols.items() if v is not None})
-    return Source(names, load, layout, _npz_classes(d, label, path), _npz_fps(d, path), 1 if f.ndim==3 else f.shape[1], stamp=_stamp([File(str(path))]))
+        return Clip(names[i], x.transpose(3,0,2,1), **about(i))
+    return Source(names, load, layout, _npz_classes(d, label, path), _npz_fps(d, path), 1 if f.ndim==3 else f.shape[1],
+        about=about, stamp=_stamp([File(str(path))]))
 
 # %% ../nbs/01_readers.ipynb #ff6e9d06
 def euler(
@@ -663,7 +668,8 @@ def uiprmd(
     keys = sorted(found)
     names = [found[k].name.replace('_positions', '').removesuffix('.txt') for k in keys]
     load = lambda i: _load_uiprmd(found[keys[i]], names[i], *keys[i])
-    return Source(names, load, 'ui-prmd', [f'{o}, {how}' for how in ('correct','incorrect') for o in exercises], 30, 1,
+    about = lambda i: dict(zip(('label','subject','replication'), keys[i]))
+    return Source(names, load, 'ui-prmd', [f'{o}, {how}' for how in ('correct','incorrect') for o in exercises], 30, 1, about=about,
         stamp=_stamp(File(str(p)) for o in found.values() for p in (o, o.parents[1]/'Angles'/o.name.replace('positions', 'angles')) if p.exists()))
 
 # %% ../nbs/01_readers.ipynb #8fa96354
@@ -787,10 +793,9 @@ def csv_folder(
     if not clips: raise HyspError(f'{folder} holds no clip ({len(found)} CSV files); ' + (str(faults[0]) if faults else 'put CSV files into a folder for each class'))
     label = sorted({o[1] for o in clips.values()}, key=lambda o: (0,int(o),o) if o.isdecimal() else (1,0,o))
     names,files_ = [o.removesuffix('.csv') for o in clips],list(clips.values())
-    def load(i):
-        file,what,known = files_[i]
-        return Clip(names[i], read_csv(file, layout), label.index(what), **known)
-    return Source(names, load, layout, label, faults=faults, skipped=skipped, stamp=_stamp(found)+(_stamp([File(str(listed))]) if listed.exists() else ''))
+    def about(i): return dict(label=label.index(files_[i][1]), **files_[i][2])
+    def load(i): return Clip(names[i], read_csv(files_[i][0], layout), **about(i))
+    return Source(names, load, layout, label, faults=faults, skipped=skipped, about=about, stamp=_stamp(found)+(_stamp([File(str(listed))]) if listed.exists() else ''))
 
 def _by_folder(found, folder):
     clips,faults = {},[]
