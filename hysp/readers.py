@@ -163,7 +163,7 @@ def find(
         for o in paths:
             if o.lower().endswith('.zip'): found += _members(o, suffix)
             elif _wanted(o, suffix): found.append(File(o))
-    return sorted(found, key=lambda o: (o.name, str(o)))
+    return sorted(found, key=lambda o: (o.name.upper(), str(o)))
 
 # %% ../nbs/01_readers.ipynb #e2264b9a
 def _stamp(found):
@@ -200,10 +200,11 @@ class Words:
         self.text = b' '*16+data+b'\n'
         buf = np.frombuffer(self.text, np.uint8)
         end = np.flatnonzero(buf<=32)[15:] # the blank before the first word is the end of word -1, so to speak
-        if b'\r' in data: end = end[buf[end]!=13]
+        if b'\r' in data: end = end[(buf[end]!=13)|(buf[np.minimum(end+1, len(buf)-1)]!=10)] # of CR LF the CR is no end of its own
         line = np.flatnonzero(buf[end]==10)
         self.end,self.first = end[1:],np.concatenate([[0],line]) # word k is text[end[k-1]+1:end[k]]; line i begins with word first[i]
         self.start,self.count,self.at = end[:-1]+1,np.diff(self.first),[16,*(end[line]+1).tolist()]
+        if b'\r' in data: self.end = self.end-(buf[self.end-1]==13)
         return (self.end==self.start).any()
 
     def __len__(self): return len(self.count)
@@ -276,11 +277,12 @@ def _coordinates_of(text, w):
 # %% ../nbs/01_readers.ipynb #c7a64a37
 def _body(text, at):
     "Check that a body is where it should be; returns its ID"
-    if at+27>len(text): raise Fault(text.file, len(text), 'the file ends within a body; it is cut short')
+    if at>=len(text): raise Fault(text.file, at, 'the file ends where a body should be; it is cut short')
     head = text.line(at).split()
     if len(head)!=10: raise Fault(text.file, at+1, f'{len(head)} values where the 10 of a body should be; the number of bodies above it may be wrong')
     joints = text.whole(at+1, 'the number of joints')
     if joints!=25: raise Fault(text.file, at+2, f'{joints} joints, expected 25')
+    if at+27>len(text): raise Fault(text.file, len(text), 'the file ends within a body; it is cut short')
     return head[0]
 
 def _joints(text, bodies):
