@@ -181,7 +181,7 @@ def _stamp(found):
 def _shown(text): return f"'{text[:20].decode('ascii', 'backslashreplace').strip()}'"
 
 def _plain_text(data, file):
-    if not data.strip(): raise Fault(file, None, 'is empty')
+    if not data or data.isspace(): raise Fault(file, None, 'is empty')
     if data[:2] in (b'\xff\xfe',b'\xfe\xff'): raise Fault(file, 1, 'is UTF-16 text; save it as plain text (ASCII or UTF-8)')
     if b'\0' in data: raise Fault(file, data.count(b'\n', 0, data.index(b'\0'))+1, 'is no text: it holds zero bytes')
     return data.removeprefix(b'\xef\xbb\xbf').rstrip()
@@ -197,15 +197,22 @@ class Words:
 
     def _split(self, data):
         "Find all words; true if there are blanks to spare"
-        self.text = b' '*16+data+b'\n'
-        buf = np.frombuffer(self.text, np.uint8)
-        end = np.flatnonzero(buf<=32)[15:] # the blank before the first word is the end of word -1, so to speak
-        if b'\r' in data: end = end[(buf[end]!=13)|(buf[np.minimum(end+1, len(buf)-1)]!=10)] # of CR LF the CR is no end of its own
-        line = np.flatnonzero(buf[end]==10)
-        self.end,self.first = end[1:],np.concatenate([[0],line]) # word k is text[end[k-1]+1:end[k]]; line i begins with word first[i]
-        self.start,self.count,self.at = end[:-1]+1,np.diff(self.first),[16,*(end[line]+1).tolist()]
-        if b'\r' in data: self.end = self.end-(buf[self.end-1]==13)
-        return (self.end==self.start).any()
+        self.text = b' '*16+data+b'\n'+b' '*8
+        buf = np.frombuffer(self.text, np.uint8)[:-8]
+        blank,ends = buf<=32,np.flatnonzero(buf==10)
+        blank[:15] = False # the blank before the first word is the end of word -1, so to speak
+        if b'\r' in data: blank[ends[buf[ends-1]==13]-1] = False # of CR LF the CR is no end of its own
+        self.gap = np.flatnonzero(blank) # word k is text[gap[k]+1:gap[k+1]]
+        self.first = np.concatenate([[0],np.searchsorted(self.gap, ends)]) # line i begins with word first[i]
+        self.count,self.at = np.diff(self.first),[16,*(ends+1).tolist()]
+        if len(odd := np.flatnonzero((buf[self.gap]-9>4)&(buf[self.gap]!=32))): # below 9 wraps round
+            raise Fault(self.file, int(np.searchsorted(self.first, odd[0], 'right')), 'is no text: it holds control characters')
+        return (np.diff(self.gap)==1).any()
+
+    def bounds(self, words):
+        "Where words begin and end"
+        end = self.gap[words+1]
+        return self.gap[words]+1,end-(np.frombuffer(self.text, np.uint8)[end-1]==13)
 
     def __len__(self): return len(self.count)
     def line(self, i): return self.text[self.at[i]:self.at[i+1]].strip()
@@ -238,7 +245,7 @@ def _float(word):
 
 # %% ../nbs/01_readers.ipynb #5f2e2681
 def decimals(
-    text:bytes, # Begins with 16 blanks, ends with a line end
+    text:bytes, # Begins with 16 blanks or so, ends with 4
     start:np.ndarray, # Where words begin
     end:np.ndarray # Where they end
 )->np.ndarray: # float64, to the bit what `float` gives; NaN for what is no number
@@ -246,7 +253,7 @@ def decimals(
     buf,words8 = np.frombuffer(text, np.uint8),np.ndarray(len(text)-7, '<u8', text, 0, (1,))
     negative = buf[start]==45
     first = start+negative
-    b1,b2,b3 = (buf[np.minimum(first+k, len(buf)-1)]==46 for k in (1,2,3))
+    b1,b2,b3 = (buf[first+k]==46 for k in (1,2,3))
     whole = np.where(b1, 1, np.where(b2, 2, np.where(b3, 3, 0))) # digits before the point
     part = end-first-whole-1 # and after it
     other = (whole==0)|(part<1)|(whole+part>15)
@@ -268,10 +275,9 @@ def _why(word): return f"{_shown(word)} is {'no number' if np.isnan(_float(word)
 
 def _coordinates_of(text, w):
     "Words as coordinates; raises `ValueError(k, why)` for the first of them that is none"
-    res = decimals(text.text, text.start[w], text.end[w])
-    if not (good := abs(res)<=farthest).all():
-        k = int(np.argmin(good))
-        raise ValueError(k, _why(text.text[text.start[w[k]]:text.end[w[k]]]))
+    start,end = text.bounds(w)
+    res = decimals(text.text, start, end)
+    if not (good := abs(res)<=farthest).all(): k = int(np.argmin(good)); raise ValueError(k, _why(text.text[start[k]:end[k]]))
     return res
 
 # %% ../nbs/01_readers.ipynb #c7a64a37

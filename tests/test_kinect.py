@@ -36,7 +36,7 @@ def as_float(word):
     except ValueError: return math.nan
 
 def parsed(words):
-    text = b' '*16+b' '.join(words)+b'\n'
+    text = b' '*16+b' '.join(words)+b' '*4
     end = np.cumsum([len(o)+1 for o in words])+15
     return decimals(text, np.array([16,*(end[:-1]+1)]), end)
 
@@ -62,7 +62,7 @@ def test_words_are_those_of_split(lines, eol, blank, mark):
     t,expected = Words(data),data.removeprefix(b'\xef\xbb\xbf').rstrip().split(b'\n')
     assert [t.line(i).split() for i in range(len(t))]==[o.split() for o in expected]
     assert [max(1, len(o.split())) for o in expected]==t.count.tolist()
-    for i,o in enumerate(expected): assert [t.text[t.start[k]:t.end[k]] for k in range(t.first[i], t.first[i+1])]==(o.split() or [b''])
+    for i,o in enumerate(expected): assert [t.text[a:b] for a,b in zip(*t.bounds(np.arange(t.first[i], t.first[i+1])))]==(o.split() or [b''])
 
 # A file
 
