@@ -192,27 +192,13 @@ class Words:
         data:bytes, # Text, as it lies on the disk
         file='text' # What to call it in a `Fault`
     ):
-        data,self.file = _plain_text(data, file),file
-        if self._split(data): self._split(b'\n'.join(b' '.join(o.split()) for o in data.split(b'\n')))
-
-    def _split(self, data):
-        "Find all words; true if there are blanks to spare"
-        self.text = b' '*16+data+b'\n'+b' '*8
-        buf = np.frombuffer(self.text, np.uint8)[:-8]
+        self.file,self.text = file,b' '*16+_plain_text(data, file)+b'\n'+b' '*8
+        buf = np.frombuffer(self.text, np.uint8)
         blank,ends = buf<=32,np.flatnonzero(buf==10)
-        blank[:15] = False # the blank before the first word is the end of word -1, so to speak
-        if b'\r' in data: blank[ends[buf[ends-1]==13]-1] = False # of CR LF the CR is no end of its own
-        self.gap = np.flatnonzero(blank) # word k is text[gap[k]+1:gap[k+1]]
-        self.first = np.concatenate([[0],np.searchsorted(self.gap, ends)]) # line i begins with word first[i]
+        self.start,self.end = (np.flatnonzero(blank[1:]!=blank[:-1])+1).reshape(-1,2).T
+        self.first = np.concatenate([[0],np.searchsorted(self.start, ends)]) # line i begins with word first[i]
         self.count,self.at = np.diff(self.first),[16,*(ends+1).tolist()]
-        if len(odd := np.flatnonzero((buf[self.gap]-9>4)&(buf[self.gap]!=32))): # below 9 wraps round
-            raise Fault(self.file, int(np.searchsorted(self.first, odd[0], 'right')), 'is no text: it holds control characters')
-        return (np.diff(self.gap)==1).any()
-
-    def bounds(self, words):
-        "Where words begin and end"
-        end = self.gap[words+1]
-        return self.gap[words]+1,end-(np.frombuffer(self.text, np.uint8)[end-1]==13)
+        if (odd := (buf<9)|(buf>13)&(buf<32)).any(): raise Fault(file, int(np.searchsorted(ends, odd.argmax()))+1, 'is no text: it holds control characters')
 
     def __len__(self): return len(self.count)
     def line(self, i): return self.text[self.at[i]:self.at[i+1]].strip()
@@ -275,7 +261,7 @@ def _why(word): return f"{_shown(word)} is {'no number' if np.isnan(_float(word)
 
 def _coordinates_of(text, w):
     "Words as coordinates; raises `ValueError(k, why)` for the first of them that is none"
-    start,end = text.bounds(w)
+    start,end = text.start[w],text.end[w]
     res = decimals(text.text, start, end)
     if not (good := abs(res)<=farthest).all(): k = int(np.argmin(good)); raise ValueError(k, _why(text.text[start[k]:end[k]]))
     return res

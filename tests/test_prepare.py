@@ -499,7 +499,7 @@ def test_journal_never_runs_ahead_of_the_rows(tmp_path, monkeypatch):
     import hysp.prepare as p
     events,save,fsync = [],p._Part.save,os.fsync
     monkeypatch.setattr(os, 'fsync', lambda fd: (events.append(os.readlink(f'/proc/self/fd/{fd}').rpartition('/')[2]), fsync(fd))[1])
-    monkeypatch.setattr(p._Part, 'add', lambda self, i, crc, what: (self.done.__setitem__(i, what), self.lines.append(json.dumps([i,crc,what])+'\n'), self.save()))
+    monkeypatch.setattr(p._Part, 'add', lambda self, i, crc, what: (self.note(i, crc, what), self.lines.append(json.dumps([i,crc,what])+'\n'), self.save()))
     def saved(self):
         events.clear(); save(self)
         assert events==['position.npy','journal']
