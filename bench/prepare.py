@@ -12,7 +12,7 @@ from statistics import median
 
 import numpy as np
 
-from hysp.prepare import align, centre, prepare, resize, valid_frames
+from hysp.prepare import align, centre, keep_memory, prepare, resize, valid_frames
 from hysp.readers import ntu, ntu_protocols, read_skeleton
 from hysp.synthetic import generate
 
@@ -83,23 +83,30 @@ def timed(f, *args, clock=time.perf_counter):
     start = clock(); f(*args)
     return clock()-start
 
+def work():
+    "Seconds of processor time of this process and of its children that have ended"
+    t = os.times()
+    return t.user+t.system+t.children_user+t.children_system
+
 def speed(folder, clips, rounds, workers):
     raw = folder/'raw'
     size = tree(raw, clips)
+    keep_memory() # as the workers of prepare do; the plain reader has it too
     files = sorted(raw.iterdir())
     data,some = [o.read_bytes() for o in files],files[:40]
     print(f'{clips} clips, {size/1e6:.1f} MB, {size/clips/1e3:.0f} kB each; {workers} workers, {rounds} rounds, medians')
     wanted = [[x for line in o.split(b'\n') if len(v := line.split())==12 for x in v[:3]] for o in data[:40]]
-    rows = dict(plain=[], ours=[], plain_parse=[], parse=[], split=[], convert=[], read=[])
+    rows = dict(plain=[], ours=[], plain_work=[], ours_work=[], plain_parse=[], parse=[], split=[], convert=[], read=[])
     for i in range(rounds):
-        rows['plain'].append(timed(plain_prepare, raw, folder/f'plain{i}')/clips)
-        rows['ours'].append(timed(lambda i=i: prepare(ntu(raw), folder/f'ours{i}', workers=workers, progress=False))/clips)
+        for k,f in dict(plain=lambda i=i: plain_prepare(raw, folder/f'plain{i}'), ours=lambda i=i: prepare(ntu(raw), folder/f'ours{i}', workers=workers, progress=False)).items():
+            before = work(); rows[k].append(timed(f)/clips); rows[f'{k}_work'].append((work()-before)/clips)
         for k,f in dict(plain_parse=lambda: [plain_read(o) for o in some], parse=lambda: [read_skeleton(o.read_bytes()) for o in some],
                         split=lambda: [o.split() for o in data[:40]], convert=lambda: [np.fromiter(map(float, o), float, len(o)) for o in wanted],
                         read=lambda: [o.read_bytes() for o in some]).items(): rows[k].append(timed(f, clock=time.process_time)/40)
     ms = {k: 1e3*median(v) for k,v in rows.items()}
     check(folder/'plain0', folder/'ours0')
     print(f"the whole, plain, once a protocol   {ms['plain']:8.2f} ms a clip\nthe whole, hysp, both protocols     {ms['ours']:8.2f} ms a clip   {ms['plain']/ms['ours']:.1f} times faster")
+    print(f"processor time of the two           {ms['plain_work']:8.2f} and {ms['ours_work']:.2f} ms a clip, all processes together: {ms['plain_work']/ms['ours_work']:.1f} times less")
     print(f"parsing alone, plain                {ms['plain_parse']:8.2f} ms a clip of one core\nparsing alone, hysp                 {ms['parse']:8.2f} ms a clip of one core   {ms['plain_parse']/ms['parse']:.1f} times faster")
     n = sum(map(len, wanted))/40
     print(f"the floor: read {size/clips/1e3:.0f} kB {ms['read']:.2f}, split them at blanks {ms['split']:.2f}, {n:.0f} numbers from text {ms['convert']:.2f}: "

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['centre', 'valid_frames', 'resize', 'align', 'to_array', 'recorded_motion', 'amount_of_motion', 'choose', 'assign',
-           'cores', 'prepare', 'problems']
+           'keep_memory', 'cores', 'prepare', 'problems']
 
 # %% ../nbs/02_prepare.ipynb #b08c6e95
 import csv, errno, fcntl, hashlib, io, json, os, pickle, re, shutil, signal, sys, threading, time, zlib
@@ -178,7 +178,7 @@ def _prepared(clip, layout, steps):
     arrays = [to_array(position, layout, steps.frames, steps.centre, steps.align, steps.cut, steps.resize)]
     if steps.motion: arrays.append(recorded_motion(position if position.shape[1]>=300 else np.pad(position, ((0,0),(0,1),(0,0),(0,0))), steps.frames))
     room = ((0,0),(0,0),(0,0),(0,steps.bodies-position.shape[-1]))
-    about = [getattr(clip, k) for k in ('name','label',*_columns)]
+    about = [str(clip.name), *(None if (v := getattr(clip, k)) is None else int(v) for k in ('label',*_columns))]
     return [*about,valid_frames(position),position.shape[-1]],[np.pad(o, room).astype('<f4', copy=False) for o in arrays]
 
 # %% ../nbs/02_prepare.ipynb #1df0f957
@@ -298,9 +298,14 @@ def _done(source, i, layout, steps, rows):
     for o,x in zip(rows, arrays): row = x.tobytes(); o.write(i, row); crc = zlib.crc32(row, crc)
     return i,crc,about
 
+def keep_memory():
+    "Have glibc keep what is freed for the next clip, not hand it back to the system each time: so it does once a block this big was freed (mallopt(3), M_MMAP_THRESHOLD)"
+    bytearray(31<<20)
+
 def _begin(job):
     global _job
     _job = job
+    keep_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=lambda o: (mp.connection.wait([o]), os._exit(1)), args=(mp.parent_process().sentinel,), daemon=True).start()
 

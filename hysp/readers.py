@@ -192,7 +192,7 @@ class Words:
         data:bytes, # Text, as it lies on the disk
         file='text' # What to call it in a `Fault`
     ):
-        self.file,self.text = file,b' '*16+_plain_text(data, file)+b'\n'+b' '*8
+        self.file,self.text = file,b''.join([b' '*16, _plain_text(data, file), b'\n', b' '*8])
         buf = np.frombuffer(self.text, np.uint8)
         blank,ends = buf<=32,np.flatnonzero(buf==10)
         self.start,self.end = (np.flatnonzero(blank[1:]!=blank[:-1])+1).reshape(-1,2).T
@@ -239,13 +239,15 @@ def decimals(
     buf,words8 = np.frombuffer(text, np.uint8),np.ndarray(len(text)-7, '<u8', text, 0, (1,))
     negative = buf[start]==45
     first = start+negative
-    b1,b2,b3 = (buf[first+k]==46 for k in (1,2,3))
-    whole = np.where(b1, 1, np.where(b2, 2, np.where(b3, 3, 0))) # digits before the point
+    d = [buf[first+k]-48 for k in range(4)] # digits; a point is 254
+    whole = np.where(d[1]==254, 1, np.where(d[2]==254, 2, np.where(d[3]==254, 3, 0))) # how many before the point
     part = end-first-whole-1 # and after it
-    other = (whole==0)|(part<1)|(whole+part>15)
+    other = (whole==0)|(part<1)|(whole+part>15)|(d[0]>9)|(whole>1)&(d[1]>9)|(whole>2)&(d[2]>9)
     part[other] = 1
-    (a,bad_a),(b,bad_b),long = _eight(words8, first+whole, whole),_eight(words8, end, np.minimum(part, 8)),np.flatnonzero(part>8)
-    other |= bad_a|bad_b
+    d = [o.astype(np.int64) for o in d[:3]]
+    a = np.where(whole==1, d[0], np.where(whole==2, 10*d[0]+d[1], 100*d[0]+10*d[1]+d[2]))
+    (b,bad),long = _eight(words8, end, np.minimum(part, 8)),np.flatnonzero(part>8)
+    other |= bad
     if len(long):
         c,bad = _eight(words8, end[long]-8, part[long]-8)
         b[long] += c*10**8; other[long] |= bad
