@@ -22,28 +22,52 @@ from .recipes import Demo, Ensemble, Evaluate, Pretrain, Subset, check_config, c
 @dataclass
 class Prepare:
     "Turn recorded skeletons into a dataset folder"
-    kind:Positional[Literal['arrays','uiprmd']] # Form of the source: an npz of plain arrays, or a folder of UI-PRMD text files
-    source:Positional[Path] # The file or folder
+    kind:Positional[Literal['ntu60','ntu120','pku1','pku2','uiprmd','csv','arrays']] # NTU RGB+D 60 or 120, PKU-MMD part I or II, UI-PRMD; or your own: a folder of CSV files, or an npz of arrays
     out:Path # Dataset folder to write
+    source:Positional[tuple[Path,...]]=() # The folder or file to read; of NTU and PKU several, and zip archives as they are
+    raw:tuple[Path,...]=() # The same, as an option
     frames:int=50 # Frames that each clip is resized to
-    train_subjects:tuple[int,...]=() # Subjects that train under the protocol `xsub`, the others validate; none given: the odd ones train
+    layout:str|None=None # Of csv and arrays: the skeleton, a known layout or a YAML file of your own
+    missing:Path|None=None # Of NTU: the authors' list of clips without skeletons, to leave out
+    train_subjects:tuple[int,...]=() # Subjects that train under the protocol `xsub`, the others validate; none given: those of the set's own protocols, or the odd ones
     max_bodies:int|None=None # Bodies kept; None: as many as the clips have, at most 2
+    bodies:Literal['file','motion']='file' # Which bodies, where there are more: the first in the file, as the reference, or those who move most
     centre:bool=True # Put the layout's centre at the origin in each frame
     align:bool=True # Turn each frame so that the shoulders lie along x
+    cut:bool=True # Cut to the frames with somebody in them
+    resize:bool=True # Resize to `frames`; otherwise the first so many frames are taken
+    reference_arrays:bool=False # Also write the arrays that other repositories read, under `action_dataset`
+    strict:bool=False # Stop at the first clip that cannot be used; otherwise it is listed in problems.csv, and the exit code is 3
+    workers:int|None=None # Processes; None: one a core
     overwrite:bool=False # Replace a dataset folder that is there already
 
-# %% ../nbs/81_cli.ipynb #7ab7ccc3
+# %% ../nbs/81_cli.ipynb #908d79f7
 def _write(source, cfg, **options):
-    from hysp.prepare import prepare
+    from hysp.prepare import prepare, problems
     info(Info(prepare(source, cfg.out, cfg.frames, overwrite=cfg.overwrite, **options)))
+    if not (faults := problems(cfg.out)): return 0
+    return _say(f"{len(faults)} of {len(source)+len(source.faults)} clips could not be used and were left out, see {cfg.out/'problems.csv'}; the first: {faults[0]}", 3)
+
+def _source(cfg):
+    "What a `Prepare` says to read"
+    from hysp import readers
+    paths,kind = [*cfg.source,*cfg.raw],cfg.kind.rstrip('0126')
+    for option,kinds in dict(missing=('ntu',), layout=('csv','arrays')).items():
+        if getattr(cfg, option) is not None and kind not in kinds: raise HyspError(f"--{option} is for {' and '.join(kinds)}, not for {cfg.kind}")
+    if not paths: raise HyspError(f'say what to read: hysp prepare {cfg.kind} --raw FOLDER --out {cfg.out}')
+    if kind=='ntu': return readers.ntu(paths, int(cfg.kind[3:]), cfg.missing)
+    if kind=='pku': return readers.pku(paths, int(cfg.kind[3:]))
+    if len(paths)>1: raise HyspError(f'{cfg.kind} is read from one place, not from {len(paths)}: {paths[0]}, {paths[1]}')
+    if kind=='csv' and cfg.layout is None: raise HyspError('say what the joints are: --layout NAME or --layout FILE.yaml (names: ' + ', '.join(readers.layouts) + ')')
+    return dict(csv=readers.csv_folder, arrays=readers.arrays)[kind](paths[0], cfg.layout) if kind in ('csv','arrays') else readers.uiprmd(paths[0])
 
 def prepare(
     cfg:Prepare # Settings
-):
+)->int: # Exit code: 3 if clips had to be left out
     "Read a source and write its dataset folder"
-    from hysp import readers
     protocols = dict(xsub=list(cfg.train_subjects)) if cfg.train_subjects else None
-    _write(getattr(readers, cfg.kind)(cfg.source), cfg, protocols=protocols, max_bodies=cfg.max_bodies, centre=cfg.centre, align=cfg.align)
+    same = {k:getattr(cfg, k) for k in ('max_bodies','bodies','centre','align','cut','resize','strict','workers')}
+    return _write(_source(cfg), cfg, protocols=protocols, reference=cfg.reference_arrays, **same)
 
 # %% ../nbs/81_cli.ipynb #032e1b2d
 @dataclass
@@ -63,33 +87,45 @@ def synth(
 ):
     "Generate clips and write their dataset folder"
     from hysp.synthetic import generate
-    _write(generate(cfg.n, cfg.classes, cfg.subjects, cfg.seed, cfg.variety), cfg)
+    return _write(generate(cfg.n, cfg.classes, cfg.subjects, cfg.seed, cfg.variety), cfg)
 
 # %% ../nbs/81_cli.ipynb #86692a43
 @dataclass
 class Info:
-    "Say what is in a dataset folder or a run folder"
-    path:Positional[Path] # Dataset folder or run folder
+    "Say what is in a raw tree, a dataset folder or a run folder"
+    path:Positional[Path] # Folder of raw files (NTU RGB+D, PKU-MMD, UI-PRMD, CSV; also a zip or an npz), dataset folder or run folder
+    read:int=200 # Of a raw tree: read this many clips, evenly spaced; 0: all
+    layout:str|None=None # Of CSV files: the skeleton, a known layout or a YAML file of your own
+    picture:Path|None=None # Draw classes, lengths and some clips into this file (png, svg or pdf)
 
 def info(
     cfg:Info # Settings
 ):
     "Print what a folder holds"
-    if (cfg.path/'config.yaml').exists(): _run_info(cfg.path)
-    else: _dataset_info(cfg.path)
+    if (cfg.path/'config.yaml').exists(): return _run_info(cfg.path)
+    from hysp.survey import describe, draw, survey
+    if not cfg.path.exists(): raise HyspError(f'there is no folder {cfg.path}')
+    seen = survey(cfg.path, cfg.read, cfg.layout)
+    print('\n'.join(describe(seen)))
+    if seen.kind=='dataset': _splits_info(cfg.path)
+    else: _classes_info(seen)
+    if cfg.picture: draw(seen, cfg.picture); print(f'drawn to {cfg.picture}')
 
-# %% ../nbs/81_cli.ipynb #15fad3ec
-def _dataset_info(path):
-    import numpy as np
+# %% ../nbs/81_cli.ipynb #932902b3
+def _table(rows):
+    width = max(len(o) for o,_ in rows)
+    for name,row in rows: print(f'{name:{width}}', *(f'{o:>12}' for o in row))
+
+def _splits_info(path):
     from hysp.feeder import Dataset
     ds = Dataset(path)
     parts = [Dataset(path, o) for o in ds.splits]
-    print(ds)
-    for k in ('frames','bodies','subject','camera','setup','replication'):
-        if len(there := np.unique(ds.columns.get(k, []))) > 1: print(f'{k:12}{there[0]} to {there[-1]}, {len(there)} different')
-    rows = [('', [o.split for o in parts]), ('clips', map(len, parts)), *((f'{i:3} {name}', [(o.labels==i).sum() for o in parts]) for i,name in enumerate(ds.class_names))]
-    width = max(len(o) for o,_ in rows)
-    for name,row in rows: print(f'{name:{width}}', *(f'{o:>12}' for o in row))
+    print(f'{ds.frames} frames, room for {ds.bodies} bod' + ('y' if ds.bodies==1 else 'ies') + '\n')
+    _table([('', [o.split for o in parts]), ('clips', map(len, parts)), *((f'{i:3} {name}', [(o.labels==i).sum() for o in parts]) for i,name in enumerate(ds.class_names))])
+
+def _classes_info(seen):
+    print()
+    _table([('clips', [len(seen.labels)]), *((f'{i:3} {name}', [(seen.labels==i).sum()]) for i,name in enumerate(seen.class_names))])
 
 # %% ../nbs/81_cli.ipynb #a49b8c8a
 def _run_info(path):
@@ -228,7 +264,9 @@ def run(args):
     pick(name, [*commands,'config'], 'command')
     if name=='config': return config(args[1:])
     cfg = parse(name, args[1:])
-    (dict(prepare=prepare, synth=synth, info=info, export=export).get(name) or getattr(recipes, name))(cfg)
+    own = dict(prepare=prepare, synth=synth, info=info, export=export)
+    if name in own: return own[name](cfg)
+    getattr(recipes, name)(cfg)
 
 # %% ../nbs/81_cli.ipynb #4a9579a9
 def _say(message, code):
@@ -237,7 +275,7 @@ def _say(message, code):
 
 def main(
     args:list|None=None # The words after `hysp`; None: those that were typed
-)->int: # Exit code: 0 done, 2 wrong usage or input, 1 unexpected, 130 interrupted
+)->int: # Exit code: 0 done, 2 wrong usage or input, 3 done but clips left out, 1 unexpected, 130 interrupted
     "The `hysp` command"
     try: return run(sys.argv[1:] if args is None else args) or 0
     except HyspError as e: return _say(e, 2)
