@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['wanted', 'ranges', 'NormalView', 'StrongView', 'Pretrain', 'Linear', 'Evaluate', 'Demo', 'checked', 'within',
            'check_config', 'config_folder', 'config_names', 'config_path', 'read_yaml', 'load_config', 'to_yaml',
-           'save_config', 'start', 'describe', 'build', 'git_state', 'environment', 'begin', 'named', 'trainer',
-           'check_run', 'pretrain', 'load_run', 'evaluate', 'check_layout', 'raw', 'table', 'report', 'demo_data',
-           'draw', 'percent', 'demo']
+           'save_config', 'start', 'describe', 'build', 'git_state', 'environment', 'save_environment', 'begin',
+           'named', 'trainer', 'check_run', 'pretrain', 'load_run', 'evaluate', 'check_layout', 'raw', 'table',
+           'report', 'demo_data', 'draw', 'percent', 'demo']
 
 # %% ../nbs/80_recipes.ipynb #33b7f9f3
 import dataclasses, math, types, typing
@@ -340,6 +340,15 @@ def environment()->dict: # Names and versions
     packages = {o: version(o) for o in ('hysp','torch','numpy','geoopt','accelerate')}
     return dict(python=platform.python_version(), system=platform.platform(), **packages, git=git_state())
 
+# %% ../nbs/80_recipes.ipynb #92e71992
+def save_environment(
+    t # A trainer
+):
+    "Write what a run runs on, and with what, beside its settings"
+    import json
+    with atomic_write(t.run/'environment.json', 'w') as f:
+        json.dump(dict(environment(), data=t.data.checksum, seed=t.seed, precision=t.precision, devices=str(t.devices)), f, indent=1)
+
 # %% ../nbs/80_recipes.ipynb #fffc5755
 def begin(
     model, # With random weights
@@ -410,6 +419,7 @@ def pretrain(
     if t.devices.main:
         t.run.mkdir(parents=True, exist_ok=True)
         save_config(dataclasses.replace(cfg, out=t.run), t.run/'config.yaml')
+        save_environment(t)
         print(f"{cfg.model} on {len(t.data)} clips of {cfg.data} ({cfg.split}), {cfg.epochs} epochs of {t.steps} steps on {t.devices}"
               + (f', going on from epoch {t.epoch}' if t.epoch or t.k else ''))
     t.fit()
