@@ -237,8 +237,8 @@ def config(args):
     "Print ready-made settings, or all that a command would use"
     if not args: print('\n'.join(config_names()))
     elif args[0] in ('-h','--help'): print(f"usage: hysp config [CONFIG | {{{','.join(configurable)}}} [CONFIG] [OPTIONS]]\n\n{config.__doc__}")
-    elif args[0] in configurable: print(to_yaml(parse(args[0], args[1:], missing=Path('REQUIRED'))), end='')
-    else: print(to_yaml(parse(_made_for(args[0]), ['--config', *args], missing=Path('REQUIRED'))), end='')
+    elif args[0] in configurable: print(to_yaml(recipes.resolved(parse(args[0], args[1:], missing=Path('REQUIRED')))), end='')
+    else: print(to_yaml(recipes.resolved(parse(_made_for(args[0]), ['--config', *args], missing=Path('REQUIRED')))), end='')
 
 def _made_for(name):
     "The command that a config is for"

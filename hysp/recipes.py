@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['wanted', 'ranges', 'NormalView', 'StrongView', 'Pretrain', 'Linear', 'Tune', 'Evaluate', 'Ensemble', 'Subset', 'Demo',
            'checked', 'within', 'check_config', 'config_folder', 'config_names', 'config_path', 'read_yaml',
-           'load_config', 'to_yaml', 'save_config', 'start', 'describe', 'build', 'git_state', 'environment', 'begin',
-           'named', 'trainer', 'check_run', 'pretrain', 'load_run', 'frozen', 'tuned', 'data_record', 'weights_record',
-           'open_checkpoints', 'evaluate', 'class_sets', 'check_layout', 'raw', 'told', 'table', 'oracle_note',
-           'report', 'plot_rows', 'probe_pair', 'certainty_report', 'check_same_clips', 'ensemble', 'fixed_weights',
-           'report_ensemble', 'subset', 'demo_data', 'draw', 'percent', 'demo']
+           'load_config', 'to_yaml', 'save_config', 'start', 'describe', 'build', 'git_state', 'environment',
+           'save_environment', 'begin', 'named', 'resolved', 'trainer', 'check_run', 'pretrain', 'load_run', 'frozen',
+           'tuned', 'data_record', 'weights_record', 'open_checkpoints', 'evaluate', 'class_sets', 'check_layout',
+           'raw', 'told', 'table', 'oracle_note', 'report', 'plot_rows', 'probe_pair', 'certainty_report',
+           'check_same_clips', 'ensemble', 'fixed_weights', 'report_ensemble', 'subset', 'demo_data', 'draw', 'percent',
+           'demo']
 
 # %% ../nbs/80_recipes.ipynb #33b7f9f3
 import dataclasses, math, types, typing
@@ -392,6 +393,15 @@ def environment()->dict: # Names and versions
     packages = {o: version(o) for o in ('hysp','torch','numpy','geoopt','accelerate')}
     return dict(python=platform.python_version(), system=platform.platform(), **packages, git=git_state())
 
+# %% ../nbs/80_recipes.ipynb #92e71992
+def save_environment(
+    t # A trainer
+):
+    "Write what a run runs on, and with what, beside its settings"
+    import json
+    with atomic_write(t.run/'environment.json', 'w') as f:
+        json.dump(dict(environment(), data=t.data.checksum, seed=t.seed, precision=t.precision, devices=str(t.devices)), f, indent=1)
+
 # %% ../nbs/80_recipes.ipynb #fffc5755
 def begin(
     model, # With random weights
@@ -412,12 +422,19 @@ def named(
     try: return path and Path(str(path).format(**vars(cfg)))
     except (KeyError, IndexError, AttributeError, ValueError) as e: raise HyspError(f'{path}: what is in braces names no setting ({e})') from e
 
+def resolved(
+    cfg # Settings of any command
+): # The same, with nothing in braces
+    "Settings whose paths are filled in"
+    return dataclasses.replace(cfg, out=named(cfg.out, cfg), init=named(cfg.init, cfg)) if isinstance(cfg, Pretrain) else cfg
+
 # %% ../nbs/80_recipes.ipynb #7780c5b0
 def trainer(
     cfg:Pretrain, # Settings
     on_epoch=None # Called with the trainer and each epoch's row of metrics
 ): # A `train.Trainer`, nothing run yet
     "The trainer that the settings mean"
+    cfg = resolved(cfg)
     from functools import partial
     from hysp.augment import Normal, Strong
     from hysp.feeder import Dataset
@@ -427,10 +444,10 @@ def trainer(
     device,data = start(cfg),Dataset(cfg.data, cfg.split)
     spec = describe(cfg, data.layout)
     model = build(spec, cfg.seed)
-    if cfg.init: begin(model, named(cfg.init, cfg))
+    if cfg.init: begin(model, cfg.init)
     strong,normal = Strong(data.layout, **dataclasses.asdict(cfg.strong)),Normal(data.layout, **dataclasses.asdict(cfg.normal))
     optimizer = make_optimizer([p for p in model.to(device).parameters() if p.requires_grad], cfg.optimizer, cfg.lr, cfg.momentum, cfg.weight_decay)
-    return Trainer(model, data, strong, normal, optimizer, named(cfg.out, cfg), cfg.epochs, cfg.batch, cfg.stream, schedule(cfg.schedule, cfg.epochs, cfg.steps, cfg.warmup),
+    return Trainer(model, data, strong, normal, optimizer, cfg.out, cfg.epochs, cfg.batch, cfg.stream, schedule(cfg.schedule, cfg.epochs, cfg.steps, cfg.warmup),
         partial(contrast, temperature=cfg.temperature) if cfg.model=='skeletonclr' else mix, lambda e: curriculum(e, cfg.ramp), cfg.ema, geometry=cfg.geometry,
         seed=cfg.seed, device=device, precision=cfg.precision, save_every=cfg.save_every, keep_every=cfg.keep_every, keep_last=cfg.keep_last, tracker=cfg.track,
         about=dict(model=cfg.model, spec=spec, settings=yaml.safe_load(to_yaml(cfg)), environment=environment()), on_epoch=on_epoch)
@@ -444,7 +461,7 @@ def check_run(
     cfg:Pretrain # Settings
 ):
     "Refuse a run folder that was begun with other settings"
-    path,free = named(cfg.out, cfg)/'config.yaml',('data','out','device','threads','save_every','keep_every','keep_last','track')
+    path,free = Path(cfg.out)/'config.yaml',('data','out','device','threads','save_every','keep_every','keep_last','track')
     if not (path.exists() and path.with_name('last.pt').exists()): return
     old,new = (_flat(dataclasses.asdict(o)) for o in (load_config(Pretrain, path), cfg))
     odd = [f'{k} was {old[k]}, is {v}' for k,v in new.items() if k not in free and v!=old[k]]
@@ -456,12 +473,14 @@ def pretrain(
     on_epoch=None # Called with the trainer and each epoch's row of metrics
 ): # The trainer, at its last epoch
     "Pre-train, or go on with what an interrupted call left in the run folder"
+    cfg = resolved(cfg)
     check_run(cfg)
     t = trainer(cfg, on_epoch)
     t.resume()
     if t.devices.main:
         t.run.mkdir(parents=True, exist_ok=True)
-        save_config(dataclasses.replace(cfg, out=t.run), t.run/'config.yaml')
+        save_config(cfg, t.run/'config.yaml')
+        save_environment(t)
         print(f"{cfg.model} on {len(t.data)} clips of {cfg.data} ({cfg.split}), {cfg.epochs} epochs of {t.steps} steps on {t.devices}"
               + (f', going on from epoch {t.epoch}' if t.epoch or t.k else ''))
     t.fit()

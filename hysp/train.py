@@ -241,9 +241,11 @@ class Trainer(Diary):
         size,self.told = self.steps*self.batch,{}
         self.tracking = track(self.devices, self.tracker, self.run, self.about.get('settings', {})) if self.tracker else None
         bar = tqdm(total=self.epochs*size, initial=self.epoch*size+self.k*self.batch, unit='clip', unit_scale=True, **({} if self.devices.main else dict(disable=True)))
-        with gentle_stop() as asked, torch.random.fork_rng(), bar:
-            while self.epoch<self.epochs: self.one_epoch(asked, bar)
-        if self.tracking: self.tracking.finish()
+        try:
+            with gentle_stop() as asked, torch.random.fork_rng(), bar:
+                while self.epoch<self.epochs: self.one_epoch(asked, bar)
+        finally:
+            if self.tracking: self.tracking.finish()
         return self.rows
 
     def one_epoch(self, asked, bar):

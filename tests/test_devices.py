@@ -143,3 +143,13 @@ def test_best_is_the_lowest_loss_under_the_final_lambda(tmp_path):
 def test_only_the_newest_stay(tmp_path):
     trainer(tmp_path, epochs=5, keep_last=2).fit()
     assert sorted(o.name for o in tmp_path.glob('epoch_*'))==['epoch_0004.safetensors','epoch_0005.safetensors']
+
+# What is wrong, in words
+
+def test_a_run_that_saturates_says_so_once(tmp_path, capsys):
+    t = trainer(tmp_path, hysp_model, lam=lambda e: 1., lr=1e-9)
+    with torch.no_grad(): t.model.online_predictor.net[3].weight.mul_(1e4); t.model.online_predictor.net[3].bias.mul_(1e4)
+    t.fit()
+    said = capsys.readouterr().out
+    assert said.count('epoch 0: half of the predictions lie at the rim of the ball')==said.count('at the rim of the ball')==1
+    assert all(r['median_radius']>1-1e-5 for r in t.rows)

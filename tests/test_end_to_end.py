@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from hysp import cli
 from hysp.checkpoint import load_state, load_weights
 from hysp.feeder import Dataset
+from hysp.recipes import load_run
 from hysp.skeleton import layouts
 
 root = Path(__file__).parents[1]
@@ -415,6 +416,36 @@ def test_what_is_no_run_is_refused(folder, capsys, tmp_path):
     for metadata in (None, dict(hysp='{}'), dict(hysp='{"spec": 3}'), dict(hysp='{"spec": {}}'), dict(hysp=json.dumps(about))):
         save_file(dict(a=torch.ones(2)), folder/'other.safetensors', metadata)
         assert re.search('has no description written by hysp|holds no model', refused(capsys, 'evaluate', folder/'other.safetensors', quick))
+
+# The encoder for other programs, the paper's other models, weights to begin with
+
+def test_export_of_a_run(made, capsys, tmp_path):
+    out = done(capsys, 'export', made/'run', '--format torchscript --bodies 1 --out', tmp_path/'encoder.pt')
+    assert 'clips (any number, 3, any number of frames from 5 on, 22, 1) to features (as many, 4); stream joint' in out and 'largest difference' in out
+    x = torch.randn(2, 3, 8, 22, 1)
+    with torch.no_grad(): torch.testing.assert_close(torch.jit.load(tmp_path/'encoder.pt')(x), load_run(made/'run')[0].online_encoder(x), atol=1e-4, rtol=0)
+    assert 'frames or more' in refused(capsys, 'export', made/'run', '--frames 2 --out', tmp_path/'x')
+    assert [o.name for o in tmp_path.iterdir()]==['encoder.pt']
+
+def test_what_a_run_ran_on_is_noted(made):
+    told = json.loads((made/'run/environment.json').read_text('utf-8'))
+    assert told['torch']==torch.__version__ and told['data']==Dataset(made/'set').checksum and told['seed']==0 and told['devices']=='cpu' and 'git' in told
+
+@pytest.mark.parametrize('model', ['simsiam','skeletonclr'])
+@pytest.mark.parametrize('ramp', [['None'], ['0','0']], ids=['euclidean','hyperbolic'])
+def test_the_other_models_train_and_are_judged(made, capsys, tmp_path, model, ramp):
+    done(capsys, 'pretrain uiprmd --data', made/'set', '--out', tmp_path/'{model}-{stream}', small, '--queue 16 --pred-dim 2 --model', model, ['--ramp',*ramp])
+    run = tmp_path/f'{model}-joint'
+    assert {float(r['lam']) for r in metrics(run)}=={0. if ramp==['None'] else 1.}
+    assert f'{model}, epoch 2' in done(capsys, 'evaluate', run, quick)
+
+def test_a_run_that_begins_with_the_weights_of_another(made, capsys, tmp_path):
+    command = words('pretrain uiprmd --data', made/'set', small, '--lr 1e-12 --weight-decay 0 --seed 3 --out')
+    done(capsys, command, tmp_path/'a', '--init', made/'run', '--model simsiam')
+    done(capsys, command, tmp_path/'b', '--model simsiam')
+    first,a,b = (load_weights(o/'epoch_0002.safetensors')[0]['online_encoder.st_gcn_networks.3.tcn.2.weight'] for o in (made/'run', tmp_path/'a', tmp_path/'b'))
+    assert torch.allclose(first, a, atol=1e-6) and not torch.allclose(first, b, atol=1e-3)
+    assert "holds another model ('" in refused(capsys, command, tmp_path/'c', '--width 3 --init', made/'run')
 
 # The real recordings
 
