@@ -119,7 +119,8 @@ def plot_disk(
     by_value = labels is not None and _array(labels).dtype.kind=='f'
     if not by_value: labels,names = _classes(np.zeros(n, int) if labels is None else labels, class_names, n)
     if ax is None:
-        room = 1. if by_value else (.6+.075*max(map(len, ['hollow: wrong']+names)))*math.ceil(len(names)/22) if len(names)>1 else 0
+        rows = len(names if highlight is None else highlight)
+        room = 1. if by_value else (.6+.075*max(map(len, ['hollow: wrong']+names)))*math.ceil(rows/22) if len(names)>1 else 0
         _,ax = plt.subplots(figsize=(4.8+room*legend,4.8), layout='constrained')
     _frame_disk(ax, rings, distances)
     if fidelity: ax.text(.5, -.01, str(fidelity).replace('; trust', '\ntrust'), size=7, alpha=.75, ha='center', va='top', transform=ax.transAxes)
