@@ -6,7 +6,8 @@ import matplotlib
 matplotlib.use('agg')
 import matplotlib.pyplot as plt
 from hysp.core import HyspError
-from hysp.plot import (class_style, disk_figure, geodesic_arc, pack_clips, palette, plot_confusion, plot_curves, plot_disk, plot_radius, plot_skeleton,
+from hysp.disk import frechet_mean, polar
+from hysp.plot import (class_style, disk_animation, disk_figure, geodesic_arc, hyperbolic_circle, plot_density, plot_prototypes, plot_regions, save_animation, save_figure, style, pack_clips, palette, plot_confusion, plot_curves, plot_disk, plot_radius, plot_skeleton,
                        radius_accuracy, report_page, skeleton_animation, skeleton_player, skeleton_strip)
 from hysp.skeleton import layouts
 
@@ -197,13 +198,77 @@ def test_tensors_are_taken():
 
 @pytest.mark.parametrize('call,words', [
     (lambda: plot_disk(np.zeros((3,4))), 'shape (N,2)'), (lambda: plot_disk([[0,0],[3,0]]), 'point 1 lies outside'), (lambda: plot_disk([[np.nan,0]]), 'point 0'),
-    (lambda: plot_disk([[0,0]], [1], ['only']), '1 class names'), (lambda: plot_disk([[0,0]], [1,2]), 'one label each'), (lambda: plot_disk([[0,0]], scale='log'), "unknown scale 'log'"),
+    (lambda: disk_animation(np.zeros((3,2))), 'shape (epochs,N,2)'), (lambda: disk_animation(np.zeros((3,1,2)), titles=['a']), '3 epochs but 1 titles'), (lambda: save_figure(plt.figure(), 'x.bmp'), "'.bmp'"),
+    (lambda: plot_disk([[0,0]], [0], ['kick'], highlight=['kik']), "did you mean 'kick'"), (lambda: plot_disk([[0,0]], [1], ['only']), '1 class names'), (lambda: plot_disk([[0,0]], [1,2]), 'one label each'), (lambda: plot_disk([[0,0]], scale='log'), "unknown scale 'log'"),
     (lambda: plot_disk([[0,0]], [0], correct=[1,1]), 'one truth value each'), (lambda: plot_confusion(np.zeros((2,3))), 'square'), (lambda: plot_curves('nowhere.csv'), 'no metrics at nowhere.csv'),
     (lambda: radius_accuracy([], []), 'same length'), (lambda: skeleton_strip(np.full((3,4,25,1), np.nan), 'ntu-rgb+d'), 'NaN'), (lambda: skeleton_strip(np.ones((3,4,25,1)), 'ntu'), "unknown layout 'ntu'"),
     (lambda: plot_skeleton(np.ones((3,25)), 'ntu-rgb+d', up='w'), "unknown up 'w'"), (lambda: pack_clips([], 'ntu-rgb+d'), 'no clips'),
     (lambda: report_page('x.html', title='', points=[[0,0]], labels=[0], clips=np.ones((1,3,2,25,1))), 'needs the layout'), (lambda: report_page('no/such/x.html', title='', points=[[0,0]], labels=[0]), 'cannot write')])
 def test_errors_are_clear(call, words):
     with pytest.raises(HyspError, match=re.escape(words)): call()
+
+def test_fidelity_is_printed_under_the_disk():
+    z = np.random.default_rng(0).normal(size=(50,8)); drawing = polar(z)
+    ax = plot_disk(drawing)
+    assert ax.texts[-1].get_text().replace('\n', '; ')==str(drawing.fidelity)
+    np.testing.assert_allclose(np.sort(ax.collections[0].get_offsets(), 0), np.sort(drawing.points, 0))
+
+def test_highlighting_keeps_every_point():
+    d = made_up(240, classes=120)
+    ax = plot_disk(d['points'], d['labels'], highlight=[3,'class 77'], legend=True)
+    assert [len(o.get_offsets()) for o in ax.collections]==[236,2,2] and [o.get_text() for o in ax.get_legend().get_texts()]==['class 3','class 77']
+
+def test_prototypes_hold_half_of_their_class():
+    d = made_up(120, classes=3)
+    ax = plot_prototypes(d['points'], d['labels'])
+    circles = [o for o in ax.patches if o.get_zorder()==2.2]
+    assert len(circles)==3
+    for k,o in enumerate(circles):
+        own = d['points'][d['labels']==k]
+        inside = (np.linalg.norm(own-o.center, axis=1)<o.radius).mean()
+        assert abs(inside-.5)<=.03
+        np.testing.assert_allclose(ax.collections[-3+k].get_offsets()[0], frechet_mean(own, ball=True))
+
+@pytest.mark.parametrize('x', [(0,0),(.5,-.2),(.7,.7)])
+def test_hyperbolic_circle(x):
+    centre,r = hyperbolic_circle(x, 1.3); x = np.array(x, float)
+    on = centre+r*np.stack([np.cos(t := np.linspace(0, 6, 50)),np.sin(t)], 1)
+    np.testing.assert_allclose(2*np.arctanh(np.linalg.norm(on-x, axis=1)/np.sqrt(1-2*on@x+(on**2).sum(1)*(x@x))), 1.3)
+
+def test_regions_cover_the_disk_and_no_more():
+    import torch
+    ax = plot_regions(lambda p: torch.stack([p[:,0],-p[:,0]], 1), n=101)
+    image = np.asarray(ax.images[0].get_array())
+    g = np.linspace(-1, 1, 101); inside = np.hypot(*np.meshgrid(g, g))<1-1e-5
+    assert ((image[...,3]>0)==inside).all()
+    for k,side in ((0,g>.02),(1,g<-.02)): np.testing.assert_allclose(image[50,side&inside[50],:3], [matplotlib.colors.to_rgb(class_style(k)[0])]*(side&inside[50]).sum(), atol=1e-6)
+
+def test_density_counts_every_point():
+    p = made_up(5000)['points']
+    assert plot_density(p).collections[0].get_array().sum()==5000==plot_density(p, scale='distance', bar=False).collections[0].get_array().sum()
+
+@pytest.mark.parametrize('kind,start', [('png',b'\x89PNG'),('svg',b'<?xml'),('pdf',b'%PDF')])
+@pytest.mark.parametrize('dark', [False,True])
+def test_figures_on_paper(tmp_path, kind, start, dark):
+    d = made_up(24)
+    with style(dark): f = save_figure(plot_disk(d['points'], d['labels']), tmp_path/f'disk.{kind}', 3.25)
+    assert f.read_bytes().startswith(start) and len(list(tmp_path.iterdir()))==1
+    if kind=='png':
+        image = plt.imread(f)
+        assert abs(image.shape[1]-975)<=1 and (image[0,0,:3].mean()<.2)==dark
+    if kind=='svg': assert 'class 11' in f.read_text('utf-8')
+
+@pytest.mark.parametrize('kind', ['html','gif','mp4'])
+def test_animations(tmp_path, kind, monkeypatch):
+    d = made_up(30, classes=3); p = np.stack([d['points']*o for o in (.2,1)]); p[:,1] = p[:,0]      # two points in one place
+    film = disk_animation(p, d['labels'], between=2, titles=['untrained','trained'])
+    assert sorted(i for o in film._fig.axes[0].collections for i in o.rows)==list(range(30))
+    if kind=='mp4' and shutil.which('ffmpeg') is None: pytest.skip('needs ffmpeg (apt-get install ffmpeg)')
+    f = save_animation(film, tmp_path/f'disk.{kind}')
+    assert dict(html=b'data:image/png', gif=b'GIF8', mp4=b'ftyp')[kind] in f.read_bytes() and [o.name for o in tmp_path.iterdir()]==[f.name]
+    for o in film._fig.axes[0].collections: np.testing.assert_allclose(o.get_offsets(), p[-1][o.rows])
+    monkeypatch.setattr(shutil, 'which', lambda _: None)
+    with pytest.raises(HyspError, match='needs ffmpeg'): save_animation(film, tmp_path/'x.mp4')
 
 def test_long_names_do_not_squeeze_the_disk():
     ax = plot_disk(np.zeros((20,2)), np.arange(20), ['standing shoulder internal-external rotation, incorrect']*20)
