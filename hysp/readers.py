@@ -117,8 +117,8 @@ def _limit(file, size):
     if size>biggest: raise Fault(file, None, f'has {size:,} bytes, more than any recording of skeletons')
 
 def _plain(file, f):
-    _limit(file, os.fstat(f.fileno()).st_size)
-    return f.read(biggest)
+    _limit(file, size := os.fstat(f.fileno()).st_size)
+    return f.read(size)
 
 def _unzipped(file, f):
     at,packed,size,crc,method = file.place
@@ -127,7 +127,7 @@ def _unzipped(file, f):
     f.seek(at); head = f.read(30)
     if len(head)<30 or head[:4]!=b'PK\3\4': raise Fault(file, None, 'is not where the zip says it is; the archive is damaged')
     f.seek(sum(struct.unpack('<HH', head[26:])), 1)
-    data = f.read(packed)
+    data = f.read(min(packed, os.fstat(f.fileno()).st_size))
     try: data = zlib.decompressobj(-15).decompress(data, size+1) if method else data
     except zlib.error as e: raise Fault(file, None, f'cannot be unpacked ({e}); the archive is damaged') from e
     if len(data)!=size or zlib.crc32(data)!=crc: raise Fault(file, None, 'is not what the zip says it is (size or checksum); the archive is damaged')
