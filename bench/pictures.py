@@ -6,7 +6,6 @@ import matplotlib
 matplotlib.use('agg')
 import matplotlib.pyplot as plt
 import numpy as np
-from torch import nn
 
 from hysp.disk import polar
 from hysp.evaluate import features, groups
@@ -37,7 +36,7 @@ def picture(
     "Disk on the left, film strips on the right; classes whose names agree up to a comma are one"
     model,about = load_run(run)
     data = Dataset(about['settings']['data'], split)
-    z = features(nn.Sequential(model.online_encoder, model.online_projector, model.online_predictor), data, about['spec']['stream'])
+    z = features(model.online, data, about['spec']['stream'])
     merged,names = groups(data.class_names, ', ')
     labels,some = merged[data.labels],[o for o in shown if o in names] or names[:4]
     fig = plt.figure(figsize=(12.8,5), dpi=90, layout='constrained')

@@ -1,9 +1,13 @@
 "Checkpoints: what was saved comes back, anything else is refused in a sentence, nothing is executed"
+import argparse
 import errno
 import io
+import lzma
 import os
 import pickle
+import subprocess
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +15,11 @@ import torch
 from hypothesis import HealthCheck, given, settings, strategies as st
 from safetensors.torch import save_file
 
-from hysp.checkpoint import load_state, load_weights, save_state, save_weights
+from hysp.checkpoint import Portable, export_encoder, load_reference, load_state, load_weights, run_exported, save_state, save_weights
 from hysp.core import HyspError
+from hysp.models import HYSP, SimSiam, models
 from hysp.optim import make_optimizer
+from hysp.stgcn import STGCN
 
 quick = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 rng = torch.Generator().manual_seed(0)
@@ -144,3 +150,100 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch, save, call):
 
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(HyspError, match='cannot write .*: No such file'): save_weights(tmp_path/'no/x', tensors, about)
+
+# The authors' files
+
+golden = Path(__file__).parent/'golden'
+
+@pytest.fixture(scope='module')
+def official(tmp_path_factory):
+    path = tmp_path_factory.mktemp('official')/'official_format.ckpt'
+    path.write_bytes(lzma.decompress((golden/'official_format.ckpt.xz').read_bytes()))
+    return path
+
+def test_the_authors_checkpoint_gives_the_authors_features(official):
+    x,want = (np.load(golden/o) for o in ('stgcn.npz','official_format_expected.npz'))
+    model,keys = load_reference(official)
+    with torch.no_grad():
+        z = model.online_encoder(torch.from_numpy(x['x']))
+        p = model.online_projector(z)
+    for got,name in ((z,'features'), (p,'projection')): torch.testing.assert_close(got, torch.from_numpy(want[name]), atol=1e-5, rtol=0)
+    assert type(model) is HYSP and len(keys.fate('used'))==367 and not keys.fate('missing') and not keys.fate('ignored')
+    assert '367 used, 0 missing, 0 ignored' in repr(keys) and repr(keys).count('\n')==367
+
+@pytest.mark.parametrize('name', models)
+@pytest.mark.parametrize('prefix', ['', 'model.', 'module.', 'model.module.'])
+def test_every_model_is_known_by_its_weights(tmp_path, name, prefix):
+    torch.manual_seed(0)
+    m = models[name]('coco', '3s', hidden=3, out=8, head=6, middle=5, **(dict(queue=16) if name=='skeletonclr' else {})).eval()
+    state = {prefix+k: v for k,v in m.state_dict().items()}
+    if name=='skeletonclr': state[prefix+'queue'],state[prefix+'queue_ptr'] = state[prefix+'queue'].T,state.pop(prefix+'oldest')[None]
+    torch.save(state, tmp_path/'x.pt')
+    got,keys = load_reference(tmp_path/'x.pt', 'coco')
+    assert type(got) is type(m) and not keys.fate('missing') and not keys.fate('ignored')
+    for k,v in m.state_dict().items(): assert torch.equal(v, got.state_dict()[k]), k
+
+def test_odd_keys_are_told(tmp_path):
+    m = SimSiam(hidden=2, out=4)
+    state = m.state_dict() | {'epoch_loss': torch.ones(3), 'online_projector.net.0.weight': torch.ones(7)}
+    del state['online_predictor.net.3.bias']
+    torch.save(dict(state_dict=state), tmp_path/'x.ckpt')
+    _,keys = load_reference(tmp_path/'x.ckpt')
+    assert keys.fate('ignored')==['online_projector.net.0.weight','epoch_loss'] and keys.fate('missing')==['online_projector.net.0.weight','online_predictor.net.3.bias']
+
+def bomb(how, touched):
+    "A checkpoint whose loading runs a command"
+    class Runs:
+        def __reduce__(self): return dict(system=(os.system, (f'touch {touched}',)), eval=(eval, (f"open('{touched}','w')",)), popen=(subprocess.Popen, (['touch', str(touched)],)))[how]
+    return dict(state_dict={'model.online_encoder.A': torch.ones(3,25,25)}, hyper_parameters=argparse.Namespace(cfg=Runs()))
+
+@pytest.mark.parametrize('how', ['system','eval','popen'])
+@pytest.mark.parametrize('zipped', [True, False])
+def test_a_checkpoint_that_would_run_something_is_refused(tmp_path, how, zipped):
+    torch.save(bomb(how, tmp_path/'owned'), tmp_path/'x.ckpt', _use_new_zipfile_serialization=zipped)
+    with pytest.raises(HyspError, match=r'x.ckpt is refused: .*could run code') as e: load_reference(tmp_path/'x.ckpt')
+    assert not (tmp_path/'owned').exists() and '\n' not in str(e.value)
+    held = torch.load(tmp_path/'x.ckpt', weights_only=False)['hyper_parameters'].cfg
+    if how=='popen': held.wait()
+    assert (tmp_path/'owned').exists(), 'the bomb is a real one'
+
+@pytest.mark.parametrize('content', [b'', b'text', None], ids=['empty','text','cut'])
+def test_a_spoilt_checkpoint_is_refused(tmp_path, official, content):
+    (tmp_path/'x.ckpt').write_bytes(official.read_bytes()[:-5000] if content is None else content)
+    with pytest.raises(HyspError, match='x.ckpt is (refused|damaged)') as e: load_reference(tmp_path/'x.ckpt')
+    assert '\n' not in str(e.value)
+
+@pytest.mark.parametrize('held,says', [({}, 'holds no ST-GCN encoder'), ([1], 'holds no ST-GCN encoder'), (3, 'holds no ST-GCN encoder')], ids=str)
+def test_what_holds_no_encoder(tmp_path, held, says):
+    torch.save(held, tmp_path/'x')
+    with pytest.raises(HyspError, match=says): load_reference(tmp_path/'x')
+
+# The encoder elsewhere
+
+def clips(n, frames, bodies=2, seed=1):
+    x = torch.randn(n, 3, frames, 25, bodies, generator=torch.Generator().manual_seed(seed))
+    x[::2,...,1:] = 0
+    return x
+
+def agrees(enc, path, format, x):
+    with torch.no_grad(): torch.testing.assert_close(run_exported(path, format, x), enc(x), atol=1e-4, rtol=0)
+
+def encoder(pool='present'):
+    torch.manual_seed(0)
+    e = STGCN(hidden=4, out=16, pool=pool)
+    e(clips(8, 20)) # Batch statistics that are not 0 and 1
+    return e.eval()
+
+@pytest.mark.parametrize('format,frames', [('onnx',None), ('torch-export',None), ('torch-export',20), ('torchscript',None)])
+def test_exported_is_the_encoder(tmp_path, format, frames):
+    enc = encoder()
+    export_encoder(enc, tmp_path/'e', format, frames)
+    for n in (1, 2, 5):
+        for t in (20,) if frames else (5, 20, 37): agrees(enc, tmp_path/'e', format, clips(n, t))
+    assert [o.name for o in tmp_path.iterdir()]==['e'] and enc.pool=='present'
+
+@pytest.mark.parametrize('pool', ['all','present'])
+def test_portable_is_the_encoder(pool):
+    enc = encoder(pool)
+    for x in (clips(3, 20), clips(3, 20, 1), 0*clips(2, 20)):
+        with torch.no_grad(): torch.testing.assert_close(Portable(enc)(x), enc(x), atol=1e-6, rtol=0)

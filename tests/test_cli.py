@@ -92,7 +92,8 @@ def test_overview_names_every_command(capsys):
     ('prepare uiprmd nowhere --out d', 'nowhere'),
     ('synth --out d --n 0', 'n must be a whole number of at least 1, not 0'),
     ('info nowhere', 'there is no folder nowhere'),
-    ('config pretain', "unknown command 'pretain'; did you mean 'pretrain'?")])
+    ('config pretain', "unknown command or config 'pretain'; did you mean 'pretrain'?"),
+    ('config ntu60/xviw', "did you mean 'ntu60/xview'?"), ('export nowhere', 'no checkpoint at nowhere'), ('export r --format onx', "did you mean 'onnx'?")])
 def test_refused_in_one_sentence(typed, says, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert says in refused(capsys, *typed.split())

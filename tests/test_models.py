@@ -1,8 +1,8 @@
-"The encoder and HYSP against the golden numbers of the authors' implementation"
+"The encoder and the models against the golden numbers of the authors' implementation"
 import numpy as np, pytest, torch
 from pathlib import Path
 from hysp.losses import cosine_dist, hyperbolic_dist, mix
-from hysp.models import HYSP
+from hysp.models import HYSP, SimSiam, SkeletonCLR, models
 from hysp.stgcn import STGCN
 
 def golden(name):
@@ -67,3 +67,50 @@ def test_gradients_are_finite(dtype, at):
         p = q.clone().requires_grad_()
         f(p, k.clone()).sum().backward()
         assert p.grad.isfinite().all()
+
+# SimSiam
+
+@pytest.mark.parametrize('lam', ['0.0','0.3','1.0'])
+def test_simsiam_reproduces_losses_and_gradients(lam):
+    g,views = golden('simsiam_step.npz'),golden('hysp_step.npz')
+    m = SimSiam(hidden=8, out=32, head=32, dropout=0.).train()
+    m.load_state_dict(part(g, 'w|'))
+    pairs = m(views['a'], views['b'])
+    torch.testing.assert_close(pairs[0][0], g['q'], atol=1e-5, rtol=0)
+    torch.testing.assert_close(pairs[0][1], g['k'], atol=1e-5, rtol=0)
+    loss,euc,hyp = [sum(o)/2 for o in zip(*[mix(q, k, float(lam)) for q,k in pairs])]
+    for ours,name in ((loss,'loss'), (euc,'loss_euc'), (hyp,'loss_hyp')):
+        torch.testing.assert_close(ours.double(), g[f'lam{lam}|{name}'].double(), atol=1e-5, rtol=0)
+    loss.mean().backward()
+    params,seen = dict(m.named_parameters()),part(g, f'lam{lam}|grad|')
+    assert len(seen)==(4 if lam=='0.3' else 3)
+    for k,want in seen.items(): assert (params[k].grad-want).norm()/want.norm()<1e-4, k
+
+# All three
+
+@pytest.mark.parametrize('name', models)
+def test_swapping_the_views_of_a_symmetric_loss(name):
+    torch.manual_seed(0)
+    m = models[name]('coco', hidden=2, out=8).eval()
+    x,y = torch.randn(2, 3, 3, 8, 17, 2)
+    a,b = m(x, y),m(y, x)
+    assert len(a)==(1 if name=='skeletonclr' else 2)
+    for (q,k,*_),(r,l,*_) in zip(a, b[::-1] if len(a)==2 else b):
+        assert torch.equal(k, l)==(len(a)==2) and torch.equal(q, r)==(len(a)==2)
+
+@pytest.mark.parametrize('name', models)
+def test_same_first_weights_of_what_they_share(name):
+    def made(cls):
+        torch.manual_seed(0)
+        return cls('coco', hidden=2, out=8).online_encoder.state_dict()
+    for k,v in made(models[name]).items(): assert torch.equal(v, made(HYSP)[k]), k
+
+@pytest.mark.parametrize('n,steps', [(3,7), (4,5), (8,2), (1,20)])
+def test_the_ring_holds_the_newest_keys(n, steps):
+    m = SkeletonCLR('coco', hidden=2, out=4, queue=8)
+    keys = torch.arange(n*steps*4.).view(steps, n, 4)
+    for m.keys in keys: m.after_step(.9)
+    newest = keys.flatten(0, 1)[-8:]
+    assert sorted(m.queue[:,0].tolist())[-len(newest):]==newest[:,0].tolist()
+    turned = m.queue.roll(-int(m.oldest), 0)
+    assert torch.equal(turned[-len(newest):], newest)

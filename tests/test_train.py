@@ -145,7 +145,7 @@ def test_killed_at_every_point_of_saving(tmp_path, whole):
         for o in run.glob('*.safetensors'): load_weights(o)
         trainer(run).fit()
         assert not differing(whole, outcome(run)), f'killed before call {n}'
-    assert n==1+2*3*3, 'two epochs, three files, and for each: fsync, rename, fsync of the folder'
+    assert n==1+(3+4)*3, 'two epochs, three files, a fourth for the best; and for each: fsync, rename, fsync of the folder'
 
 def test_killed_in_the_middle_of_a_write(tmp_path, whole):
     stopped = trainer(tmp_path, data=asks(4))
