@@ -91,7 +91,7 @@ class Source(Sequence):
         return check_clip(self.load(range(len(self))[i]), self.layout, len(self.class_names))
 
 # %% ../nbs/01_readers.ipynb #34633941
-biggest = 2**28 # Bytes; a larger file is no recording of skeletons
+biggest = 2**25 # Bytes; a larger file is no recording of skeletons: four minutes of PKU-MMD have a third of that
 
 @dataclass(frozen=True, slots=True)
 class File:
