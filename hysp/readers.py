@@ -690,7 +690,7 @@ def _cells(file):
     try: return [[o.strip() for o in row] for row in csv.reader(lines, delimiter=by, strict=True)]
     except csv.Error as e: raise Fault(file, None, f'is no CSV file: {e}') from None
 
-def _key(text): return ' '.join(re.findall('[a-z0-9]+', text.lower()))
+def _key(text): return ' '.join(re.findall(r'[^\W_]+', text.lower()))
 
 def _columns_of(head, layout, file):
     "Where the coordinates of each joint are, (V, 3), -1 for a z that is not there; and the columns frame and body"
