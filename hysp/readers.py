@@ -91,7 +91,7 @@ class Source(Sequence):
         return check_clip(self.load(range(len(self))[i]), self.layout, len(self.class_names))
 
 # %% ../nbs/01_readers.ipynb #34633941
-biggest = 2**28 # Bytes; a larger file is no recording of skeletons
+biggest = 2**25 # Bytes; a larger file is no recording of skeletons: four minutes of PKU-MMD have a third of that
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -117,8 +117,8 @@ def _limit(file, size):
     if size>biggest: raise Fault(file, None, f'has {size:,} bytes, more than any recording of skeletons')
 
 def _plain(file, f):
-    _limit(file, os.fstat(f.fileno()).st_size)
-    return f.read(biggest)
+    _limit(file, size := os.fstat(f.fileno()).st_size)
+    return f.read(size)
 
 def _unzipped(file, f):
     at,packed,size,crc,method = file.place
@@ -127,7 +127,7 @@ def _unzipped(file, f):
     f.seek(at); head = f.read(30)
     if len(head)<30 or head[:4]!=b'PK\3\4': raise Fault(file, None, 'is not where the zip says it is; the archive is damaged')
     f.seek(sum(struct.unpack('<HH', head[26:])), 1)
-    data = f.read(packed)
+    data = f.read(min(packed, os.fstat(f.fileno()).st_size))
     try: data = zlib.decompressobj(-15).decompress(data, size+1) if method else data
     except zlib.error as e: raise Fault(file, None, f'cannot be unpacked ({e}); the archive is damaged') from e
     if len(data)!=size or zlib.crc32(data)!=crc: raise Fault(file, None, 'is not what the zip says it is (size or checksum); the archive is damaged')
@@ -690,7 +690,7 @@ def _cells(file):
     try: return [[o.strip() for o in row] for row in csv.reader(lines, delimiter=by, strict=True)]
     except csv.Error as e: raise Fault(file, None, f'is no CSV file: {e}') from None
 
-def _key(text): return ' '.join(re.findall('[a-z0-9]+', text.lower()))
+def _key(text): return ' '.join(re.findall(r'[^\W_]+', text.lower()))
 
 def _columns_of(head, layout, file):
     "Where the coordinates of each joint are, (V, 3), -1 for a z that is not there; and the columns frame and body"

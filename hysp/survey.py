@@ -6,7 +6,6 @@
 __all__ = ['published', 'open_raw', 'oddities', 'Survey', 'survey', 'sparkline', 'describe', 'draw']
 
 # %% ../nbs/73_survey.ipynb #8a925aa7
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path

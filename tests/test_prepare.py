@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import pickle
-import re
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import yaml
 from hysp.core import HyspError, checksum
 from hysp.feeder import Dataset
 from hysp.prepare import align, assign, centre, choose, prepare, problems, recorded_motion, resize, to_array, valid_frames
-from hysp.readers import Clip, Fault, Source, arrays, ntu
+from hysp.readers import Clip, Source, arrays, ntu
 from hysp.skeleton import Layout, layouts
 
 root = Path(__file__).parents[1]
@@ -410,7 +409,7 @@ def interrupted(tmp_path, at=20, **kwargs):
         if len(asked)==at: raise KeyboardInterrupt
         return load(i)
     s.load = stop
-    with pytest.raises(KeyboardInterrupt, match=f'interrupted after .* of 40 clips; the same command'): prepare(s, tmp_path/'out', progress=False, **{'frames':4, **kwargs})
+    with pytest.raises(KeyboardInterrupt, match='interrupted after .* of 40 clips; the same command'): prepare(s, tmp_path/'out', progress=False, **{'frames':4, **kwargs})
     return tmp_path/'.out.part'
 
 def asked_again(tmp_path, **kwargs):

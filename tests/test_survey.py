@@ -1,8 +1,5 @@
 "What is said of raw trees and dataset folders; CSV folders; the commands prepare and info over all kinds"
-import csv
 import re
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +9,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from hysp import cli
 from hysp.core import HyspError
 from hysp.feeder import Dataset
-from hysp.prepare import prepare
-from hysp.readers import Fault, arrays, csv_folder, read_csv, read_layout, File
+from hysp.readers import Fault, csv_folder, read_csv, read_layout, File
 from hysp.skeleton import layouts
 from hysp.survey import describe, draw, oddities, open_raw, sparkline, survey
 from test_kinect import plant, plant_pku, skeleton, walk
