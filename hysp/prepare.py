@@ -194,7 +194,8 @@ class _Rows:
     def __init__(self, path, shape):
         self.shape,self.size,header = tuple(shape),4*int(np.prod(shape[1:])),_header(shape)
         self.start,self.fd = len(header),os.open(path, os.O_RDWR|os.O_CREAT, 0o666)
-        os.posix_fallocate(self.fd, 0, self.start+shape[0]*self.size)
+        if hasattr(os, 'posix_fallocate'): os.posix_fallocate(self.fd, 0, self.start+shape[0]*self.size)
+        else: os.ftruncate(self.fd, self.start+shape[0]*self.size) # macOS: the disk may still fill up later, which `write` reports
         os.pwrite(self.fd, header, 0)
 
     def write(self, i, row):

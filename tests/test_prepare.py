@@ -93,6 +93,11 @@ def test_folder(tmp_path):
     assert about['checksum']==checksum(out/'position.npy') and about['format']==1 and about['class_names']==['a','b']
     assert Layout.from_dict(about['layout'])==layouts['coco'] and about['counts']['some']==dict(train=2, val=2)
 
+def test_where_room_cannot_be_claimed_beforehand(tmp_path, monkeypatch):
+    there = prepare(made_up(), tmp_path/'linux', frames=5, progress=False)
+    monkeypatch.delattr(os, 'posix_fallocate') # as on macOS
+    assert checksum(prepare(made_up(), tmp_path/'macos', frames=5, progress=False)/'position.npy')==checksum(there/'position.npy')
+
 def test_same_source_same_bytes(tmp_path):
     a,b = (prepare(made_up(), tmp_path/o, progress=False) for o in 'ab')
     for f in ('position.npy','samples.csv','dataset.yaml'): assert (a/f).read_bytes()==(b/f).read_bytes()
