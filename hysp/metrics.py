@@ -4,10 +4,13 @@
 
 # %% auto #0
 __all__ = ['radius', 'uncertainty', 'angle', 'pair_metrics', 'collapse_std', 'effective_rank', 'accuracy', 'confusion',
-           'class_accuracy', 'calibration_error']
+           'class_accuracy', 'calibration_error', 'fit_temperature', 'auroc', 'risk_coverage', 'aurc', 'bootstrap']
 
 # %% ../nbs/31_metrics.ipynb #8c6e2f05
+import numpy as np
 import torch
+from scipy.optimize import minimize_scalar
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
 from .core import HyspError
@@ -134,3 +137,63 @@ def calibration_error(
     if not ((c>=0)&(c<=1)).all(): raise HyspError('a certainty lies in [0,1]: give softmax probabilities or radii')
     i = (c*bins).long().clamp(max=bins-1)
     return (c.new_zeros(bins).index_add(0, i, c-r).abs().sum()/len(c)).item()
+
+# %% ../nbs/31_metrics.ipynb #ee2856a9
+@torch.no_grad()
+def fit_temperature(
+    scores:Tensor, # Logits of clips that the classifier was not trained on, shape (N,classes)
+    target:Tensor # Labels, shape (N,)
+)->float: # In [0.01,100]; above 1: the classifier was too sure of itself
+    "Temperature that makes the labels most likely"
+    _check(scores, target)
+    s = scores.double()
+    return float(np.exp(minimize_scalar(lambda t: F.cross_entropy(s/np.exp(t), target).item(), bounds=(np.log(.01),np.log(100)), method='bounded').x))
+
+# %% ../nbs/31_metrics.ipynb #59762878
+def _two(certainty, right):
+    c,r = (np.asarray(o, dtype=np.float64) for o in (certainty,right))
+    if c.shape!=r.shape or c.ndim!=1 or not len(c): raise HyspError(f'certainty {c.shape} and right {r.shape} must be two lists of one number a clip')
+    if not np.isfinite(c).all(): raise HyspError(f'the certainty of clip {int(np.argmin(np.isfinite(c)))} is not finite')
+    return c,r
+
+def auroc(
+    certainty, # Any number that grows with certainty, shape (N,)
+    right # Was the prediction right? Shape (N,)
+)->float: # In [0,1]; NaN where all are right or all wrong
+    "Chance that a right clip is more certain than a wrong one"
+    c,r = _two(certainty, right)
+    return float(roc_auc_score(r, c)) if 0<r.sum()<len(r) else float('nan')
+
+# %% ../nbs/31_metrics.ipynb #3065760e
+def risk_coverage(
+    certainty, # Any number that grows with certainty, shape (N,)
+    right # Was the prediction right? Shape (N,)
+)->tuple: # Share of clips answered and share of these that is wrong, both of shape (N,)
+    "Error among the surest clips, for every number of them"
+    c,r = _two(certainty, right)
+    _,level,n = np.unique(-c, return_inverse=True, return_counts=True)
+    wrong = np.repeat(np.bincount(level, 1-r)/n, n)
+    count = np.arange(1, len(c)+1)
+    return count/len(c),wrong.cumsum()/count
+
+def aurc(
+    certainty, # As for `risk_coverage`
+    right # As for `risk_coverage`
+)->float: # In [0,1]
+    "Area below the risk-coverage curve"
+    return float(risk_coverage(certainty, right)[1].mean())
+
+# %% ../nbs/31_metrics.ipynb #53129b6c
+def bootstrap(
+    measure, # Called with the columns, resampled; returns a number or a list of them
+    *columns, # One entry a clip, each of shape (N,) or (N,...)
+    draws:int=500, # Times that the clips are drawn
+    seed:int=0 # Of the draws
+)->np.ndarray: # Ends of the middle 95 %, NaN draws left out, shape (2,) or (2,number of figures)
+    "Percentile bootstrap interval of figures that are computed from clips"
+    columns,rng = [np.asarray(o) for o in columns],np.random.default_rng(seed)
+    if len({len(o) for o in columns})!=1 or not len(columns[0]): raise HyspError('the columns to resample must be of one length, and not empty')
+    n = len(columns[0])
+    drawn = np.array([measure(*(o[i] for o in columns)) for i in (rng.integers(n, size=n) for _ in range(draws))], dtype=float)
+    lone = np.isnan(drawn).all(0)
+    return np.where(lone, np.nan, np.nanquantile(np.where(lone, 0, drawn), [.025,.975], axis=0))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['project', 'expmap0', 'logmap0', 'tangent_radius', 'mobius_add', 'mobius_scalar_mul', 'mobius_matvec', 'dist', 'dist0',
-           'lambda_x', 'expmap', 'logmap', 'geodesic', 'midpoint', 'gyromidpoint', 'tangent_dist']
+           'lambda_x', 'expmap', 'logmap', 'geodesic', 'midpoint', 'gyromidpoint', 'tangent_dist', 'tangent_cdist']
 
 # %% ../nbs/10_poincare.ipynb #16416dd6
 import math
@@ -226,3 +226,18 @@ def tangent_dist(
     "Distance of `expmap0(u)` and `expmap0(v)` straight from the tangents, without the ball and its cap"
     _norm(u), _norm(v)
     return _TangentDist.apply(*torch.broadcast_tensors(u, v), float(_root(c)))
+
+# %% ../nbs/10_poincare.ipynb #024e7a68
+@torch.no_grad()
+def tangent_cdist(
+    u:Tensor, # Tangents at the origin, shape (n,d)
+    v:Tensor, # Tangents at the origin, shape (m,d)
+    c:float=1. # Curvature magnitude, c>0
+)->Tensor: # Geodesic distances of their exponential maps, shape (n,m), float64; no gradient
+    "Distance of every `expmap0(u)` to every `expmap0(v)`, without the ball and its cap"
+    u,v = u.double(),v.double()
+    a,b = 2*_root(c)*u.norm(dim=-1)[:,None],2*_root(c)*v.norm(dim=-1)
+    i,j = u/_norm(u),v/_norm(v)
+    chord = torch.cdist(i, j, compute_mode='donot_use_mm_for_euclid_dist')
+    log_s = torch.logaddexp(2*_log_sinh((a-b).abs()/2), _log_sinh(a)+_log_sinh(b)+2*(chord/2).log())/2
+    return 2*torch.where(log_s>20, log_s+math.log(2), log_s.clamp(max=20).exp().asinh())/_root(c)

@@ -65,6 +65,6 @@ def test_what_is_added_wins(tmp_path):
 
 def test_the_papers_linear_evaluation():
     def told(name): c = load_config(Evaluate, name, dict(run='r')); return c.protocol,c.linear.epochs,c.linear.steps,c.linear.batch,c.linear.lr
-    assert told('evaluate/ntu60')==('xsub', 100, (60,80), 256, 1.)
+    assert told('evaluate/paper')==('xsub', 100, (60,80), 256, 1.)
     assert told('evaluate/ntu120_xset')==('xset', 100, (60,80), 1024, 1.)
     assert told('evaluate/pku2')==('xsub', 250, (150,200), 256, 10.)

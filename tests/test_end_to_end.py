@@ -163,6 +163,86 @@ def test_demo_makes_a_page_that_needs_no_network(made, capsys, tmp_path):
     again = done(capsys, 'demo --data', made/'set', '--settings', tmp_path/'tiny.yaml', '--out', tmp_path/'demo', '--device cpu --threads 1')
     assert 'going on from epoch 2' in again and page.exists(), 'a dataset folder will do, and a finished run is not run again'
 
+# Every protocol, several streams, half of the clips
+
+few = '--tune.epochs 2 --tune.steps 1 --tune.batch 8'.split()
+
+def test_every_protocol_over_every_checkpoint(made, capsys, tmp_path):
+    done(capsys, 'pretrain uiprmd --data', made/'set', '--out', tmp_path/'run', small, '--keep-every 1')
+    out = done(capsys, 'evaluate', tmp_path/'run', quick, few, '--protocols knn linear mobius semi supervised radius --checkpoints all --metric cosine euclidean poincare --k 0 --shares .25 --out', tmp_path/'out')
+    told,places = json.loads((tmp_path/'out/evaluation.json').read_text()),tmp_path/'out'
+    assert [r['features'] for r in told['rows']]==['hysp, epoch 1','hysp, epoch 2','untrained encoder','raw coordinates']
+    names = ['k-NN cosine','k-NN euclidean','k-NN poincare','linear','mobius','semi 25 %','supervised']
+    assert list(told['rows'][0]['protocols'])==names and list(told['rows'][3]['protocols'])==names[:5]
+    with open(places/'evaluation.csv', newline='') as f: flat = list(csv.DictReader(f))
+    assert len(flat)==3*7+5
+    for r in flat:
+        row = next(o for o in told['rows'] if o['features']==r['features'])['protocols'][r['protocol']]
+        m = np.array(row['confusion'])
+        assert float(r['top1'])==row['top1']==pytest.approx(m.trace()/m.sum()) and float(r['low'])<=row['top1']<=float(r['high']) and int(r['clips'])==m.sum()==48
+    assert 'Oracle, chosen on the test labels' in out and 'Reported is the last epoch, 2' in out and out.count('What the radius of the predictor knows')==1
+    for name in ('evaluation.png','radius.png','maturing.png'): assert (places/name).read_bytes().startswith(b'\x89PNG')
+    with open(places/'labels-0.25-seed0.csv', newline='') as f: chosen = list(csv.DictReader(f))
+    train = Dataset(made/'set', 'xsub/train')
+    assert len(chosen)==12 and set(o['name'] for o in chosen)<set(train.names) and all(sum(o['class']==k for o in chosen)==3 for k in train.class_names)
+
+def test_the_manifest_says_where_a_figure_comes_from(made, capsys, tmp_path):
+    from hysp.core import checksum
+    done(capsys, 'evaluate', made/'run', quick, '--out', tmp_path, '--seed 3')
+    told = json.loads((tmp_path/'evaluation.json').read_text()); m,w = told['manifest'],told['rows'][0]['weights']
+    assert m['data']['checksum']==Dataset(made/'set').checksum and m['data']['splits']=={'xsub/train':48,'xsub/val':48} and m['data']['frames']==8
+    assert w['sha256']==checksum(w['file']) and w['epoch']==2 and w['picked']=='last epoch kept' and w['pretrained_on']['checksum']==m['data']['checksum']
+    assert m['settings']['seed']==3 and m['settings']['linear']['batch']==256 and m['augmentation']=='none' and m['environment']['torch'] and not m['transfer'] and 'last epoch' in m['reported']
+    done(capsys, 'evaluate', w['file'], quick, '--out', tmp_path)
+    assert json.loads((tmp_path/'evaluation.json').read_text())['rows'][0]['weights']['picked']=='named'
+
+def test_transfer(made, capsys, tmp_path):
+    x = recordings(); x['frames'] = x['frames']*1.1
+    np.savez(tmp_path/'b.npz', **x); np.savez(tmp_path/'c.npz', **recordings('coco'))
+    for o in 'bc': done(capsys, 'prepare arrays', tmp_path/f'{o}.npz', '--out', tmp_path/o, '--frames 8')
+    done(capsys, 'evaluate', made/'run', quick, '--data', tmp_path/'b', '--out', tmp_path/'out')
+    told = json.loads((tmp_path/'out/evaluation.json').read_text())
+    assert told['manifest']['transfer'] and told['rows'][0]['weights']['pretrained_on']['checksum']!=told['manifest']['data']['checksum']
+    assert 'layout' in refused(capsys, 'evaluate', made/'run', quick, '--data', tmp_path/'c', '--out', tmp_path/'out')
+
+def test_a_checkpoint_that_was_never_trained_is_refused(folder, capsys):
+    from hysp.checkpoint import save_weights
+    from hysp.recipes import build
+    file = folder/'run/epoch_0002.safetensors'; _,about = load_weights(file)
+    save_weights(file, build(about['spec']).state_dict(), about)
+    assert 'was never trained' in refused(capsys, 'evaluate', folder/'run', quick)
+
+def test_ensemble(made, capsys, tmp_path):
+    runs = [made/'run']
+    for stream in ('bone','motion'):
+        runs.append(tmp_path/stream); done(capsys, 'pretrain uiprmd --data', made/'set', '--out', runs[-1], small, '--stream', stream)
+    out = done(capsys, 'ensemble', runs, '--out', tmp_path/'e', '--fitted --oracle --device cpu --threads 1 --weights 2 1 1')
+    rows = json.loads((tmp_path/'e/ensemble.json').read_text())['rows']
+    assert [o['scores'] for o in rows]==['joint, epoch 2','bone, epoch 2','motion, epoch 2']+['ensemble']*3 and out.strip()==(tmp_path/'e/ensemble.md').read_text().strip()
+    assert rows[3]['fused']=='fixed: 2.00, 1.00, 1.00' and 'held-out' in rows[4]['fused'] and 'oracle' in rows[5]['fused'] and rows[5]['top1']>=max(o['top1'] for o in rows[:3])
+    assert 'two runs or more' in refused(capsys, 'ensemble', made/'run') and '2 weights for 3 runs' in refused(capsys, 'ensemble', runs, '--weights 1 2')
+
+def test_an_ensemble_of_other_clips_is_refused(made, capsys, tmp_path):
+    other = Path(shutil.copytree(made, tmp_path/'other'))
+    text = (other/'set/samples.csv').read_text().splitlines()
+    (other/'set/samples.csv').write_text('\n'.join([text[0], text[2], text[1], *text[3:]])+'\n')
+    (other/'run/config.yaml').write_text((other/'run/config.yaml').read_text())
+    state,about = load_weights(other/'run/epoch_0002.safetensors')
+    from hysp.checkpoint import save_weights
+    save_weights(other/'run/epoch_0002.safetensors', state, dict(about, settings=dict(about['settings'], data=str(other/'set'))))
+    assert 'same clips in the same order' in refused(capsys, 'ensemble', made/'run', other/'run', '--out', tmp_path/'e')
+
+@pytest.mark.parametrize('keep', ['high','low','mixed'])
+def test_subset(made, capsys, tmp_path, keep):
+    out = done(capsys, 'subset', made/'set', '--run', made/'run', '--out', tmp_path/'half', '--keep', keep, '--device cpu --threads 1')
+    a,b = (Dataset(o, 'xsub/train') for o in (made/'set', tmp_path/'half'))
+    assert len(b)==24 and set(b.names)<set(a.names) and Dataset(tmp_path/'half', 'xsub/val').names==Dataset(made/'set', 'xsub/val').names and '24 of the 48' in out
+    assert b.about['view']['keep']==keep and b.about['view']['checkpoint']['epoch']==2
+    done(capsys, 'pretrain uiprmd --data', tmp_path/'half', '--out', tmp_path/'run', small)
+    done(capsys, 'evaluate', tmp_path/'run', quick)
+    assert json.loads((tmp_path/'run/evaluation.json').read_text())['manifest']['data']['view']['keep']==keep
+    assert 'not empty' in refused(capsys, 'subset', made/'set', '--run', made/'run', '--out', tmp_path/'half')
+
 # Interrupted
 
 def process(*args):

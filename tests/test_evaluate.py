@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from hysp.core import HyspError
-from hysp.evaluate import features, groups, judge, knn, linear_probe, scaled, weights_hash
+from hysp.evaluate import blank, choose_k, diagnose, features, few_labels, fine_tune, groups, hold_out, judge, knn, linear_probe, neighbours, scaled, weights_hash
 from hysp.feeder import Dataset
 from hysp.prepare import prepare
 from hysp.readers import Clip, Source
@@ -137,7 +137,132 @@ def test_a_split_without_clips_is_refused(folder, tmp_path):
 def test_another_layout_is_refused(folder):
     with pytest.raises(HyspError, match=r'\(N, 3, T, 25, M\) for layout ntu-rgb\+d, not'): features(STGCN(hidden=4, out=8), Dataset(folder))
 
+# Traps
+
+def movers(n=300, classes=4, seed=0):
+    "Clips sorted by class, as files often are; a class is an offset of all its clips"
+    g = torch.Generator().manual_seed(seed); y = torch.arange(n)*classes//n
+    x = torch.randn(n,3,6,17,1, generator=g)*.5+5*torch.randn(classes,3,1,17,1, generator=torch.Generator().manual_seed(9))[y]
+    class Sorted:
+        layout,checksum,split,names,labels = 'coco','0'*64,'made/up',[f'c{i}' for i in range(n)],y.numpy()
+        def __len__(self): return n
+        def batch(self, i): return x[torch.as_tensor(np.asarray(i))]
+        def batches(self, size): return ((x[i:i+size], np.arange(i, min(i+size, n))) for i in range(0, n, size))
+    return Sorted()
+
+@pytest.fixture(scope='module')
+def settled():
+    "An encoder whose batch statistics are those of the clips, and the clips"
+    data,enc = movers(),encoder().train()
+    g = torch.Generator().manual_seed(0)
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)
+        for _ in range(120): enc(data.batch(torch.randperm(300, generator=g)[:64]))
+    return enc.eval(),data,movers(seed=1)
+
+def in_train_mode(enc, data, batch):
+    import copy
+    enc = copy.deepcopy(enc).train()
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)
+        return torch.cat([enc(x) for x,_ in data.batches(batch)])
+
+def probed(a, b, data, other): return judge(linear_probe(a, data.labels, b, 4), other.labels).top1
+
+@pytest.mark.parametrize('batch', [16, 64])
+def test_the_46_per_cent_trap_costs_accuracy_and_is_named(settled, batch):
+    enc,data,other = settled
+    right = [features(enc, o, batch=batch) for o in (data,other)]
+    wrong = [in_train_mode(enc, o, batch) for o in (data,other)]
+    assert probed(*right, data, other)>.9 and probed(*wrong, data, other)<probed(*right, data, other)-.2
+    assert diagnose(right[0], enc, data)=='eval' and diagnose(wrong[0], enc, data)=='train'
+
+def test_features_of_an_unloaded_checkpoint_are_named(settled):
+    enc,data,_ = settled
+    for other in (encoder(), encoder(5)): assert diagnose(features(other, data), enc, data)=='other' and blank(other)
+    assert not blank(enc)
+    forgot = encoder(5)
+    report = forgot.load_state_dict({f'model.{k}': v for k,v in enc.state_dict().items()}, strict=False) # Another prefix, and nothing is said
+    assert report.missing_keys and len(blank(forgot))==len(blank(encoder())) and diagnose(features(forgot, data), enc, data)=='other'
+    forgot.load_state_dict(enc.state_dict())
+    assert not blank(forgot) and diagnose(features(forgot, data), enc, data)=='eval'
+
+def test_features_in_another_order_or_of_another_width_are_others(settled):
+    enc,data,_ = settled
+    z = features(enc, data)
+    assert diagnose(z.flip(0), enc, data)=='other' and diagnose(z[:,1:], enc, data)=='other'
+    with pytest.raises(HyspError, match='299 features of 300 clips'): diagnose(z[1:], enc, data)
+
+def test_an_encoder_that_moves_while_it_looks_is_refused(folder):
+    class Restless(STGCN):
+        def forward(self, x): self.data_bn.running_mean += .01; return super().forward(x)
+    with pytest.raises(HyspError, match='not frozen'): features(Restless('coco', hidden=4, out=8), Dataset(folder, 'xsub/val'))
+
+# Parts of the training clips
+
+@pytest.mark.parametrize('share', [.01, .1, .37, 1.])
+def test_few_labels(share):
+    y = np.random.default_rng(0).permutation(np.repeat(range(6), [100,50,40,10,3,1]))
+    i = few_labels(y, share)
+    assert np.bincount(y[i]).tolist()==[max(1, round(share*n)) for n in (100,50,40,10,3,1)] and (np.diff(i)>0).all()
+    assert np.array_equal(i, few_labels(y, share)) and (share==1 or not np.array_equal(i, few_labels(y, share, 1)))
+
+@pytest.mark.parametrize('share', [0, -.1, 1.5])
+def test_a_share_that_is_none(share):
+    with pytest.raises(HyspError, match='share of labels'): few_labels([0,1], share)
+
+def test_held_out_people_are_others():
+    y,people = np.arange(100)%5,np.arange(100)//20
+    for seed in range(5):
+        fit,held = hold_out(y, people, seed=seed)
+        assert sorted([*fit,*held])==list(range(100)) and not set(people[fit])&set(people[held]) and len(held)==20
+    fit,held = hold_out(y, np.zeros(100))
+    assert np.bincount(y[held]).tolist()==[4]*5 and sorted([*fit,*held])==list(range(100))
+
 # Classifiers
+
+@pytest.mark.parametrize('metric', ['cosine','euclidean','poincare'])
+def test_neighbours_in_every_geometry(metric):
+    from hysp.poincare import tangent_dist
+    g = torch.Generator().manual_seed(0)
+    a,b = torch.randn(700, 6, generator=g).double(),torch.randn(600, 6, generator=g).double()
+    far = dict(cosine=lambda: 1-torch.nn.functional.cosine_similarity(b[:,None], a, dim=-1), euclidean=lambda: (b[:,None]-a).norm(dim=-1), poincare=lambda: tangent_dist(b[:,None], a))[metric]()
+    near,i = neighbours(a, b, 4, metric)
+    want = far.sort(1)
+    torch.testing.assert_close(near, want[0][:,:4], atol=1e-7, rtol=1e-6); assert torch.equal(i, want[1][:,:4])
+
+def test_k_is_chosen_on_the_training_clips_alone():
+    "Noisy labels want many neighbours, clean ones one"
+    g = np.random.default_rng(0); y = np.arange(400)%2
+    x = torch.tensor(np.c_[y*2., g.normal(size=400)*3]+g.normal(size=(400,2)), dtype=torch.float32)
+    noisy = np.where(g.random(400)<.3, 1-y, y)
+    assert choose_k(x, noisy, 2, metric='euclidean')>=10
+    corners = torch.tensor(np.random.default_rng(1).normal(size=(40,2))*30, dtype=torch.float32).repeat_interleave(10, 0)+torch.randn(400, 2)*.01
+    assert choose_k(corners, np.arange(400)//10, 40, metric='euclidean')==1
+
+def test_the_mobius_head_learns_and_its_bias_stays_on_the_ball():
+    (x,y),(v,w) = clouds(300),clouds(300, seed=0)
+    a,b = (judge(linear_probe(x, y, v, 4, head=o), w).top1 for o in ('linear','mobius'))
+    assert abs(a-b)<.05 and b>.6
+    with pytest.raises(HyspError, match="unknown head 'mobiuss'; did you mean 'mobius'"): linear_probe(x, y, v, 4, head='mobiuss')
+
+# Training everything
+
+def test_fine_tuning_uses_no_other_labels_and_leaves_the_encoder_alone(settled):
+    enc,data,other = settled
+    before,i = weights_hash(enc),few_labels(data.labels, .1)
+    spoilt = np.zeros(300, int); spoilt[i] = data.labels[i]
+    a,b = (fine_tune(enc, data, y, i, other, 4, epochs=3, batch=16) for y in (data.labels, spoilt))
+    assert torch.equal(a, b) and weights_hash(enc)==before and not enc.training and a.shape==(300,4)
+
+def test_fine_tuning_is_its_seed_and_leaves_chance_alone(settled):
+    enc,data,other = settled
+    i = few_labels(data.labels, .1)
+    torch.manual_seed(1); a = fine_tune(enc, data, data.labels, i, other, 4, epochs=2, batch=16)
+    torch.manual_seed(2); state = torch.random.get_rng_state(); b = fine_tune(enc, data, data.labels, i, other, 4, epochs=2, batch=16)
+    assert torch.equal(a, b) and torch.equal(state, torch.random.get_rng_state())
+    assert not torch.equal(a, fine_tune(enc, data, data.labels, i, other, 4, epochs=2, batch=16, seed=1))
+    with pytest.raises(HyspError, match='two labelled clips'): fine_tune(enc, data, data.labels, [0], other, 4)
 
 def clouds(n=90, d=5, classes=4, seed=0, spread=1.5):
     "Overlapping clouds, features of very different scale; the last class is missing from the training clips"
@@ -161,7 +286,7 @@ def test_neighbours_by_hand(metric, k):
         for j in near[i]: want[y[j]] += 1/dist[i,j] if k>1 else 1
         np.testing.assert_allclose(got[i], want/want.sum(), atol=1e-7)
 
-@pytest.mark.parametrize('metric', ['cosine','euclidean'])
+@pytest.mark.parametrize('metric', ['cosine','euclidean','poincare'])
 def test_features_that_are_nearly_parallel_keep_their_neighbours(metric):
     "As those of an untrained encoder are: the neighbour is no matter of rounding"
     turn = torch.tensor([0., 1., 3., 3.5])*1e-4
@@ -210,6 +335,11 @@ def test_the_probe_is_its_seeds_and_leaves_features_and_chance_alone():
     torch.manual_seed(2)
     assert torch.equal(state, torch.random.get_rng_state())
 
+def test_one_labelled_clip_is_a_probe_too():
+    (x,y),(v,_) = clouds(90),clouds(20)
+    assert linear_probe(x[:1], y[:1], v, 4, by=x).isfinite().all()
+    assert torch.equal(linear_probe(x, y, v, 4, epochs=2), linear_probe(x, y, v, 4, epochs=2, by=x))
+
 # Verdicts
 
 @pytest.mark.parametrize('classes', [2, 4, 7, 20])
@@ -223,6 +353,13 @@ def test_a_verdict_is_that_of_scikit_learn(classes):
     assert v.top1==pytest.approx(v.confusion.trace().item()/101, abs=1e-12)
     np.testing.assert_allclose(v.per_class, [np.mean(scores.argmax(1).numpy()[y==c]==c) if (y==c).any() else np.nan for c in range(classes)])
     assert v.per_class[-1].isnan() and (v.confusion.sum(1)*v.per_class.nan_to_num()).sum().item()==pytest.approx(101*v.top1)
+
+def test_the_interval_is_that_of_a_share():
+    g = torch.Generator().manual_seed(0)
+    scores = torch.randn(1000, 2, generator=g); y = (scores.argmax(1)+(torch.rand(1000, generator=g)<.2).long())%2
+    v = judge(scores, y)
+    low,high = v.interval; half = 1.96*(v.top1*(1-v.top1)/1000)**.5
+    assert low==pytest.approx(v.top1-half, abs=.006) and high==pytest.approx(v.top1+half, abs=.006) and f'{low:.1%} to {high:.1%}' in repr(v)
 
 def test_accuracy_is_of_the_whole_set_and_no_mean_of_batches():
     y = np.array([0]*9+[1]); scores = torch.eye(2)[torch.tensor([0]*9+[0])]

@@ -168,3 +168,52 @@ def test_any_bytes_are_labels_or_refused(tmp_path_factory, raw):
     p = Path(tmp_path_factory.getbasetemp())/'fuzz.pkl'; p.write_bytes(raw)
     try: n,l = read_labels(p); assert isinstance(n, list) and l.dtype==np.int64
     except HyspError: pass
+
+# Views
+
+def view(made, tmp_path, keep=(0,3,7), split='xsub/train', **kw):
+    from hysp.feeder import write_view
+    return write_view(Dataset(made, split), np.array(keep), tmp_path/'view', dict(keep='some'), **kw)
+
+def test_a_view_shows_the_kept_clips_and_all_outside_the_split(made, tmp_path):
+    ds,path = Dataset(made, 'xsub/train'),view(made, tmp_path)
+    train,val,full = (Dataset(path, o) for o in ('xsub/train','xsub/val','all'))
+    assert train.names==[ds.names[i] for i in (0,3,7)] and torch.equal(train.batch(range(3)), ds.batch([0,3,7])) and train.labels.tolist()==ds.labels[[0,3,7]].tolist()
+    whole = Dataset(made, 'xsub/val')
+    assert val.names==whole.names and torch.equal(val.batch(range(10)), whole.batch(range(10))) and len(full)==13
+    assert train.checksum==ds.checksum and train.about['view']=={'keep':'some'} and train.splits==ds.splits
+
+def test_a_view_holds_no_array(made, tmp_path):
+    path = view(made, tmp_path)
+    assert sorted(o.name for o in path.iterdir())==['dataset.yaml','samples.csv']
+    assert Dataset(path).position.filename==str((made/'position.npy').resolve()) or Path(Dataset(path).position.filename).samefile(made/'position.npy')
+
+def test_a_view_moves_with_its_folder(made, tmp_path):
+    shutil.copytree(made, tmp_path/'a/set')
+    from hysp.feeder import write_view
+    path = write_view(Dataset(tmp_path/'a/set', 'xsub/train'), [1,2], tmp_path/'a/half', {})
+    shutil.move(tmp_path/'a', tmp_path/'b')
+    assert Dataset(tmp_path/'b/half', 'xsub/train').names==['c1','c4'] and path.name=='half'
+
+def test_a_view_of_a_view(made, tmp_path):
+    from hysp.feeder import write_view
+    first = Dataset(view(made, tmp_path), 'xsub/train')
+    again = Dataset(write_view(first, [2], tmp_path/'again', {}), 'xsub/train')
+    assert again.names==first.names[2:] and torch.equal(again.batch([0]), first.batch([2]))
+
+@pytest.mark.parametrize('spoil,says', [
+    (lambda whole: shutil.rmtree(whole), 'which is not there'),
+    (lambda whole: (whole/'dataset.yaml').write_text((whole/'dataset.yaml').read_text().replace('checksum: ', 'checksum: 0')), 'has changed since'),
+    (lambda whole: (whole/'samples.csv').write_text((whole/'samples.csv').read_text().replace('c0,', 'cX,')), 'shows clip c0'),
+    (lambda whole: (whole/'position.npy').unlink(), 'there is no file')])
+def test_a_view_whose_array_is_not_what_it_was(made, tmp_path, spoil, says):
+    shutil.copytree(made, tmp_path/'set')
+    path = view(tmp_path/'set', tmp_path)
+    spoil(tmp_path/'set')
+    with pytest.raises(HyspError, match=says): Dataset(path)
+
+def test_a_view_never_replaces_what_is_there(made, tmp_path):
+    shutil.copytree(made, tmp_path/'view')
+    with pytest.raises(HyspError, match='not empty'): view(made, tmp_path)
+    with pytest.raises(HyspError, match='cannot take the place'): view(tmp_path/'view', tmp_path, overwrite=True)
+    assert len(Dataset(tmp_path/'view'))==20
