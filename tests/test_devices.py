@@ -18,7 +18,7 @@ root = Path(__file__).parents[1]
 torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2']
 
 def run(command, **env):
-    done = subprocess.run([str(o) for o in command], cwd=root, capture_output=True, text=True, timeout=300,
+    done = subprocess.run([str(o) for o in command], cwd=root, capture_output=True, text=True, timeout=1800,
                           env={**os.environ, 'PYTHONPATH':str(root), 'OMP_NUM_THREADS':'1', 'TQDM_DISABLE':'1', **env})
     assert done.returncode==0, done.stderr[-3000:]
     return done.stdout
