@@ -401,7 +401,7 @@ def test_settings_that_cannot_be_meant(made, capsys, tmp_path, option, says):
 
 # Refused: evaluation
 
-@pytest.mark.parametrize('option,says', [('--k 0','k must be at least 1'), ('--k 1 49','no 49 neighbours of 48 clips'), ('--batch 0','batch must be'), ('--linear.batch 0','linear.batch must be'), ('--linear.epochs 0','linear.epochs must be'),
+@pytest.mark.parametrize('option,says', [('--k -1','k must be at least 0'), ('--k 1 49','no 49 neighbours of 48 clips'), ('--batch 0','batch must be'), ('--linear.batch 0','linear.batch must be'), ('--linear.epochs 0','linear.epochs must be'),
     ('--linear.lr -1','linear.lr must be'), ('--protocol xview',"unknown split"), ('--data nowhere','there is no folder nowhere'), ('--linear.epoch 3',"did you mean '--linear.epochs'?")])
 def test_evaluations_that_cannot_be_meant(made, capsys, tmp_path, option, says):
     assert says in refused(capsys, 'evaluate', made/'run', '--out', tmp_path, quick, option)
