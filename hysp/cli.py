@@ -37,7 +37,7 @@ class Prepare:
     cut:bool=True # Cut to the frames with somebody in them
     resize:bool=True # Resize to `frames`; otherwise the first so many frames are taken
     reference_arrays:bool=False # Also write the arrays that other repositories read, under `action_dataset`
-    strict:bool=False # Stop at the first clip that cannot be used; otherwise it is listed in problems.csv, and the exit code is 3
+    strict:bool=False # Stop at the first clip that cannot be used, as arrays always does; otherwise it is left out and listed in problems.csv, and the exit code is 3
     workers:int|None=None # Processes; None: one a core
     overwrite:bool=False # Replace a dataset folder that is there already
 
@@ -66,8 +66,8 @@ def prepare(
 )->int: # Exit code: 3 if clips had to be left out
     "Read a source and write its dataset folder"
     protocols = dict(xsub=list(cfg.train_subjects)) if cfg.train_subjects else None
-    same = {k:getattr(cfg, k) for k in ('max_bodies','bodies','centre','align','cut','resize','strict','workers')}
-    return _write(_source(cfg), cfg, protocols=protocols, reference=cfg.reference_arrays, **same)
+    same = {k:getattr(cfg, k) for k in ('max_bodies','bodies','centre','align','cut','resize','workers')}
+    return _write(_source(cfg), cfg, protocols=protocols, reference=cfg.reference_arrays, strict=cfg.strict or cfg.kind=='arrays', **same)
 
 # %% ../nbs/81_cli.ipynb #032e1b2d
 @dataclass
@@ -120,11 +120,9 @@ def _splits_info(path):
     from hysp.feeder import Dataset
     ds = Dataset(path)
     parts = [Dataset(path, o) for o in ds.splits]
-    print(f'{ds.frames} frames, room for {ds.bodies} bod' + ('y' if ds.bodies==1 else 'ies') + '\n')
     _table([('', [o.split for o in parts]), ('clips', map(len, parts)), *((f'{i:3} {name}', [(o.labels==i).sum() for o in parts]) for i,name in enumerate(ds.class_names))])
 
 def _classes_info(seen):
-    print()
     _table([('clips', [len(seen.labels)]), *((f'{i:3} {name}', [(seen.labels==i).sum()]) for i,name in enumerate(seen.class_names))])
 
 # %% ../nbs/81_cli.ipynb #a49b8c8a

@@ -7,7 +7,7 @@ __all__ = ['published', 'open_raw', 'oddities', 'Survey', 'survey', 'sparkline',
 
 # %% ../nbs/73_survey.ipynb #8a925aa7
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
@@ -68,7 +68,7 @@ class Survey:
     odd:dict # Oddity to names of clips that were read
     examples:list # Pairs for the picture: name of the class, position
     fps:float=None # Frames a second
-    shape:tuple=field(default=()) # Of position.npy
+    title:str='' # The folder in a few words
 
 # %% ../nbs/73_survey.ipynb #67fabd6b
 def _of_raw(path, read, layout, progress):
@@ -77,7 +77,7 @@ def _of_raw(path, read, layout, progress):
     labels = np.array([o['label'] for o in about])
     some = np.unique(np.linspace(0, len(source)-1, read or len(source)).astype(int))
     s = Survey(kind, Path(path), source.layout, source.class_names, labels, {k:[o[k] for o in about] for k in about[0] if k!='label'},
-        [], [], list(source.faults), source.skipped, {}, [], source.fps)
+        [], [], list(source.faults), source.skipped, {}, [], source.fps, f'{path}, {kind}: {source}')
     shown = {labels[some[i]] for i in np.linspace(0, len(some)-1, 4).astype(int)}
     for i in tqdm(some, desc='read', unit='clip', disable=not progress):
         try: x = source[i].position
@@ -98,7 +98,7 @@ def _of_dataset(path):
     examples = [(ds.class_names[ds.labels[i]], ds.position[ds.index[i]]) for i in dict.fromkeys(shown)]
     columns = {k:ds.columns[k] for k in ('subject','camera','setup','replication') if k in ds.columns}
     return Survey('dataset', Path(path), ds.layout, ds.class_names, ds.labels, columns, ds.columns.get('frames', []), ds.columns.get('bodies', []),
-        problems(path), ds.about.get('counts', {}).get('skipped', {}), {k:v for k,v in odd.items() if v}, examples, ds.about.get('fps'), ds.position.shape)
+        problems(path), ds.about.get('counts', {}).get('skipped', {}), {k:v for k,v in odd.items() if v}, examples, ds.about.get('fps'), str(ds))
 
 def survey(
     path:str|Path, # A raw tree, a zip or npz file, a dataset folder, or the reference's arrays
@@ -108,7 +108,7 @@ def survey(
 )->Survey: # Raises `HyspError`
     "Look at what is there"
     path = Path(path)
-    if path.is_dir() and ((path/'dataset.yaml').exists() or any(path.glob('*_position.npy')) or any(path.glob('*/*_position.npy'))): s = _of_dataset(path)
+    if path.is_dir() and any(o for like in ('dataset.yaml','samples.csv','position.npy','*_position.npy','*/*_position.npy') for o in path.glob(like)): s = _of_dataset(path)
     else: s = _of_raw(path, read, layout, progress)
     s.lengths,s.bodies = np.array(s.lengths, int),np.array(s.bodies, int)
     return s
@@ -132,7 +132,7 @@ def describe(
 )->list: # Lines of text
     "What was found, in words"
     n,count = len(s.labels),np.bincount(s.labels, minlength=len(s.class_names))
-    out = [f'{s.path}: {s.kind}, {_several(n, "clip")}, {_several(len(s.class_names), "class")}, {s.layout.name}']
+    out = [s.title]
     for k,v in s.columns.items():
         if len(there := np.unique([o for o in v if o is not None and o!=-1])): out.append(f'{k:12}{there[0]} to {there[-1]}, {len(there)} different')
     if len(s.lengths):

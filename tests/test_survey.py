@@ -144,7 +144,7 @@ def test_prepare_ntu_and_info(capsys, tmp_path):
     code,again,_ = hysp(capsys, 'info', tmp_path/'d', '--picture', tmp_path/'p.png')
     assert code==0 and again.startswith(out) and (tmp_path/'p.png').stat().st_size>5000
     code,out,_ = hysp(capsys, 'info', tmp_path/'raw')
-    assert code==0 and 'ntu60, 24 clips' in out and re.search(r'^ +0 drink water +6$', out, re.M)
+    assert code==0 and 'ntu60: 24 clips, 60 classes' in out and re.search(r'^ +0 drink water +6$', out, re.M)
 
 def test_left_out_is_exit_code_3(capsys, tmp_path):
     ntu_tree(tmp_path/'raw', S001C001P009R001A002=b'')
