@@ -383,7 +383,7 @@ def wait_for(condition, seconds=60):
 @pytest.mark.parametrize('how,workers', [(signal.SIGKILL,1), (signal.SIGKILL,2), (signal.SIGINT,2)])
 def test_killed_and_resumed(tmp_path, how, workers):
     raw = plant(tmp_path/'raw', walkers(300, 2))
-    p = start(tmp_path, workers, 'import time; time.sleep(.03)')
+    p = start(tmp_path, workers, 'import time; time.sleep(.1)')
     journal = tmp_path/'.out.part/journal'
     wait_for(lambda: journal.exists() and len(journal.read_text().split('\n'))>30 or p.poll() is not None)
     os.kill(p.pid, how); p.wait(60)
