@@ -359,7 +359,8 @@ def test_workers_change_nothing(tmp_path):
     assert same_folder(a, b)
 
 child = '''
-import os, sys
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler) # a shell has it ignored by what it starts in the background
 sys.path[:0] = [{root!r}]
 from hysp import readers
 from hysp.prepare import prepare
