@@ -181,10 +181,11 @@ def _stamp(found):
 def _shown(text): return f"'{text[:20].decode('ascii', 'backslashreplace').strip()}'"
 
 def _plain_text(data, file):
-    if not data or data.isspace(): raise Fault(file, None, 'is empty')
+    data = data.removeprefix(b'\xef\xbb\xbf').rstrip()
+    if not data: raise Fault(file, None, 'is empty')
     if data[:2] in (b'\xff\xfe',b'\xfe\xff'): raise Fault(file, 1, 'is UTF-16 text; save it as plain text (ASCII or UTF-8)')
     if b'\0' in data: raise Fault(file, data.count(b'\n', 0, data.index(b'\0'))+1, 'is no text: it holds zero bytes')
-    return data.removeprefix(b'\xef\xbb\xbf').rstrip()
+    return data
 
 class Words:
     "Where the words of a text are"

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from hysp import cli
 from hysp.core import HyspError
@@ -90,6 +90,7 @@ def test_refused_layouts(tmp_path, text, says):
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.binary(max_size=120), st.lists(st.lists(st.sampled_from([*heading.split(','),'frame','body','1','-2.5','nan','','x','"',';']), max_size=11).map(','.join), max_size=4).map('\n'.join).map(str.encode)))
+@example(b'\xef\xbb\xbf')
 def test_any_bytes_are_a_clip_or_refused(tmp_path, data):
     p = tmp_path/'a.csv'; p.write_bytes(data)
     try: x = read_csv(File(str(p)), read_layout(layouts['ui-prmd']) if len(data)%2 else csv_tree_layout)
