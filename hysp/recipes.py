@@ -126,6 +126,7 @@ class Evaluate:
     shares:tuple[float,...]=(.01,.1) # Shares of the labels that `semi` may use
     tune:Tune=field(default_factory=Tune) # Training of encoder and classifier, `semi` and `supervised`
     part:Literal['encoder','projector','predictor']='predictor' # Where the radius that `radius` reports is taken
+    measure:Literal['distance','norm']='distance' # The radius: distance from the origin, or norm on the ball
     baselines:bool=True # Judge the untrained encoder and the raw coordinates too
     group:str|None=None # Judge merged classes too: names are cut where this text begins, and equal ones are one class
     batch:int=256 # Clips encoded at once
@@ -719,6 +720,7 @@ def probe_pair(z, sets, cfg):
 # %% ../nbs/80_recipes.ipynb #dfb5d61c
 def certainty_report(models, sets, cfg, device, out):
     "Print and draw what the radius knows, and where there are several epochs, when it matures"
+    import csv
     import matplotlib.pyplot as plt
     import numpy as np
     import torch
@@ -729,11 +731,13 @@ def certainty_report(models, sets, cfg, device, out):
     stream,columns = about['spec']['stream'],val.columns
     encode = lambda net, o: features(net, o, stream, cfg.batch, device, out/'features')
     scores,held,y = probe_pair([encode(model.online_encoder, o) for o in sets], sets, cfg)
-    r = certainty(encode(branch(model, cfg.part), val), scores, val.labels, columns.get('bodies'), columns.get('frames'), fit_temperature(held, torch.as_tensor(y)), cfg.part)
+    r = certainty(encode(branch(model, cfg.part), val), scores, val.labels, columns.get('bodies'), columns.get('frames'), fit_temperature(held, torch.as_tensor(y)), cfg.part, cfg.measure)
     parts = [(repr(r), plot_certainty(r), 'radius.png')]
     if len(models)>1:
-        m = Maturing([a['epoch'] for _,a in models], np.stack([radii(encode(branch(o, cfg.part), val)) for o,_ in models]), val.labels, columns.get('bodies'))
+        m = Maturing([a['epoch'] for _,a in models], np.stack([radii(encode(branch(o, cfg.part), val), cfg.measure) for o,_ in models]), val.labels, columns.get('bodies'))
         parts.append((repr(m), plot_maturing(m), 'maturing.png'))
+        with atomic_write(out/'maturing.csv', 'w') as f:
+            csv.writer(f, lineterminator='\n').writerows([('epoch','of','which','q05','q25','q50','q75','q95'), *m.table()])
     for text,axs,name in parts:
         print(text+'\n')
         with atomic_write(out/name) as f: axs[0].figure.savefig(f, format='png', dpi=130)

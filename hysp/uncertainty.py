@@ -116,7 +116,7 @@ def certainty(
     scopes = [_scope(k, {c: o[i] for c,o in known.items()}, right[i], draws) for k,i in parts.items() if i.any()]
     shares = explained(r, bodies=None if bodies is None else np.asarray(bodies, int), length=None if frames is None else np.asarray(frames, float), **{'class':y.astype(int)})
     ece = [_ece(s/t, right, draws) for t in (1., temperature) if t]
-    return Certainty(where, scopes, shares, ece[0], ece[1] if temperature else None, temperature, dict(known, right=right, bodies=bodies, labels=y))
+    return Certainty(where+(', as norm on the ball,' if measure=='norm' else ''), scopes, shares, ece[0], ece[1] if temperature else None, temperature, dict(known, right=right, bodies=bodies, labels=y))
 
 def _baselines(s):
     p = s.softmax(1)
@@ -157,33 +157,45 @@ class Maturing:
     labels:np.ndarray # Class of each clip
     bodies:np.ndarray|None=None # Number of bodies of each clip
 
-    def quantiles(self, q=(.05,.25,.5,.75,.95)): return np.quantile(self.radii, q, axis=1).T # (epochs, quantiles)
-    def medians(self, of): # Groups of clips, (clips,), to (epochs,) for each
-        return {g: np.median(self.radii[:,np.asarray(of)==g], axis=1) for g in np.unique(of).tolist()}
+    def quantiles(self, of=None, q=(.05,.25,.5,.75,.95)): # Groups of clips, (clips,); what to compute
+        "Of all clips, (epochs, quantiles); with groups a dict of them"
+        if of is None: return np.quantile(self.radii, q, axis=1).T
+        return {g: np.quantile(self.radii[:,np.asarray(of)==g], q, axis=1).T for g in np.unique(of).tolist()}
+    def table(self): # Rows (epoch, 'all', 'class' or 'bodies', which, five quantiles)
+        "All quantiles, to write down"
+        groups = [('all','',self.quantiles())] + [(k,g,q) for k,of in (('class',self.labels), ('bodies',self.bodies)) if of is not None for g,q in self.quantiles(of).items()]
+        return [(e,k,g,*row.tolist()) for k,g,q in groups for e,row in zip(self.epochs, q)]
     def agreement(self): # (epochs,), 1 at the last; NaN where all radii are equal
         "Rank correlation of each epoch's radii with the last one's"
         return np.array([spearmanr(o, self.radii[-1]).statistic if min(np.ptp(o), np.ptp(self.radii[-1])) else np.nan for o in self.radii])
+    def ripe(self, at=.9): # Rank correlation that counts as nearly the same order
+        "The epoch from which on the radii keep nearly the order they end with"
+        late = [e for e,o in zip(self.epochs, self.agreement()) if not o>=at]
+        return next((e for e in self.epochs if not late or e>late[-1]), self.epochs[-1])
     def __repr__(self):
-        lines = [f'epoch {e:4}: median {q[2]:.3g}, middle half {q[1]:.3g} to {q[3]:.3g}, order as at the end {a:.2f}' for e,q,a in zip(self.epochs, self.quantiles(), self.agreement())]
-        return f'Radius of {self.radii.shape[1]} clips through training\n'+'\n'.join(lines)
+        groups = [('',self.quantiles())] + [(f', {n} bod'+('y' if n==1 else 'ies'),q) for n,q in ({} if self.bodies is None else self.quantiles(self.bodies)).items()]
+        lines = [f'epoch {e:4}{k}: median {q[i][2]:.3g}, middle half {q[i][1]:.3g} to {q[i][3]:.3g}' + (f', order as at the end {self.agreement()[i]:.2f}' if not k else '')
+                 for i,e in enumerate(self.epochs) for k,q in groups]
+        return '\n'.join([f'Radius of {self.radii.shape[1]} clips through training', *lines, f'The order is nearly the last one (rank correlation 0.9) from epoch {self.ripe()} on'])
 
 # %% ../nbs/62_uncertainty.ipynb #a962fb82
 def plot_maturing(
     m:Maturing, # What to draw
-    axs=None # Three axes; new ones if None
+    axs=None # Four axes; new ones if None
 ): # The axes
-    "Quantiles of the radius, medians of classes and of body counts, and agreement with the last epoch, by epoch"
+    "Quantiles of the radius by epoch: of all clips, by class, by body count; and agreement with the last epoch"
     import matplotlib.pyplot as plt
-    if axs is None: _,axs = plt.subplots(1, 3, figsize=(11,3.3), layout='constrained')
+    if axs is None: _,axs = plt.subplots(1, 4, figsize=(13,3.2), layout='constrained')
+    def band(ax, q, color, name=None, lw=2., alpha=.2):
+        ax.fill_between(m.epochs, q[:,1], q[:,3], color=color, alpha=alpha, lw=0); ax.plot(m.epochs, q[:,2], color=color, lw=lw, label=name)
     q = m.quantiles()
-    for i,alpha in ((0,.15), (1,.3)): axs[0].fill_between(m.epochs, q[:,i], q[:,-1-i], color='C0', alpha=alpha, lw=0)
-    axs[0].plot(m.epochs, q[:,2], color='C0')
-    for o in m.medians(m.labels).values(): axs[1].plot(m.epochs, o, color='grey', lw=.7, alpha=.7)
-    for i,colour,name in ((1,'C1','one person'), (2,'C2','two people')):
-        if m.bodies is not None and (np.asarray(m.bodies)==i).any(): axs[1].plot(m.epochs, m.medians(m.bodies)[i], color=colour, lw=2.5, label=name)
-    axs[2].plot(m.epochs, m.agreement(), 'o-', color='C0', ms=4); axs[2].set_ylim(min(0, np.nanmin([1, *m.agreement()]))-.02, 1.02)
-    for ax,y in zip(axs, ('radius: median, 50 %, 90 %','median radius of each class','order as at the last epoch')): ax.set(xlabel='epoch', ylabel=y); ax.spines[['top','right']].set_visible(False)
-    if axs[1].get_legend_handles_labels()[0]: axs[1].legend(frameon=False, fontsize=8)
+    axs[0].fill_between(m.epochs, q[:,0], q[:,4], color='C0', alpha=.15, lw=0); band(axs[0], q, 'C0', alpha=.3)
+    for o in m.quantiles(m.labels).values(): band(axs[1], o, 'grey', lw=.8, alpha=.06)
+    for n,o in ({} if m.bodies is None else m.quantiles(m.bodies)).items(): band(axs[2], o, f'C{n}', f'{n} bod'+('y' if n==1 else 'ies'))
+    axs[3].plot(m.epochs, m.agreement(), 'o-', color='C0', ms=4); axs[3].set_ylim(min(0, np.nanmin([1, *m.agreement()]))-.02, 1.02)
+    axs[3].axvline(m.ripe(), color='grey', lw=.8, ls=':')
+    for ax,y in zip(axs, ('radius: median, 50 %, 90 %','radius of each class: median, 50 %','radius by bodies: median, 50 %','order as at the last epoch')): ax.set(xlabel='epoch', ylabel=y); ax.spines[['top','right']].set_visible(False)
+    if m.bodies is not None: axs[2].legend(frameon=False, fontsize=8)
     return axs
 
 # %% ../nbs/62_uncertainty.ipynb #8440bf47

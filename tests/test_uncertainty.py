@@ -135,7 +135,8 @@ def test_maturing():
     a,y = rng().random(100),rng().integers(3, size=100)
     m = Maturing([1,5,9], np.stack([rng(5).random(100), a**3, a]), y, 1+(a>.5))
     assert m.agreement()[1:].tolist()==pytest.approx([1,1]) and abs(m.agreement()[0])<.3
-    assert m.quantiles().shape==(3,5) and (np.diff(m.quantiles())>=0).all() and m.medians(m.bodies)[2][2]==np.median(a[a>.5])
+    assert m.quantiles().shape==(3,5) and (np.diff(m.quantiles())>=0).all() and m.quantiles(m.bodies)[2][2,2]==np.median(a[a>.5])
+    assert len(m.table())==3*(1+len(np.unique(y))+2) and m.ripe(-1)==1 and m.ripe(.99)==5
 
 # Choosing and asking
 
