@@ -81,6 +81,13 @@ def test_a_spoilt_byte_is_read_or_refused(tmp_path_factory, at, value, compresse
     try: list(arrays(p))
     except HyspError: pass
 
+@pytest.mark.parametrize('flag', [1,32,64]) # Encrypted, patched, strongly encrypted: RuntimeError and NotImplementedError of zipfile
+def test_a_locked_archive(tmp_path, flag):
+    raw = bytearray(save(p := tmp_path/'x.npz').read_bytes())
+    raw[raw.rindex(b'PK\1\2')+8] |= flag; raw[raw.rindex(b'PK\3\4')+6] |= flag
+    p.write_bytes(raw)
+    with pytest.raises(HyspError, match='cannot read'): arrays(p)
+
 def test_a_heading_that_claims_too_much(tmp_path):
     f = io.BytesIO()
     np.lib.format.write_array_header_1_0(f, dict(descr='<f4', fortran_order=False, shape=(10**12,3,3)))
