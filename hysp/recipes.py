@@ -987,5 +987,5 @@ def example_data(
             except OSError:
                 if not (out/'dataset.yaml').exists(): raise
     found = read_yaml(out/'dataset.yaml')[0].get('checksum')
-    if found!=wanted: warnings.warn(f'the clips in {out} are not those of the example to the last bit (checksum {str(found)[:12]}, not {wanted[:12]}): another machine or version rounds otherwise')
+    if found!=wanted: warnings.warn(f'the clips in {out} are not those of the example to the last bit (checksum {str(found)[:12]}, not {wanted[:12]}): another machine or version rounds otherwise', stacklevel=2)
     return out

@@ -21,7 +21,7 @@ root = Path(__file__).parents[1]
 def data(tmp_path_factory): return Dataset(example_data(tmp_path_factory.mktemp('example')/'data'), 'xsub/val')
 
 def test_loads_without_data():
-    e,(model,about) = load_embeddings(example()),load_run(example())
+    e,(_,about) = load_embeddings(example()),load_run(example())
     assert e.epochs==[0,2,5,10,20] and about['epoch']==20 and about['spec']['model']=='hysp'
     n,d = len(e.names),about['spec']['out']
     assert e.z.shape==(5,n,d) and e.predicted.shape==(5,n) and all(len(o)==n for o in (e.labels, e.bodies, e.frames, e.subjects))
