@@ -79,7 +79,7 @@ def markdown(text): return to_html(MarkdownWithMath(renderer=Renderer(escape=Fal
 def to_html(page):
     "Links to notebooks become links to their pages; a link above nbs/ leads to a file that lies beside the page"
     page = re.sub(r'(href="(?![a-z]+:)[^"#]*)\.ipynb', r'\1.html', page)
-    return re.sub(r'href="(?:\.\./)+([A-Z]+)(\.md)?"', r'href="\1\2"', page)
+    return re.sub(r'href="\.\./((?:\.\./)*[A-Z]+(?:\.md)?)"', r'href="\1"', page)
 
 def output(o):
     "One output of a cell"
