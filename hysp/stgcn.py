@@ -15,10 +15,11 @@ from .core import HyspError
 from .skeleton import Layout, adjacency, get_layout
 
 # %% ../nbs/20_stgcn.ipynb #c23085f1
+def _recorded(): return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
 def _plain(x, channels):
     "Is there nothing to be won by another order of operations, or none allowed?"
-    return channels<64 or len(x)<4 or x.device.type!='cpu' or x.dtype not in (torch.float32,torch.float64) or torch.is_autocast_enabled('cpu') \
-        or torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return _recorded() or x.device.type!='cpu' or x.dtype not in (torch.float32,torch.float64) or torch.is_autocast_enabled('cpu') or channels<64 or len(x)<4
 
 # %% ../nbs/20_stgcn.ipynb #cda13de7
 class GraphConv(nn.Module):
@@ -165,8 +166,8 @@ class STGCN(nn.Module):
         alike:bool=False # Do all empty bodies have the same features? In train mode, and with `simam_drop`, they depend on the batch
     )->tuple: # The rows to encode; then, for each body to average over, its clip, and its place among these rows
         "Which bodies are encoded: all; those present; all, but one of the empty ones for all"
-        clip = torch.arange(len(x)//M, device=x.device).repeat_interleave(M)
-        if self.pool=='all' and (not alike or torch.compiler.is_compiling() or torch.jit.is_tracing()): return x,clip,slice(None)
+        clip = torch.arange(x.shape[0]//M, device=x.device).repeat_interleave(M)
+        if self.pool=='all' and (not alike or _recorded()): return x,clip,slice(None)
         there = x.flatten(1).any(1)
         if self.pool=='present': return x[there],clip[there],slice(None)
         return torch.cat([x[there], x[~there][:1]]),clip,torch.where(there, there.cumsum(0)-1, there.sum())
