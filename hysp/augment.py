@@ -117,7 +117,7 @@ def mask_axis(
 # %% ../nbs/05_augment.ipynb #bc20e700
 def _present(x):
     "Which bodies are there, 0 or 1, shape (N,1,1,1,M)"
-    return (x!=0).flatten(3).flatten(1,2).any(1).view(len(x), 1, 1, *x.shape[3:]).any(3, keepdim=True)
+    return (x.abs().flatten(3).flatten(1,2).amax(1)!=0).view(len(x), 1, 1, *x.shape[3:]).any(3, keepdim=True)
 
 def noise(
     x:Tensor, # Clips, shape (N,3,T,V,M)
@@ -371,6 +371,6 @@ class Strong(Normal):
             before = take_frames(x, i[clips], clips)
             y = linear(before, matrix[clips])
             if flip: y = mirror(y, self.layout)
-            if noisy: y = torch.addcmul(y, loud[rank[clips]].to(y), self.noise_sigma*keep[clips].to(y).view(-1,3,1,1,1)*_present(before))
-            out[clips.to(x.device)] = blur(y, d['sigma'][clips], normalise=self.normalise_blur) if blurred else y
+            if noisy: y = torch.addcmul(y, loud.index_select(0, rank[clips]).to(y), self.noise_sigma*keep[clips].to(y).view(-1,3,1,1,1)*_present(before))
+            out.index_copy_(0, clips.to(x.device), blur(y, d['sigma'][clips], normalise=self.normalise_blur) if blurred else y)
         return out
