@@ -7,7 +7,7 @@ PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint const
 METADATA := settings.ini setup.py pyproject.toml constraints.txt
 SHELL := /bin/bash
 
-.PHONY: demo test lab docs export readme pictures in-sync lint notebooks pytest clean
+.PHONY: demo test lab docs export readme pictures in-sync lint notebooks pytest bench bench-check clean
 
 demo: .venv/.installed
 	$(BIN)/hysp demo $(ARGS)
@@ -49,6 +49,14 @@ notebooks: .venv/.installed-dev
 
 pytest: .venv/.installed-dev
 	$(BIN)/python -m pytest $(ARGS)
+
+# Every stage beside its plain way, into bench/table.csv and bench/table.md; ARGS=--full for the sizes of the paper (20 minutes on two quiet cores)
+bench: .venv/.installed
+	$(BIN)/python bench/speed.py $(ARGS)
+
+# The same in small, compared with the table that is kept: fails where a stage has lost its lead
+bench-check: .venv/.installed
+	$(BIN)/python bench/speed.py --check $(ARGS)
 
 clean:
 	rm -rf .venv build hysp.egg-info

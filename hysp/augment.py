@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['linear', 'shear_matrix', 'shear', 'rotation_matrix', 'rotate', 'rotation_angles', 'mirror', 'mask_axis', 'noise',
            'take_frames', 'mix_frames', 'mirrored', 'crop_index', 'crop', 'time_flip', 'blur', 'resample',
-           'savitzky_golay', 'limbs', 'mask_limb', 'time_shift', 'some', 'View', 'Normal', 'Strong']
+           'savitzky_golay', 'limbs', 'mask_limb', 'time_shift', 'alike', 'View', 'Normal', 'Strong']
 
 # %% ../nbs/05_augment.ipynb #73f4a3e3
 from dataclasses import dataclass, fields
@@ -115,6 +115,10 @@ def mask_axis(
     return x * keep.view(-1,3,1,1,1)
 
 # %% ../nbs/05_augment.ipynb #bc20e700
+def _present(x):
+    "Which bodies are there, 0 or 1, shape (N,1,1,1,M)"
+    return (x.abs().flatten(3).flatten(1,2).amax(1)!=0).view(len(x), 1, 1, *x.shape[3:]).any(3, keepdim=True)
+
 def noise(
     x:Tensor, # Clips, shape (N,3,T,V,M)
     sigma:float|Tensor, # Standard deviation in metres, a number or shape (N,)
@@ -122,20 +126,21 @@ def noise(
 )->Tensor: # Noisy clips, as `x`; an empty body stays empty
     "Add Gaussian noise to the present bodies"
     sigma = _each(sigma, _check(x), 'noise').to(x).view(-1,1,1,1,1)
-    present = (x!=0).flatten(1,3).any(1)[:,None,None,None]
     drawn = torch.randn(x.shape, generator=generator, device=generator.device).to(x)
-    return torch.addcmul(x, drawn, sigma*present)
+    return torch.addcmul(x, drawn, sigma*_present(x))
 
 # %% ../nbs/05_augment.ipynb #ce33336a
 def take_frames(
     x:Tensor, # Clips, shape (N,3,T,V,M)
-    index:Tensor # Which frame comes at each place, shape (N,S), in 0…T-1
-)->Tensor: # Shape (N,3,S,V,M)
+    index:Tensor, # Which frame comes at each place, shape (N,S), in 0…T-1
+    clips:Tensor|None=None # Positions of the clips to take, shape (n,), with `index` for these; None: all
+)->Tensor: # Shape (N,3,S,V,M), or (n,3,S,V,M)
     "Rearrange the frames of each clip"
-    n,c,t = _check(x).shape[:3]
-    start = torch.arange(n*c, device=x.device).view(n,c,1)*t
+    _,c,t = _check(x).shape[:3]
+    clips = torch.arange(len(x), device=x.device) if clips is None else clips.to(x.device)
+    start = (clips[:,None]*c + torch.arange(c, device=x.device))[...,None]*t
     rows = (start + index.to(x.device)[:,None]).flatten()
-    return x.reshape(n*c*t, *x.shape[3:]).index_select(0, rows).view(n, c, index.shape[1], *x.shape[3:])
+    return x.reshape(-1, *x.shape[3:]).index_select(0, rows).view(len(clips), c, index.shape[1], *x.shape[3:])
 
 # %% ../nbs/05_augment.ipynb #c814dcf0
 def mix_frames(
@@ -268,13 +273,17 @@ def time_shift(
     shift,frames = _each(shift, _check(x), 'time_shift'),x.shape[2]
     return take_frames(x, (torch.arange(frames, device=shift.device)-shift[:,None]) % frames)
 
-# %% ../nbs/05_augment.ipynb #c045e08f
-def some(x, where, core, *numbers):
-    "`core` on the clips marked in `where`, with their share of the `numbers`; the other clips as they are"
-    clips = where.nonzero()[:,0]
-    if not len(clips): return x
-    here = clips.to(x.device)
-    return x.index_copy(0, here, core(x.index_select(0, here), *(o[clips] for o in numbers)))
+# %% ../nbs/05_augment.ipynb #64a86820
+def alike(
+    *marks:Tensor, # True or false for each clip, shape (N,)
+    most:int=32 # Clips of a group
+): # Yields pairs: positions of clips, and what they are marked with, as truth values
+    "Groups of clips that all marks agree on"
+    code = sum(o.long()<<k for k,o in enumerate(marks))
+    groups = code.argsort(stable=True).split(code.bincount(minlength=2**len(marks)).tolist())
+    for k,group in enumerate(groups):
+        for clips in group.split(most if len(group) else 1):
+            if len(clips): yield clips,[bool(k>>j&1) for j in range(len(marks))]
 
 # %% ../nbs/05_augment.ipynb #565f9785
 class View:
@@ -352,11 +361,16 @@ class Strong(Normal):
 
     def apply(self, x, drawn, generator):
         "The view that the `drawn` numbers make; `generator` gives the noise"
-        d = drawn
+        d,out = drawn,torch.empty_like(x, memory_format=torch.contiguous_format)
         i = crop_index(d['start'], x.shape[2], d['pad'])
-        x = take_frames(x, torch.where(d['reverse'][:,None], i.flip(1), i))
-        x = linear(x, rotation_matrix(d['angles']) @ d['matrix'])
-        x = some(x, d['flip'], lambda o: mirror(o, self.layout))
-        x = some(x, d['noise'], lambda o: noise(o, self.noise_sigma, generator))
-        x = some(x, d['blur'], lambda o,s: blur(o, s, normalise=self.normalise_blur), d['sigma'])
-        return mask_axis(x, torch.where(d['mask_axis'], d['axis'], -1))
+        i = torch.where(d['reverse'][:,None], i.flip(1), i)
+        keep = (torch.where(d['mask_axis'], d['axis'], -1)[:,None] != torch.arange(3, device=i.device)).to(d['matrix'])
+        matrix = keep[:,:,None]*(rotation_matrix(d['angles']) @ d['matrix'])
+        loud,rank = torch.randn(int(d['noise'].sum()), *x.shape[1:], generator=generator, device=i.device),d['noise'].cumsum(0)-1
+        for clips,(flip,noisy,blurred) in alike(d['flip'], d['noise'], d['blur']):
+            before = take_frames(x, i[clips], clips)
+            y = linear(before, matrix[clips])
+            if flip: y = mirror(y, self.layout)
+            if noisy: y = torch.addcmul(y, loud.index_select(0, rank[clips]).to(y), self.noise_sigma*keep[clips].to(y).view(-1,3,1,1,1)*_present(before))
+            out.index_copy_(0, clips.to(x.device), blur(y, d['sigma'][clips], normalise=self.normalise_blur) if blurred else y)
+        return out

@@ -7,6 +7,8 @@ __all__ = ['read_labels', 'Dataset', 'write_view']
 
 # %% ../nbs/04_feeder.ipynb #2d02015c
 import copy, csv, os, pickle, re
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 import numpy as np, torch, yaml
@@ -188,9 +190,8 @@ def _batch(self,
     "The clips at positions `i` of the split"
     i = np.asarray(i)
     rows = self.index[i if i.size else i.astype(int)]
-    out = torch.empty(len(rows), *self.position.shape[1:])
-    np.take(self.position, rows, axis=0, out=out.numpy(), mode='clip')
-    return out
+    out = np.empty((len(rows), *self.position.shape[1:]), np.float32)
+    return torch.from_numpy(np.take(self.position, rows, axis=0, out=out, mode='clip'))
 
 def _batches(self,
     size:int, # Clips in a batch
@@ -198,11 +199,15 @@ def _batches(self,
     drop_last:bool=False, # Leave out a last batch that is smaller?
     device=None # Where the clips should go
 ): # Yields pairs: clips (n, C, T, V, M), their positions in the split (n,)
-    "All clips of the split in batches"
+    "All clips of the split in batches, the next two of them read meanwhile"
     order = np.arange(len(self)) if order is None else np.asarray(order)
-    for k in range(0, len(order)-(size-1 if drop_last else 0), size):
-        i = order[k:k+size]
-        yield self.batch(i).to(device),i
+    parts = [order[k:k+size] for k in range(0, len(order)-(size-1 if drop_last else 0), size)]
+    with ThreadPoolExecutor(2) as pool:
+        soon = deque(pool.submit(self.batch, i) for i in parts[:2])
+        for i,later in zip(parts, [*parts[2:], None, None]):
+            x = soon.popleft().result()
+            if later is not None: soon.append(pool.submit(self.batch, later))
+            yield x.to(device),i
 
 Dataset.batch,Dataset.batches = _batch,_batches
 

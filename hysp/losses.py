@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from .core import HyspError, pick
-from .poincare import dist, expmap0, tangent_dist
+from .poincare import dist, expmap0, tangent_cdist, tangent_dist
 
 # %% ../nbs/30_losses.ipynb #016b6d2f
 def cosine_dist(
@@ -61,12 +61,7 @@ def _ball_excess(gap, x, y, c): # cosh(√c d)-1 of points at a squared distance
 def _all_ball(q, k, c):
     x,y = expmap0(q, c)[:,None],expmap0(k, c)
     gap = x.square().sum(-1)+y.square().sum(-1)-2*x[:,0]@y.T
-    return _ball_excess(gap.clamp(min=0), x, y, c)
-
-def _all_tangent(q, k, c): # Lengths count up to 170/√c, where sinh ends
-    a,b = (2*(c**.5*o.norm(dim=-1)).clamp(max=170) for o in (q,k))
-    cos = F.normalize(q, dim=-1)@F.normalize(k, dim=-1).T
-    return 2*((a[:,None]-b)/2).sinh().square() + a.sinh()[:,None]*b.sinh()*(1-cos).clamp(min=1e-15) # what is less is rounding, and so would its gradient be
+    return _arcosh(_ball_excess(gap.clamp(min=0), x, y, c), c)
 
 # %% ../nbs/30_losses.ipynb #10badd38
 def hyperbolic_matrix(
@@ -77,7 +72,7 @@ def hyperbolic_matrix(
 )->Tensor: # Geodesic distance of each of `q` to each of `k`, (N, K), float64
     "Distances of all pairs by a matrix product, without the differences of all pairs"
     with torch.autocast(q.device.type, enabled=False):
-        return _arcosh(pick(geometry, dict(ball=_all_ball, tangent=_all_tangent), 'geometry')(q.double(), k.double(), c), c)
+        return pick(geometry, dict(ball=_all_ball, tangent=tangent_cdist), 'geometry')(q.double(), k.double(), c)
 
 # %% ../nbs/30_losses.ipynb #6454ab10
 def euclidean_logits(

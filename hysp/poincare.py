@@ -182,20 +182,23 @@ def _polar(u, v):
 def _log_sinh(x): return x+torch.log(-torch.expm1(-2*x))-math.log(2)
 def _log_cosh(x): return x+torch.log1p(torch.exp(-2*x))-math.log(2)
 
-def _polar_dist(a, b, gap, cos, f):
-    "Distance at c=1 of points `2*a` and `2*b` away from the origin, and the log of the squared sine of half their angle"
-    log_q = torch.where(cos>0, f.square().sum(-1, keepdim=True)/(2*(1+cos)), (1-cos)/2).log()
+def _law(a, b, gap, log_q):
+    "Distance at c=1 of points `2*a` and `2*b` away from the origin, the difference of `a` and `b` given too, and the log of the squared sine of half their angle"
     log_s = torch.logaddexp(2*_log_sinh(gap.abs()), _log_sinh(2*a)+_log_sinh(2*b)+log_q)/2
-    return 2*torch.where(log_s>20, log_s+math.log(2), log_s.clamp(max=20).exp().asinh()),log_q
+    return 2*torch.where(log_s>20, log_s+math.log(2), log_s.clamp(max=20).exp().asinh())
+
+def _half_angle(cos, f):
+    "Log of the squared sine of half the angle: where it is small, from the part of one unit vector orthogonal to the other"
+    return torch.where(cos>0, f.square().sum(-1, keepdim=True)/(2*(1+cos)), (1-cos)/2).log()
 
 # %% ../nbs/10_poincare.ipynb #ba0665d2
-def _polar_grad(a, b, gap, i, e, d, log_q):
-    "Gradient of the distance `d` in the first tangent, where `e` is what of the second unit vector is orthogonal to `i`"
+def _pull(a, b, gap, d, log_q):
+    "Gradient of the distance `d` in the first tangent: how much of it along the ray, and how much across, to the other"
     log_d = _log_sinh(d)
     ahead = gap.sign()*(_log_sinh(2*gap.abs())-log_d).clamp(max=0).exp()
     aside = (_log_cosh(2*a)+_log_sinh(2*b)+log_q-log_d).clamp(max=0).exp()
     turn = (torch.where(a>0, _log_sinh(2*a)-a.log(), math.log(2))+_log_sinh(2*b)-log_d).clamp(max=700).exp()
-    return torch.where(d>0, 2*(ahead+2*aside).clamp(-1,1)*i-turn*e, 0)
+    return torch.where(d>0, 2*(ahead+2*aside).clamp(-1,1), 0),torch.where(d>0, turn, 0)
 
 # %% ../nbs/10_poincare.ipynb #125a6a76
 class _TangentDist(torch.autograd.Function):
@@ -203,7 +206,8 @@ class _TangentDist(torch.autograd.Function):
     def forward(ctx, u, v, scale):
         a,b,gap,i,j,cos,f = _polar(u.double(), v.double())
         a,b,gap = scale*a,scale*b,scale*gap
-        d,log_q = _polar_dist(a, b, gap, cos, f)
+        log_q = _half_angle(cos, f)
+        d = _law(a, b, gap, log_q)
         ctx.save_for_backward(a, b, gap, i, j, cos, f, d, log_q)
         ctx.dtypes = u.dtype,v.dtype
         return (d.squeeze(-1)/scale).to(torch.promote_types(u.dtype, v.dtype))
@@ -213,7 +217,8 @@ class _TangentDist(torch.autograd.Function):
     def backward(ctx, g):
         a,b,gap,i,j,cos,f,d,log_q = ctx.saved_tensors
         e = torch.where(a>0, f.square().sum(-1, keepdim=True)*j-cos*f, j)
-        grads = _polar_grad(a, b, gap, i, e, d, log_q),_polar_grad(b, a, -gap, j, f, d, log_q)
+        pulls = _pull(a, b, gap, d, log_q),_pull(b, a, -gap, d, log_q)
+        grads = [along*o-across*p for (along,across),o,p in zip(pulls, (i,j), (e,f))]
         tops = (torch.finfo(o).max for o in ctx.dtypes)
         return *((g.unsqueeze(-1)*o).clamp(-t,t).to(p) for o,t,p in zip(grads, tops, ctx.dtypes)),None
 
@@ -227,17 +232,49 @@ def tangent_dist(
     _norm(u), _norm(v)
     return _TangentDist.apply(*torch.broadcast_tensors(u, v), float(_root(c)))
 
+# %% ../nbs/10_poincare.ipynb #2650d68b
+def _directions(u):
+    n = u.norm(dim=-1, keepdim=True)
+    return n,torch.where(n>0, u/n, 0)
+
+def _angles(i, j):
+    "Cosines, and squared sines of half the angles, of all pairs of unit vectors, (n,m)"
+    cos = i@j.T
+    q = (1-cos).clamp_(min=0).div_(2)
+    for r,s in (o.T for o in (q<1e-6).nonzero().split(4096)): q[r,s] = (i[r]-j[s]).square().sum(-1)/4
+    return cos,q
+
+# %% ../nbs/10_poincare.ipynb #10e6cd07
+class _TangentCdist(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, u, v, scale):
+        ctx.save_for_backward(u, v)
+        ctx.scale = scale
+        (a,i),(b,j) = _directions(u),_directions(v)
+        a,b = scale*a,scale*b.T
+        rows = max(1, 2**17//max(1, len(v))) # few at a time, so that what is in between stays in the cache
+        parts = [_law(x, b, x-b, _angles(y, j)[1].log_()).div_(scale) for x,y in zip(a.split(rows), i.split(rows))]
+        return torch.cat(parts) if parts else u.new_zeros(0, len(v))
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, g):
+        (a,i),(b,j) = (_directions(o) for o in ctx.saved_tensors)
+        a,b = ctx.scale*a,ctx.scale*b.T
+        cos,q = _angles(i, j)
+        log_q = q.log()
+        def pulled(g, cos, q, i, j, along, across):
+            across = torch.where(q>1e-15, g*across, 0) # a smaller angle is rounding, and so would its gradient be
+            return (g*along+across*cos).sum(1, keepdim=True)*i-across@j
+        d = _law(a, b, a-b, log_q)
+        first = pulled(g, cos, q, i, j, *_pull(a, b, a-b, d, log_q))
+        return first,pulled(g.T, cos.T, q.T, j, i, *(o.T for o in _pull(b, a, b-a, d, log_q))),None
+
 # %% ../nbs/10_poincare.ipynb #024e7a68
-@torch.no_grad()
 def tangent_cdist(
     u:Tensor, # Tangents at the origin, shape (n,d)
     v:Tensor, # Tangents at the origin, shape (m,d)
-    c:float=1. # Curvature magnitude, c>0
-)->Tensor: # Geodesic distances of their exponential maps, shape (n,m), float64; no gradient
+    c:float=1. # Curvature magnitude, c>0; a number, since no gradient flows into it
+)->Tensor: # Geodesic distances of their exponential maps, shape (n,m), float64
     "Distance of every `expmap0(u)` to every `expmap0(v)`, without the ball and its cap"
-    u,v = u.double(),v.double()
-    a,b = 2*_root(c)*u.norm(dim=-1)[:,None],2*_root(c)*v.norm(dim=-1)
-    i,j = u/_norm(u),v/_norm(v)
-    chord = torch.cdist(i, j, compute_mode='donot_use_mm_for_euclid_dist')
-    log_s = torch.logaddexp(2*_log_sinh((a-b).abs()/2), _log_sinh(a)+_log_sinh(b)+2*(chord/2).log())/2
-    return 2*torch.where(log_s>20, log_s+math.log(2), log_s.clamp(max=20).exp().asinh())/_root(c)
+    return _TangentCdist.apply(u.double(), v.double(), float(_root(c)))
