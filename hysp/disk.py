@@ -47,16 +47,22 @@ def _batches(z, c, ball, size=4096):
 
 def _onto_disk(u): return normalize(u, dim=-1, eps=1e-300)*disk_radius(u)[:,None]
 
-# %% ../nbs/70_disk.ipynb #b3414e77
-def _cross(u, v):
-    "Hyperbolic distance (c=1) between the exponential maps of tangents `u` and `v`, (N,M)"
-    a,b = (o.norm(dim=-1) for o in (u,v))
-    gap = (2-2*(u/a.clamp(min=1e-300)[:,None])@(v/b.clamp(min=1e-300)[:,None]).T).clamp(min=0)
-    a,b = 2*a[:,None],2*b
-    s = (torch.exp(-b)-torch.exp(-a)).square()/4 + torch.expm1(-2*a)*torch.expm1(-2*b)*gap/16
-    return (a+b + 2*torch.log(s.sqrt()+(s+torch.exp(-a-b)).sqrt())).clamp(min=0)
+# %% ../nbs/70_disk.ipynb #a40cb21c
+def _rays(u):
+    "Directions (N,d) of tangents, and hyperbolic distances from the middle (c=1), (N,)"
+    n = u.norm(dim=-1)
+    return u/n.clamp(min=1e-300)[:,None],2*n
 
-def _pairwise(u): return _cross(u, u).fill_diagonal_(0)
+def _gap(i, j): return (i@j.T).mul_(-2).add_(2).clamp_(min=0)
+
+def _cross(u, v):
+    "Hyperbolic distance (c=1) between the exponential maps of two sets of `_rays`, (N,M)"
+    (i,a),(j,b) = u,v
+    a = a[:,None]; p,q = torch.exp(-a),torch.exp(-b)
+    s = _gap(i, j).mul_(torch.expm1(-2*a)/16).mul_(torch.expm1(-2*b)).add_((q-p).square_().div_(4))
+    return (p*q).add_(s).sqrt_().add_(s.sqrt_()).log_().mul_(2).add_(a).add_(b).clamp_(min=0)
+
+def _pairwise(u): return _cross(*[_rays(u)]*2).fill_diagonal_(0)
 
 # %% ../nbs/70_disk.ipynb #2406da59
 @dataclass
@@ -193,10 +199,10 @@ def _at(r, angle): return r[:,None]*torch.stack([angle.cos(),angle.sin()], -1)
 # %% ../nbs/70_disk.ipynb #7e251f7e
 def _near(z, k, c, ball, apart, block=2**22):
     "The `k` nearest other rows of each row, and the squared distances `apart` gives: both (N,k)"
-    u,found = _tangents(z, c, ball),[]
+    (u,a),found = _rays(_tangents(z, c, ball)),[]
     for i in torch.arange(len(u), device=u.device).split(max(1, block//len(u))):
-        d = apart(u[i], u)
-        d[torch.arange(len(i)),i] = math.inf
+        d = apart((u[i],a[i]), (u,a))
+        d[torch.arange(len(i), device=i.device),i] = math.inf
         found.append(d.topk(k, largest=False))
     return torch.cat([o.indices for o in found]),torch.cat([o.values for o in found]).square()
 
@@ -213,11 +219,22 @@ def _probable(square, perplexity, steps=40):
     return p
 
 # %% ../nbs/70_disk.ipynb #4655e186
+def _asinh2(q): return 2*(q.sqrt()+(1+q).sqrt()).log()                                     # of the square; asinh takes ten times as long
+
 def _disk_dist(x, y):
     "Hyperbolic distance of points given as distance from the middle and angle, (...,2)"
     (a,s),(b,t) = (((o[...,0]).clamp(-300,300),o[...,1]) for o in (x,y))
-    q = ((a-b)/2).sinh().square() + a.sinh()*b.sinh()*((s-t)/2).sin().square() + 1e-18
-    return 2*(q.sqrt()+(1+q).sqrt()).log()                                                 # asinh takes ten times as long
+    return _asinh2(((a-b)/2).sinh().square() + a.sinh()*b.sinh()*((s-t)/2).sin().square() + 1e-18)
+
+def _less_transpose(m): return m-m.T
+
+def _half_sine(s): return _less_transpose((s/2).sin()[:,None]*(s/2).cos())
+
+def _among(x):
+    "The same between all rows of `x` (N,2): (N,N)"
+    a,s = x[:,0].clamp(-300,300),x[:,1]
+    half = _less_transpose((a/2).exp()[:,None]*(-a/2).exp())/2
+    return _asinh2(half.square() + a.sinh()[:,None]*a.sinh()*_half_sine(s).square() + 1e-18)
 
 def _descend(loss, start, n, steps, batch, rate, seed):
     "Rows of `start` moved so that `loss(rows, numbers of a batch's rows, share of the way)` falls"
@@ -231,13 +248,13 @@ def _descend(loss, start, n, steps, batch, rate, seed):
         optimizer.zero_grad(); loss(x, i, t/steps).backward(); optimizer.step(); schedule.step()
     return x.detach()
 
-def _neighbourly(near, p, apart):
+def _neighbourly(near, p, apart, among):
     "Cross-entropy of the pairs' probabilities under 1/(1+d²/γ²): pull along the edges of a batch, push within it"
     def loss(x, i, gamma, pull=1.):
-        y = x[i]
-        pairs = torch.triu_indices(len(i), len(i), 1, device=x.device)
+        y,n = x[i],len(i)
         toward = (p[i]*torch.log1p((apart(y[:,None], x[near[i]])/gamma).square())).sum(1).mean()
-        return pull*toward + (1/(1+(apart(y[pairs[0]], y[pairs[1]])/gamma).square())).mean().log()
+        push = ((1/(1+(among(y)/gamma).square())).sum()-n)/(n*(n-1))                       # less each point with itself
+        return pull*toward + push.log()
     return loss
 
 # %% ../nbs/70_disk.ipynb #979e3708
@@ -246,9 +263,8 @@ def _tsne_angle(z, start, perplexity, steps, batch, seed):
     n = len(z)
     if n<4: return start
     perplexity = min(perplexity, (n-1)/3)
-    apart = lambda u,v: (2-2*normalize(u, dim=-1, eps=1e-300)@normalize(v, dim=-1, eps=1e-300).T).clamp(min=0).sqrt()
-    near,square = _near(z, min(n-1, math.ceil(3*perplexity)), 1., False, apart)
-    loss = _neighbourly(near, _probable(square, perplexity), lambda s,t: 2*((s-t)/2).sin())
+    near,square = _near(z, min(n-1, math.ceil(3*perplexity)), 1., False, lambda u,v: _gap(u[0], v[0]).sqrt_())
+    loss = _neighbourly(near, _probable(square, perplexity), lambda s,t: 2*((s-t)/2).sin(), lambda s: 2*_half_sine(s))
     return _descend(lambda x,i,t: loss(x, i, .1**min(1, 1.5*t)), start, n, steps, batch, .1, seed)
 
 def _umap_angle(z, seed):
@@ -329,7 +345,7 @@ def _mean_step(parts, n, b):
         half = (i-n).square().sum(-1, keepdim=True)/2
         s = ((a-b)/2).sinh().square() + a.sinh()*b.sinh()*half/2
         w = torch.where(s>1e-16, (s.sqrt().asinh()*(1/(s*(1+s)).sqrt())), 1)
-        lead,near = lead+(w*a.sinh()*i).sum(0),near+(w*((-a).exp()+a.sinh()*half)).sum()
+        lead,near = lead+i.T@(w*a.sinh())[:,0],near+(w*((-a).exp()+a.sinh()*half)).sum()
     size = lead.norm()
     m = torch.where(size>0, lead/size.clamp(min=1e-300), n)
     gap = (near-size*(m-n).square().sum()/2).clamp(min=1e-300)
@@ -356,17 +372,26 @@ def frechet_mean(
 # %% ../nbs/70_disk.ipynb #0eb8d24d
 def _boost(u, m):
     "Tangents (...,d) at the origin of the same points after the translation that takes exp₀ `m` (d,) to the origin (c=1)"
-    (i,a),(n,b) = _ray(u),_ray(m)
-    cos = (i*n).sum(-1, keepdim=True)
-    v = a.sinh()*(i-cos*n) + (b.cosh()*a.sinh()*cos-b.sinh()*a.cosh())*n
-    size = v.norm(dim=-1, keepdim=True)
+    v,size,_ = _moved(u, m)
     return v/size.clamp(min=1e-300)*size.asinh()/2
 
-def _horospheric(u, p):
-    "Horospherical projections of tangents `u` (N,d) along orthonormal rows `p` (1,d) or (2,d): distance and angle (N,2)"
+def _moved(u, m):
+    "What the translation makes of the hyperboloid's points: space part, its length sinh a, and how much of the direction of `m` it has beyond that of `u`"
+    (i,a),(n,b) = _ray(u),_ray(m)
+    half = (i-n).square().sum(-1, keepdim=True)/2
+    along = (a-b).sinh()-b.cosh()*a.sinh()*half
+    v = a.sinh()*(i-(1-half)*n) + along*n
+    return v,v.norm(dim=-1, keepdim=True),along-a.sinh()*(1-half)
+
+def _along(u, p):
+    "Distances (N,1) of tangents from the middle, and the cosines (N,k) of their angles with the rows of `p`"
     i,a = _ray(u)
-    t = (-a).exp()+a.sinh()*(1-i@p.T).clamp(min=0)
-    if len(p)==1: return torch.cat([-t.log(), torch.zeros_like(t)], 1)
+    return a,i@p.T
+
+def _horospheric(a, cos):
+    "Horospherical projections of points at distances `a` (N,1), along one or two orthogonal directions with the cosines `cos`: distance and angle (N,2)"
+    t = (-a).exp()+a.sinh()*(1-cos).clamp(min=0)
+    if cos.shape[1]==1: return torch.cat([-t.log(), torch.zeros_like(t)], 1)
     y0 = t.sum(1, keepdim=True)-(2*t.prod(1, keepdim=True)-1).clamp(min=1e-30).sqrt()
     y = y0-t+1e-12
     return torch.stack([y.norm(dim=1).asinh(), torch.atan2(y[:,1], y[:,0])], 1)
@@ -382,14 +407,22 @@ class HoroPCA:
         seed:int=0 # For the batches
     ): self.c,self.ball,self.steps,self.batch,self.seed,self.mean = c,ball,steps,batch,seed,None
 
-    def _centred(self, z): return _boost(_tangents(z, self.c, self.ball), self.mean)
+    def _centre(self, z):
+        "Of each point, seen from the mean: its distance, and x, y such that its direction is x times the row of `z` and y times that of the mean, (N,3)"
+        for o in z.split(4096):
+            u = _tangents(o, self.c, self.ball)
+            _,size,y = _moved(u, self.mean)
+            a = _ray(u)[1]
+            yield torch.cat([size.asinh(), a.sinh()/(size*o.double().norm(dim=-1, keepdim=True)).clamp(min=1e-300), y/size.clamp(min=1e-300)], 1)
 
-    def _direction(self, z, start, known):
+    def _direction(self, z, seen, start, known):
         "The direction orthogonal to the rows of `known` that spreads the projected points the most"
         free = lambda q: torch.cat([known,normalize(q-q@known.T@known, dim=-1)])
+        mean = _ray(self.mean)[0]
         def loss(q, i, t):
-            y,(j,k) = _horospheric(self._centred(z[i]), free(q)),torch.triu_indices(len(i), len(i), 1, device=z.device)
-            return -_disk_dist(y[j], y[k]).square().mean()
+            p,(a,x,y) = free(q),seen[i].split(1, 1)
+            y = _horospheric(a, x*(z[i].double()@p.T)+y*(p@mean))
+            return -_among(y).square().sum()/(len(i)*(len(i)-1)) if len(known) else -2*y[:,0].var()  # on a line that is the same
         return free(_descend(loss, start[None], len(z), self.steps, self.batch, .3/z.shape[1]**.5, self.seed)) if len(z)>1 else free(start[None])
 
     def fit(self,
@@ -402,14 +435,14 @@ class HoroPCA:
         if self.ball: self.mean = _tangents(self.mean[None], self.c, True)[0]
         else: self.mean = self.mean*self.c**.5
         axes = _principal((_boost(o, self.mean) for o in _batches(z, self.c, self.ball)), centre=False)[1]
-        g = torch.Generator().manual_seed(self.seed)
+        g,seen = torch.Generator().manual_seed(self.seed),torch.cat(list(self._centre(z)))
         self.ideal = axes.new_zeros(0, len(axes))
-        for o in axes.T: self.ideal = self._direction(z, o+1e-3*torch.randn(len(o), generator=g, dtype=o.dtype).to(o.device)/len(o)**.5, self.ideal)
+        for o in axes.T: self.ideal = self._direction(z, seen, o+1e-3*torch.randn(len(o), generator=g, dtype=o.dtype).to(o.device)/len(o)**.5, self.ideal)
         self.origin = self._flat(torch.zeros_like(self.mean[None]))[0]
         return self
 
     def _flat(self, u):
-        y = _horospheric(_boost(u, self.mean), self.ideal)
+        y = _horospheric(*_along(_boost(u, self.mean), self.ideal))
         return _at(y[:,0]/2, y[:,1])
 
     def transform(self,
@@ -458,7 +491,7 @@ def cosne(
     if n<4: return _drawn(z, _onto_disk(_at(start[:,0]/2, start[:,1])), labels, c, ball)
     perplexity = min(perplexity, (n-1)/3)
     near,square = _near(z, min(n-1, math.ceil(3*perplexity)), c, ball, _cross)
-    pairs = _neighbourly(near, _probable(square, perplexity), _disk_dist)
+    pairs = _neighbourly(near, _probable(square, perplexity), _disk_dist, _among)
     held = lambda x,i: ((x[i,0]/2).tanh().square()-r[i].square()).square().mean()
     y = _descend(lambda x,i,t: pairs(x, i, gamma, 4. if t<.25 else 1.)+weight*held(x, i), start, n, steps, batch, .05, seed)
     return _drawn(z, _onto_disk(_at(y[:,0]/2, y[:,1])), labels, c, ball)
@@ -477,9 +510,8 @@ def mds(
     z = _points(z)
     start = _start(z, c, ball)
     def stress(x, i, t):
-        j,k = torch.triu_indices(len(i), len(i), 1, device=z.device)
-        d = _pairwise(_tangents(z[i], c, ball))[j,k]
-        return (_disk_dist(x[i[j]], x[i[k]])-d).square().mean()/d.square().mean().clamp(min=1e-30)
+        d = _pairwise(_tangents(z[i], c, ball))
+        return (_among(x[i])-d).square().sum()/d.square().sum().clamp(min=1e-30)
     y = _descend(stress, start, len(z), steps, batch, .05, seed) if len(z)>1 else start
     return _drawn(z, _onto_disk(_at(y[:,0]/2, y[:,1])), labels, c, ball)
 

@@ -10,7 +10,8 @@ __all__ = ['wanted', 'ranges', 'NormalView', 'StrongView', 'Pretrain', 'Linear',
            'tuned', 'data_record', 'weights_record', 'open_checkpoints', 'evaluate', 'class_sets', 'check_layout',
            'raw', 'told', 'table', 'oracle_note', 'report', 'plot_rows', 'probe_pair', 'certainty_report',
            'check_same_clips', 'ensemble', 'fixed_weights', 'report_ensemble', 'subset', 'demo_data', 'draw', 'percent',
-           'demo']
+           'demo', 'Embeddings', 'save_embeddings', 'load_embeddings', 'embeddings', 'write_manifest', 'read_manifest',
+           'example', 'example_data']
 
 # %% ../nbs/80_recipes.ipynb #33b7f9f3
 import dataclasses, math, types, typing
@@ -868,3 +869,123 @@ def demo(
     page = draw(run, rows, data, Path(cfg.out)/'index.html')
     print(f'open {page} in a browser')
     return page
+
+# %% ../nbs/80_recipes.ipynb #6e83a83d
+@dataclass
+class Embeddings:
+    "Clips on the ball at some epochs of a run, and what is known of each clip"
+    epochs:list # Passes over the training clips, E of them; 0 is the untrained model
+    z:object # Predictions of the online branch, tangents at the origin, tensor (E,N,d)
+    predicted:object # Class that a linear probe on the encoder's features takes each clip for, tensor (E,N)
+    labels:object # Class, tensor (N,)
+    bodies:object # Bodies, tensor (N,)
+    frames:object # Frames as recorded, tensor (N,)
+    subjects:object # Person, tensor (N,); -1 where that is not known
+    names:list # Name of each clip
+    class_names:list # Name of each class
+    about:dict # Run, split, checksum of the data, weights of each epoch, curvature magnitude
+
+    def at(self,
+        epoch:int # One of `epochs`
+    ): # Tangents (N,d), predicted classes (N,)
+        "What the clips were at one epoch"
+        i = self.epochs.index(pick(epoch, self.epochs, 'epoch'))
+        return self.z[i],self.predicted[i]
+
+# %% ../nbs/80_recipes.ipynb #990af540
+_in_words = 'epochs','names','class_names','about'
+
+def save_embeddings(
+    e:Embeddings, # From `embeddings`
+    path:str|Path # File to write, `.safetensors`
+):
+    "Write embeddings, whole or not at all"
+    from hysp.checkpoint import save_weights
+    values = dict(vars(e))
+    save_weights(path, about={k: values.pop(k) for k in _in_words}, state=values)
+
+def load_embeddings(
+    path:str|Path # A file of `save_embeddings`, or the folder it lies in as embeddings.safetensors
+)->Embeddings:
+    "Read embeddings; nothing is executed"
+    from hysp.checkpoint import load_weights
+    path = Path(path)
+    path = path/'embeddings.safetensors' if path.is_dir() else path
+    state,about = load_weights(path)
+    if odd := {o.name for o in dataclasses.fields(Embeddings)}.symmetric_difference((*state, *about)):
+        raise HyspError(f'{path} holds no embeddings that this version of hysp can read ({min(odd)}); make them again')
+    return Embeddings(**state, **about)
+
+# %% ../nbs/80_recipes.ipynb #c245d410
+def embeddings(
+    run:str|Path, # Run folder, of which every epoch whose weights were kept is taken, or a weights file
+    data:str|Path|None=None, # Dataset folder; None: the one the run was pre-trained on
+    split:str='xsub/val', # Protocol and part whose clips are taken; the probe learns from `train` of the same protocol
+    untrained:bool=True # Before the first epoch too?
+)->Embeddings:
+    "Where the clips of a split lie on the ball, epoch by epoch"
+    import torch
+    from hysp.evaluate import features, linear_probe
+    from hysp.feeder import Dataset
+    models = open_checkpoints(Evaluate(Path(run), checkpoints='all'))
+    about = models[-1][1]
+    sets = [Dataset(data or about['settings']['data'], o) for o in (split.split('/')[0]+'/train', split)]
+    check_layout(models[-1][0], sets[1])
+    if untrained: models.insert(0, (build(about['spec'], about['seed']).eval(), dict(epoch=0, file=None)))
+    z,predicted,stream = [],[],about['spec']['stream']
+    for m,_ in models:
+        a,b = (features(m.online_encoder, o, stream) for o in sets)
+        predicted.append(linear_probe(a, sets[0].labels, b, sets[0].classes).argmax(1)); z.append(features(m.online, sets[1], stream))
+    column = lambda k: torch.as_tensor(sets[1].columns.get(k, [-1]*len(sets[1])))
+    return Embeddings([a['epoch'] for _,a in models], torch.stack(z), torch.stack(predicted), torch.as_tensor(sets[1].labels), *map(column, ('bodies','frames','subject')),
+        sets[1].names, list(sets[1].class_names), dict(split=split, data=sets[1].checksum, stream=stream, c=about['c'], seed=about['seed'], weights=[_hash(a['file']) for _,a in models]))
+
+def _hash(path):
+    from hysp.core import checksum
+    return path and checksum(path)
+
+# %% ../nbs/80_recipes.ipynb #4ebbe652
+def write_manifest(
+    folder:Path, # With files in it
+    **told # What else is to be said of them
+):
+    "Write manifest.json: the SHA-256 of each file in the folder"
+    import json
+    names = sorted(o.name for o in folder.iterdir() if o.name!='manifest.json')
+    with atomic_write(folder/'manifest.json', 'w') as f: json.dump(dict(told, environment=environment(), files={o: _hash(folder/o) for o in names}), f, indent=1)
+
+def read_manifest(
+    folder:Path # With a manifest.json
+)->dict: # It; raises `HyspError`
+    "The manifest of a folder whose files are what it says"
+    import json
+    try: manifest = json.loads((folder/'manifest.json').read_text('utf-8'))
+    except (OSError, ValueError) as e: raise HyspError(f"cannot read {folder/'manifest.json'} ({e}); install hysp again") from e
+    for k,v in manifest['files'].items():
+        if not (folder/k).is_file() or _hash(folder/k)!=v: raise HyspError(f'{folder/k} is not the file that manifest.json tells of; install hysp again')
+    return manifest
+
+# %% ../nbs/80_recipes.ipynb #4b9bc83a
+def example()->Path: # A run folder within the package: read it, do not write there
+    "The run that the package ships, its files checked against their hashes"
+    folder = Path(str(files('hysp')))/'assets'/'example'
+    read_manifest(folder)
+    return folder
+
+def example_data(
+    out:str|Path|None=None, # Dataset folder; None: one in the user's cache, made at the first call
+)->Path: # The folder
+    "The clips of `example`, 1,200 of synthetic people: made anew, in a quarter of a minute, and the same to the bit"
+    import os, tempfile, warnings
+    wanted = read_manifest(example())['data']['checksum']
+    out = Path(out or Path(os.environ.get('XDG_CACHE_HOME') or Path.home()/'.cache')/'hysp'/f'example-{wanted[:12]}')
+    if not (out/'dataset.yaml').exists():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent) as tmp: # Two at once make it twice, and one is kept
+            made = demo_data(Demo(out=Path(tmp)))
+            try: made.rename(out)
+            except OSError:
+                if not (out/'dataset.yaml').exists(): raise
+    found = read_yaml(out/'dataset.yaml')[0].get('checksum')
+    if found!=wanted: warnings.warn(f'the clips in {out} are not those of the example to the last bit (checksum {str(found)[:12]}, not {wanted[:12]}): another machine or version rounds otherwise', stacklevel=2)
+    return out
