@@ -242,17 +242,17 @@ class Trainer(Diary):
         self.tracking = track(self.devices, self.tracker, self.run, self.about.get('settings', {})) if self.tracker else None
         bar = tqdm(total=self.epochs*size, initial=self.epoch*size+self.k*self.batch, unit='clip', unit_scale=True, **({} if self.devices.main else dict(disable=True)))
         try:
-            with gentle_stop() as asked, torch.random.fork_rng(), bar:
-                while self.epoch<self.epochs: self.one_epoch(asked, bar)
+            with gentle_stop() as self.asked, torch.random.fork_rng(), bar:
+                while self.epoch<self.epochs: self.one_epoch(bar)
         finally:
             if self.tracking: self.tracking.finish()
         return self.rows
 
-    def one_epoch(self, asked, bar):
+    def one_epoch(self, bar):
         self.model.train()
         order,start = epoch_order(len(self.data), self.seed, self.epoch),time.perf_counter()
         while self.k<self.steps:
-            if self.devices.any(asked): self.stop()
+            if self.devices.any(self.asked): self.stop()
             self.sums += self.step(order[self.k*self.batch:][:self.batch])
             self.k += 1
             bar.set_postfix_str(f'epoch {self.epoch}, loss {self.sums[0]/self.k:.3f}, radius {self.sums[3]/self.k:.3f}', refresh=False)

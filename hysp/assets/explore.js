@@ -161,7 +161,7 @@ export function explorer(root, state, source) {
     h('div', {className: 'grid'},
       h('aside', {className: 'left'}, training, legendBox, h('section', {}, h('h3', {textContent: 'Distance from the origin'}), histogram), h('section', {className: 'chosen'}, tally)),
       h('main', {}, stage, fidelity, h('p', {className: 'hint', textContent: hint + (state.note ? ' · ' + state.note : '')})),
-      h('aside', {className: 'right'}, h('section', {className: 'player'}, figure, facts, h('div', {className: 'controls'}, playing, seek, speed)),
+      h('aside', {className: 'right'}, h('section', {className: 'player'}, facts, figure, h('div', {className: 'controls'}, playing, seek, speed)),
         h('section', {className: 'nearest'}, h('h3', {textContent: 'Nearest clips in the ball'}), nearBox)))), tip)
   box.dataset.lmSuppressShortcuts = 'true' // JupyterLab's own keys
   root.replaceChildren(box)
@@ -280,7 +280,7 @@ export function explorer(root, state, source) {
     const g = pen(over), root = Math.sqrt(run.c), size = Math.max(10, .75 * parseFloat(getComputedStyle(box).fontSize))
     g.font = `${size}px ${css('--sans')}`; g.textAlign = 'center'; g.textBaseline = 'middle'; g.lineJoin = 'round'
     for (let d = 1; d <= rings(); d++) {
-      const [x, y] = paper(moved(iso, 0, Math.tanh(root * d / 2))), [,, r] = circle(iso, 0, 0, root * d)
+      const [u, v, r] = circle(iso, 0, 0, root * d), [x, y] = paper([u, v + r])
       if (r * side() < 26) continue
       g.lineWidth = 4; g.strokeStyle = css('--disk'); g.strokeText(d, x, y); g.fillStyle = css('--soft'); g.fillText(d, x, y)
     }
