@@ -523,6 +523,7 @@ export function explorer(root, state, source) {
   const api = {
     S, ready: null, recentre: i => recentre(...place(i)), restore, pick, goto, select,
     get iso() { return iso }, get n() { return n }, get view() { return view }, get near() { return near }, get selected() { return chosenOnes(selected) }, get moving() { return tweens.length > 0 }, get player() { return player },
+    name: i => run.names[i],
     place, where: i => { const r = stage.getBoundingClientRect(), [x, y] = paper(place(i)); return [r.left + x, r.top + y] },
     redraw: () => { dirty = true; const t = performance.now(); paint(); return performance.now() - t },
     live(next) { training_ = next; showTraining() },
