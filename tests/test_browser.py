@@ -52,7 +52,8 @@ class Box:
     "The explorer in a tab"
     def __init__(self, tab):
         self.tab,self.at = tab,tab.locator('.hysp[data-ready=yes]').first
-        self.at.wait_for(); self.at.locator('.stage').scroll_into_view_if_needed(); self.settle()
+        self.at.wait_for(); self.show(); self.settle()
+    def show(self): self.at.locator('.stage').scroll_into_view_if_needed()
     def js(self, text, *given): return self.at.evaluate(f'(o, given) => {{ const x = o.explorer; return {text} }}', list(given))
     def until(self, text, *given):
         self.tab.wait_for_function(f"([given, deep]) => {{ const o = document.querySelector('.hysp[data-ready=yes]'), x = o.explorer; return {text} }}", arg=[list(given), 0], timeout=PATIENCE)
@@ -70,10 +71,12 @@ class Box:
         return 2*np.arctanh(abs((z-w)/(1-np.conj(z)*w)))
 
 def points_are_there(box):
+    box.show()
     assert box.coloured()>400
     assert 'rank correlation' in box.at.locator('.fidelity').inner_text()
 
 def hover_and_click(box):
+    box.show()
     i = box.lone()
     x,y = box.where(i)
     box.tab.mouse.move(x-40, y-40); box.tab.mouse.move(x, y, steps=3)
@@ -131,6 +134,7 @@ def colours_and_filters(box):
     box.at.locator('.legend .head button', has_text='all').click()
 
 def selects(box):
+    box.show()
     r = box.at.locator('.stage').bounding_box()
     box.tab.keyboard.down('Shift')
     box.tab.mouse.move(r['x']+2, r['y']+r['height']*.5); box.tab.mouse.down()
