@@ -269,7 +269,7 @@ def _tsne_angle(z, start, perplexity, steps, batch, seed):
 
 def _umap_angle(z, seed):
     try: from umap import UMAP
-    except ImportError as e: raise HyspError("an angle from UMAP needs umap-learn: pip install umap-learn, or take angle='tsne'") from e
+    except ImportError as e: raise HyspError("an angle from UMAP needs umap-learn: pip install 'hysp[umap]', or take angle='tsne'") from e
     flat = UMAP(n_components=2, metric='cosine', random_state=seed).fit_transform(z.cpu().numpy())
     flat = torch.as_tensor(flat, dtype=torch.float64, device=z.device)
     flat = flat-flat.mean(0)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import matplotlib.pyplot as plt
 from matplotlib.animation import FuncAnimation
+from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from .core import HyspError, atomic_write, pick
 from .skeleton import Layout, get_layout
@@ -37,6 +38,8 @@ def class_style(
     return palette[k%len(palette)],shapes[shape],shape
 
 # %% ../nbs/71_plot.ipynb #05f30e91
+def _drawing(points): return (points.points,points.fidelity) if hasattr(points, 'fidelity') else (points,None)
+
 def _on_disk(points, c, scale):
     "Points and ring radii on the unit disk; the rings' distances"
     p = _array(points, float)
@@ -81,6 +84,10 @@ def _frame_disk(ax, rings, distances):
                 bbox=dict(boxstyle='round,pad=.12', fc=plt.rcParams['axes.facecolor'], ec='none', alpha=.8))
     ax.set(xlim=(-1.03,1.03), ylim=(-1.03,1.03), aspect='equal'); ax.axis('off')
 
+def _tell(ax, fidelity):
+    "How far the drawing can be trusted, under the disk"
+    if fidelity: ax.text(.5, -.01, str(fidelity).replace('; trust', '\ntrust'), size=7, alpha=.75, ha='center', va='top', transform=ax.transAxes)
+
 def _legend(ax, labels, names, hollow):
     if len(names)<2: return
     ax.set_anchor('W')
@@ -113,7 +120,7 @@ def plot_disk(
     highlight=None # Numbers or names of the classes to tell apart; all others are drawn small, in grey
 ): # The axes
     "Points on the Poincaré disk, with rings at hyperbolic distance 1, 2, 3, …"
-    points,fidelity = (points.points,points.fidelity) if hasattr(points, 'fidelity') else (points,None)
+    points,fidelity = _drawing(points)
     p,rings,distances = _on_disk(points, c, scale)
     n,size = len(p),size or float(np.clip(9000/max(len(p),1), 6, 42))
     by_value = labels is not None and _array(labels).dtype.kind=='f'
@@ -123,7 +130,7 @@ def plot_disk(
         room = 1. if by_value else (.6+.075*max(map(len, ['hollow: wrong']+names)))*math.ceil(rows/22) if len(names)>1 else 0
         _,ax = plt.subplots(figsize=(4.8+room*legend,4.8), layout='constrained')
     _frame_disk(ax, rings, distances)
-    if fidelity: ax.text(.5, -.01, str(fidelity).replace('; trust', '\ntrust'), size=7, alpha=.75, ha='center', va='top', transform=ax.transAxes)
+    _tell(ax, fidelity)
     if by_value:
         dots = ax.scatter(*p.T, c=_array(labels), s=size, lw=0, alpha=.85, cmap='viridis', zorder=2)
         if legend: ax.figure.colorbar(dots, ax=ax, shrink=.6)
@@ -168,7 +175,7 @@ def hyperbolic_circle(
     return x*(1-t*t)/den,t*(1-x@x)/den
 
 def plot_prototypes(
-    points, # Points of the unit disk, shape (N,2)
+    points, # A drawing of `hysp.disk`, or points of the unit disk, shape (N,2)
     labels, # One a point: class numbers or names
     class_names=None, # Name of each class
     ax=None, # A disk to draw into; a new one with the points, faintly, if None
@@ -178,9 +185,10 @@ def plot_prototypes(
     from hysp.disk import frechet_mean # here, because importing torch is slow
     from hysp.poincare import dist
     import torch
+    points,fidelity = _drawing(points)
     p = _array(points, float); labels,names = _classes(labels, class_names, len(p))
     if ax is None:
-        ax = plot_disk(p, labels, names)
+        ax = plot_disk(p, labels, names); _tell(ax, fidelity)
         for o in ax.collections: o.set_alpha(.25)
     for k in np.unique(labels):
         own,(colour,marker,_) = torch.tensor(p[labels==k]),class_style(k)
@@ -212,7 +220,7 @@ def plot_regions(
 
 # %% ../nbs/71_plot.ipynb #a7eef765
 def plot_density(
-    points, # Points of the unit disk, shape (N,2)
+    points, # A drawing of `hysp.disk`, or points of the unit disk, shape (N,2)
     ax=None, # Axes to draw into; new ones if None
     c:float=1., # Curvature magnitude
     scale:str='poincare', # The Poincaré disk, or the radius in proportion to the hyperbolic 'distance'
@@ -220,8 +228,10 @@ def plot_density(
     bar:bool=True # Colour bar beside the disk?
 ): # The axes
     "How many points lie where: one hexagon, one count, on a logarithmic scale"
+    points,fidelity = _drawing(points)
     p,rings,distances = _on_disk(points, c, scale)
     if ax is None: _,ax = plt.subplots(figsize=(5.6,4.8), layout='constrained')
+    _tell(ax, fidelity)
     hexes = ax.hexbin(*p.T, gridsize=n, extent=(-1,1,-1,1), bins='log', mincnt=1, cmap='viridis', lw=.1, zorder=.5)
     _frame_disk(ax, rings, distances)
     if bar: ax.figure.colorbar(hexes, ax=ax, shrink=.6, label='points')
@@ -509,32 +519,60 @@ def skeleton_strip(
     ax.axhline(ground-.03*(top-ground), color=ink, lw=.6, alpha=.3); ax.set_xlim(-.56*width, (len(when)-.44)*width)
     return ax
 
+# %% ../nbs/71_plot.ipynb #a3e2414e
+def _beside(clips, layout, up='y', turn=0.):
+    "Clips next to each other: bodies (B,3,T,V), each one's rank within its clip, and (name, middle, top) of each clip"
+    clips = clips if isinstance(clips, dict) else dict(enumerate(clips)) if isinstance(clips, (list,tuple)) else {'':clips}
+    seen = {k: _bodies(o, layout, up, turn) for k,o in clips.items()}
+    if empty := [k for k,o in seen.items() if not len(o)]: raise HyspError(f"the clip {f'{empty[0]} ' if len(seen)>1 else ''}is empty: all its positions are zero")
+    longest,right,gap = max(o.shape[2] for o in seen.values()),0.,.25*max(np.ptp(o[:,1]) for o in seen.values())
+    bodies,ranks,titles = [],[],[]
+    for k,o in seen.items():
+        o = np.pad(o, ((0,0),(0,0),(0,longest-o.shape[2]),(0,0)), mode='edge')
+        o[:,0] += right-o[:,0].min() if len(seen)>1 else 0.
+        bodies += list(o); ranks += range(len(o)); right = o[:,0].max()+gap
+        titles.append(('' if isinstance(k, int) else k, (o[:,0].min()+o[:,0].max())/2, o[:,1].max()))
+    return np.array(bodies),ranks,titles
+
+def _tips(lay): return [j for j in range(len(lay)) if j not in lay.parents]
+
+def _speeds(x, fps):
+    "Metres a second of each joint (B,T,V), from the frame before"
+    v = np.linalg.norm(np.diff(x, axis=2), axis=1)*fps
+    return np.concatenate([v[:,:1],v], 1) if v.shape[1] else np.zeros(x[:,0].shape)
+
 # %% ../nbs/71_plot.ipynb #36b0a816
 def skeleton_animation(
-    clip, # Positions, shape (3,T,V,M)
+    clip, # Positions, shape (3,T,V,M); a list of such clips, or a dict of them by name, is shown side by side
     layout:str|Layout, # The skeleton
     fps:float=15., # Frames a second
     up:str='y', # The axis that points up
     turn:float=0., # Degrees about the vertical
-    height:float=3. # Of the picture, in inches
+    height:float=3., # Of the picture, in inches
+    trail:int=0, # So many frames are left behind by the tips of the limbs, coloured by speed
+    slow:float=1. # Played so many times slower
 )->FuncAnimation: # `HTML(o.to_jshtml())` in a notebook, `o.save('clip.gif', writer='pillow')` for a page
-    "A moving skeleton"
-    x,lay,where = _bodies(clip, layout, up, turn),get_layout(layout),side(layout)
-    if not len(x): raise HyspError('the clip is empty: all its positions are zero')
+    "A moving skeleton, or several"
+    (x,rank,titles),lay,where = _beside(clip, layout, up, turn),get_layout(layout),side(layout)
     (left,right),(low,high) = ((x[:,i].min()-.1,x[:,i].max()+.1) for i in (0,1))
+    high += .12*(high-low)*any(o for o,*_ in titles)
     fig,ax = plt.subplots(figsize=(max(1.6, height*(right-left)/(high-low)),height))
     fig.subplots_adjust(0, 0, 1, 1); ax.set(xlim=(left,right), ylim=(low,high), aspect='equal'); ax.axis('off')
+    for name,middle,_ in titles: ax.text(middle, high-.1, str(name), ha='center', va='top', size=9)
     ink = dict(side_colours, centre=plt.rcParams['text.color'])
-    lines = [[ax.plot([], [], color=ink[sides[where[j]]], lw=2.4, alpha=1 if m==0 else .55, solid_capstyle='round')[0] for j,_ in lay.bones]
-             for m in range(len(x))]
-    dots = [[ax.plot([], [], 'o', color=ink[sides[where[j]]], ms=height*3.5, alpha=1 if m==0 else .55)[0] for j in _heads(lay)]
-            for m in range(len(x))]
+    look = lambda m,j: dict(color=ink[sides[where[j]]], alpha=1 if rank[m]==0 else .55)
+    lines = [[ax.plot([], [], lw=2.4, solid_capstyle='round', zorder=2, **look(m, j))[0] for j,_ in lay.bones] for m in range(len(x))]
+    dots = [[ax.plot([], [], 'o', ms=height*3.5, zorder=2, **look(m, j))[0] for j in _heads(lay)] for m in range(len(x))]
+    tips,speed = _tips(lay),_speeds(x, fps)
+    tail = ax.add_collection(LineCollection([], lw=1.6, cmap='viridis', clim=(0,max(speed[:,:,tips].max(), 1e-9)), zorder=1), autolim=False)
     def show(t):
         for body,ls,ds in zip(x, lines, dots):
             for l,o in zip(ls+ds, [list(o) for o in lay.bones]+[[j] for j in _heads(lay)]): l.set_data(body[0,t,o], body[1,t,o])
-        return sum(lines+dots, [])
+        steps = [(m,k,j) for m in range(len(x)) for j in tips for k in range(max(t-trail, 0), t)]
+        tail.set_segments([x[m,:2,k:k+2,j].T for m,k,j in steps]); tail.set_array(np.array([speed[m,k+1,j] for m,k,j in steps]))
+        return [tail,*sum(lines+dots, [])]
     plt.close(fig)
-    return FuncAnimation(fig, show, frames=x.shape[2], interval=1000/fps, blit=True)
+    return FuncAnimation(fig, show, frames=x.shape[2], interval=1000*slow/fps, blit=True)
 
 # %% ../nbs/71_plot.ipynb #b72e7975
 def _bare(fig, **kwargs):
@@ -555,7 +593,7 @@ def _rings(fig, rings, distances):
 
 # %% ../nbs/71_plot.ipynb #e6d5617b
 def disk_figure(
-    points, # Points of the unit disk, shape (N,2)
+    points, # A drawing of `hysp.disk`, whose fidelity is then printed under the disk; or points of the unit disk, shape (N,2)
     labels=None, # One a point: class numbers or names
     class_names=None, # Name of each class
     correct=None, # One truth value a point; the wrong ones are drawn hollow
@@ -567,6 +605,7 @@ def disk_figure(
 ): # A plotly figure, one WebGL trace a class; `customdata` holds the points' numbers
     "The Poincaré disk, with a legend that filters"
     import plotly.graph_objects as go
+    points,fidelity = _drawing(points)
     p,rings,distances = _on_disk(points, c, scale); n = len(p)
     labels,names = _classes(np.zeros(n, int) if labels is None else labels, class_names, n)
     right = _right(correct, n)
@@ -582,7 +621,8 @@ def disk_figure(
             marker=dict(color=colour, size=size, opacity=.9, symbol=[symbol+('' if right[o] else '-open') for o in i],
                         line=dict(color=colour, width=[0. if right[o] else 1.6 for o in i])))
     span = dict(range=[-1.04,1.04], showgrid=False, showticklabels=False, showline=False)
-    _bare(fig, height=height, xaxis=span, yaxis=dict(span, scaleanchor='x', constrain='domain'), margin=dict(l=8,r=8,t=8,b=8))
+    if fidelity: fig.add_annotation(text=str(fidelity).replace('; trust', '<br>trust'), x=0, y=0, xref='x', yref='paper', yanchor='top', showarrow=False, font=dict(size=11))
+    _bare(fig, height=height, xaxis=span, yaxis=dict(span, scaleanchor='x', constrain='domain'), margin=dict(l=8,r=8,t=8,b=48 if fidelity else 8))
     return fig
 
 # %% ../nbs/71_plot.ipynb #56f332db
@@ -645,39 +685,57 @@ def curves_figure(
     return _bare(fig, height=height, hovermode='x unified', xaxis=dict(title=name, anchor=f"y{len(panels) if len(panels)>1 else ''}", showgrid=False),
                  legend=dict(orientation='h', y=1.02, yanchor='bottom', x=0), margin=dict(l=64,r=16,t=32,b=40))
 
+# %% ../nbs/71_plot.ipynb #583e17df
+def _bones_trace(x, t, lay, where, k):
+    "Bones of side `k` of all bodies at frame `t`, a line of a plotly scene"
+    import plotly.graph_objects as go
+    leaf,joints = _heads(lay),[o for m in range(len(x)) for j,p in lay.bones if where[j]==k for o in ((m,j),(m,p),None)]
+    ends = [(None,)*3 if o is None else (float((v := x[o[0],:,t,o[1]])[0]),float(-v[2]),float(v[1])) for o in joints]
+    a,b,d = zip(*ends) if ends else ((),)*3
+    return go.Scatter3d(x=a, y=b, z=d, mode='lines+markers', name=sides[k], hoverinfo='skip', line=dict(color=side_colours[sides[k]], width=7),
+        marker=dict(color=side_colours[sides[k]], size=[12 if o and o[1] in leaf else 3 for o in joints], opacity=1, line=dict(width=0)))
+
+def _trail_trace(x, t, lay, speed, trail):
+    "Where the tips of the limbs were in the last frames, coloured by their speed in metres a second"
+    import plotly.graph_objects as go
+    tips = _tips(lay)
+    ends = [o for m in range(len(x)) for j in tips for o in ([(m,k,j) for k in range(max(t-trail, 0), t+1)]+[None])]
+    a,b,d,v = zip(*[(None,None,None,0.) if o is None else (*map(float, x[o[0],:,o[1],o[2]]*[1,1,-1]),float(speed[o])) for o in ends])
+    return go.Scatter3d(x=a, y=d, z=b, mode='lines', name='trail', hoverinfo='skip', showlegend=False,
+        line=dict(color=v, colorscale='Viridis', cmin=0, cmax=float(max(speed[:,:,tips].max(), 1e-9)), width=4, showscale=True,
+                  colorbar=dict(title='m/s', thickness=10, len=.4, x=1, outlinewidth=0)))
+
+def _play(fps, frames):
+    "Buttons that play at once, at half and at a quarter of the speed, one that stops, and a slider"
+    def button(label, frames, ms): return dict(label=label, method='animate', args=[frames,
+        dict(frame=dict(duration=ms, redraw=True), mode='immediate', fromcurrent=True, transition=dict(duration=0))])
+    buttons = [*[button(o, None, slow*1000/fps) for o,slow in (('▶',1),('½',2),('¼',4))],button('❚❚', [None], 0)]
+    return dict(updatemenus=[dict(type='buttons', direction='left', x=0, y=0, xanchor='left', yanchor='bottom', buttons=buttons)],
+        sliders=[dict(x=.3, len=.68, y=0, yanchor='bottom', pad=dict(t=0,b=4), currentvalue=dict(visible=False), steps=[button(str(t), [str(t)], 0) for t in range(frames)])])
+
 # %% ../nbs/71_plot.ipynb #ca8f3e7d
 def skeleton_player(
-    clip, # Positions, shape (3,T,V,M)
+    clip, # Positions, shape (3,T,V,M); a list of such clips, or a dict of them by name, is shown side by side
     layout:str|Layout, # The skeleton
     fps:float=15., # Frames a second
     up:str='y', # The axis that points up
-    height:int=480 # Of the figure, in pixels
-): # A plotly figure with a play button, a pause button and a slider
-    "A moving skeleton in space, one or two bodies"
+    height:int=480, # Of the figure, in pixels
+    trail:int=0 # So many frames are left behind by the tips of the limbs, coloured by speed
+): # A plotly figure with buttons to play it, also slowly, and a slider
+    "A moving skeleton in space, or several, of one or two bodies"
     import plotly.graph_objects as go
-    x,lay,where = _bodies(clip, layout, up),get_layout(layout),side(layout)
-    if not len(x): raise HyspError('the clip is empty: all its positions are zero')
-    def at(t):
-        for k,name in enumerate(sides):
-            ends = [None if o is None else x[m,:,t,o] for m in range(len(x)) for j,p in lay.bones if where[j]==k for o in (j,p,None)]
-            a,b,d = zip(*[(None,)*3 if o is None else (float(o[0]),float(-o[2]),float(o[1])) for o in ends]) if ends else ((),)*3
-            size = [12 if o in leaf else 3 for m in range(len(x)) for j,p in lay.bones if where[j]==k for o in (j,p,None)]
-            yield go.Scatter3d(x=a, y=b, z=d, mode='lines+markers', line=dict(color=side_colours[name], width=7), name=name, hoverinfo='skip',
-                               marker=dict(color=side_colours[name], size=size, opacity=1, line=dict(width=0)))
-    steps,leaf = range(x.shape[2]),_heads(lay)
-    fig = go.Figure(list(at(0)), frames=[go.Frame(data=list(at(t)), name=str(t)) for t in steps])
-    button = lambda label,frames,ms: dict(label=label, method='animate', args=[frames,
-        dict(frame=dict(duration=ms, redraw=True), mode='immediate', fromcurrent=True, transition=dict(duration=0))])
+    (x,_,titles),lay,where = _beside(clip, layout, up),get_layout(layout),side(layout)
+    speed = _speeds(x, fps)
+    at = lambda t: [*[_bones_trace(x, t, lay, where, k) for k in range(len(sides))],*([_trail_trace(x, t, lay, speed, trail)] if trail else [])]
+    fig = go.Figure(at(0), frames=[go.Frame(data=at(t), name=str(t)) for t in range(x.shape[2])])
     low,high = (f(x[:,[0,2,1]], axis=(0,2,3)) for f in (np.min, np.max)); low[1],high[1] = -high[1],-low[1]
     size = np.maximum(high-low, .25)
     axis = lambda i: dict(visible=False, range=[float((low+high)[i]/2-size[i]*.55),float((low+high)[i]/2+size[i]*.55)])
     fig.update_layout(height=height, template='none', paper_bgcolor='rgba(0,0,0,0)', font=dict(color='#7b8494'), margin=dict(l=0,r=0,t=0,b=12),
-        scene=dict(xaxis=axis(0), yaxis=axis(1), zaxis=axis(2), aspectmode='manual', aspectratio=dict(zip('xyz', map(float, 1.6*size/size.max()))),
-                   camera=dict(eye=dict(x=.5,y=-1.7,z=.25), projection=dict(type='orthographic'))), legend=dict(x=0,y=1),
-        updatemenus=[dict(type='buttons', direction='left', x=0, y=0, xanchor='left', yanchor='bottom',
-                          buttons=[button('▶', None, 1000/fps), button('❚❚', [None], 0)])],
-        sliders=[dict(x=.2, len=.78, y=0, yanchor='bottom', pad=dict(t=0,b=4), currentvalue=dict(visible=False),
-                      steps=[button(str(t), [str(t)], 0) for t in steps])])
+        scene=dict(xaxis=axis(0), yaxis=axis(1), zaxis=axis(2), aspectmode='manual', aspectratio=dict(zip('xyz', map(float, size*min(1.6/size[2], 3.2/size[0])))),
+                   camera=dict(eye=dict(x=.5,y=-1.7,z=.25), projection=dict(type='orthographic')),
+                   annotations=[dict(text=html.escape(str(name)), x=float(middle), y=0, z=float(top), showarrow=False, yshift=18) for name,middle,top in titles if name]),
+        legend=dict(x=0,y=1), **_play(fps, x.shape[2]))
     return fig
 
 # %% ../nbs/71_plot.ipynb #e91523e1
@@ -736,7 +794,7 @@ def report_page(
     path:str|Path, # The HTML file to write or to replace
     *,
     title:str, # Heading of the page
-    points, # Points of the unit disk, shape (n,2)
+    points, # Points of the unit disk, shape (n,2), or a drawing of `hysp.disk`
     labels, # Class of each clip, shape (n,)
     class_names=None, # Name of each class
     names=None, # Name of each clip
@@ -749,6 +807,7 @@ def report_page(
     table:list=None, # Results, one dict a row, the method first; numbers are percentages
     bars:list=None, # Columns of the table, in percent, drawn as bars; if None, those named knn, linear, accuracy, …
     notes=None, # A paragraph, or a list of them
+    fidelity=None, # How far the drawing can be trusted, printed under it; a drawing brings its own
     subtitle:str='', # A line under the heading
     facts:dict=None, # Further numbers for the top: name → value
     up:str='y', # The axis that points up
@@ -757,6 +816,7 @@ def report_page(
 )->Path: # The file
     "The Poincaré disk with moving skeletons, radius against accuracy, curves and results, in one HTML file"
     from plotly.offline import get_plotlyjs
+    points,own = _drawing(points)
     p = _array(points, float); n = len(p)
     labels,class_names = _classes(labels, class_names, n)
     radius = np.linalg.norm(p, axis=1)/c**.5 if radius is None else _array(radius, float)
@@ -765,7 +825,7 @@ def report_page(
     right = None if correct is None else _right(correct, n)
     figure = lambda o: {k: v for k,v in o.to_plotly_json().items() if k in ('data','layout')}
     given = lambda o,f,*args: None if o is None else f(*args)
-    data = dict(disk=figure(disk_figure(p, labels, class_names, right, c=c)), labels=labels, class_names=class_names, radius=radius.round(5), c=c,
+    data = dict(disk=figure(disk_figure(p, labels, class_names, right, c=c)), labels=labels, class_names=class_names, radius=radius.round(5), c=c, fidelity=given(fidelity or own, str, fidelity or own),
         names=[f'clip {i}' for i in range(n)] if names is None else [str(o) for o in names], correct=right, facts=facts or {},
         predicted=given(predicted, _array, predicted, int), styles=[class_style(k)[::2] for k in range(len(class_names))],
         radius_figure=given(right, lambda: figure(radius_figure(radius, right))), bins=given(right, radius_accuracy, radius, right),

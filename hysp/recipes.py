@@ -872,8 +872,8 @@ def draw(
     data = Dataset(data, split)
     z = features(model.online, data, about['spec']['stream'])
     some = np.unique(np.linspace(0, len(data)-1, most).astype(int))
-    pred = rows[0]['verdict'].pred.numpy()
-    return report_page(out, title='HYSP on the Poincaré disk', points=polar(z).points[some], labels=data.labels[some], class_names=data.class_names,
+    pred,drawing = rows[0]['verdict'].pred.numpy(),polar(z, data.labels)
+    return report_page(out, title='HYSP on the Poincaré disk', points=drawing.points[some], fidelity=drawing.fidelity, labels=data.labels[some], class_names=data.class_names,
         names=[data.names[i] for i in some], radius=radius(z)[some], correct=(pred==data.labels)[some], predicted=pred[some],
         clips=data.batch(some).numpy(), layout=data.layout, curves=run, table=percent(rows),
         notes=[f'{len(some)} of the {len(data)} clips of {split}, none of which the encoder was trained on. Position: prediction of the online branch; '

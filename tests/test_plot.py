@@ -7,8 +7,9 @@ matplotlib.use('agg')
 import matplotlib.pyplot as plt
 from hysp.core import HyspError
 from hysp.disk import frechet_mean, polar
-from hysp.plot import (class_style, disk_animation, disk_figure, geodesic_arc, hyperbolic_circle, plot_density, plot_prototypes, plot_regions, save_animation, save_figure, style, pack_clips, palette, plot_confusion, plot_curves, plot_disk, plot_radius, plot_skeleton,
-                       radius_accuracy, report_page, skeleton_animation, skeleton_player, skeleton_strip)
+from hysp.plot import (class_style, disk_animation, disk_figure, geodesic_arc, hyperbolic_circle, pack_clips, palette, plot_confusion, plot_curves, plot_density,
+                       plot_disk, plot_prototypes, plot_radius, plot_regions, plot_skeleton, radius_accuracy, report_page, save_animation, save_figure,
+                       skeleton_animation, skeleton_player, skeleton_strip, style)
 from hysp.skeleton import layouts
 
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
@@ -274,3 +275,32 @@ def test_long_names_do_not_squeeze_the_disk():
     ax = plot_disk(np.zeros((20,2)), np.arange(20), ['standing shoulder internal-external rotation, incorrect']*20)
     ax.figure.canvas.draw()
     assert ax.get_window_extent().height>.8*ax.figure.bbox.height
+
+@pytest.mark.parametrize('name', ['ntu-rgb+d','coco','openpose'])
+def test_several_skeletons(name):
+    "Of any layout, one body and two, different lengths: each where it belongs, and the player's trail where the tips were"
+    rng,lay = np.random.default_rng(0),layouts[name]; v = len(lay)
+    one,two = rng.normal(size=(3,4,v,1)),rng.normal(size=(3,6,v,2))
+    fig = skeleton_player([one,two], name, fps=10, trail=2)
+    bones = sum(sum(o is not None for o in d.x) for d in fig.frames[5].data[:3])
+    assert bones==3*2*len(lay.bones) and len(fig.frames)==6 and not fig.layout.scene.annotations
+    tips = [j for j in range(v) if j not in lay.parents]
+    tail = fig.frames[5].data[3]
+    x = np.array([[np.nan if o is None else o for o in c] for c in (tail.x, tail.z, tail.y)], float).T.reshape(3, len(tips), 4, 3)[:,:,:3]*[1,1,-1]
+    want = two[:,3:6,tips,1].transpose(2,1,0)
+    assert np.allclose(x[2]-x[2][:1,:1], want-want[:1,:1])
+    speed = np.array(tail.line.color).reshape(3, len(tips), 4)[2,:,2]
+    assert np.allclose(speed, np.linalg.norm(two[:,5,tips,1]-two[:,4,tips,1], axis=0)*10)
+
+def test_fidelity_is_printed(tmp_path):
+    import torch
+    z = torch.randn(40, 6, generator=torch.Generator().manual_seed(0)); labels = np.arange(40)%3
+    drawing = polar(z, torch.tensor(labels)); line = str(drawing.fidelity)
+    text = lambda ax: ' '.join(o.get_text() for o in ax.texts).replace('\n', ' ').replace('trust', '; trust',1)
+    for ax in (plot_disk(drawing, labels), plot_density(drawing), plot_prototypes(drawing, labels)):
+        assert 'rank correlation' in text(ax) and f'({drawing.fidelity.points} points)' in text(ax)
+        plt.close(ax.figure)
+    assert line.replace('; trust', '<br>trust') in [o.text for o in disk_figure(drawing, labels).layout.annotations]
+    page = report_page(tmp_path/'p.html', title='P', points=drawing, labels=labels)
+    assert json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text('utf-8'), re.S)[1])['fidelity']==line
+    assert 'fidelity' in report_page(tmp_path/'q.html', title='Q', points=drawing.points, labels=labels, fidelity=line).read_text('utf-8')

@@ -196,7 +196,7 @@ if (!D.table && !D.notes.length) $('table-card').hidden = true
 else if (!D.table) $('table-card').querySelector('h2').textContent = 'Notes'
 if (!D.clips) $('player').hidden = true
 if (!D.correct) $('which').hidden = true
-$('caption').textContent = ['Rings: hyperbolic distance from the middle', ...(D.correct ? ['hollow: not recognised'] : []), 'click holds a clip, drag zooms, double click goes back'].join(' · ')
+$('caption').textContent = [...(D.fidelity ? [D.fidelity[0].toUpperCase()+D.fidelity.slice(1)] : []), 'Rings: hyperbolic distance from the middle', ...(D.correct ? ['hollow: not recognised'] : []), 'click holds a clip, drag zooms, double click goes back'].join(' · ')
 drawLegend(); await drawDisk(); drawFigures()
 
 $('disk').on('plotly_hover', e => {
