@@ -13,11 +13,11 @@ from types import SimpleNamespace
 import anywidget, numpy as np, torch, traitlets
 from torch import Tensor
 from .core import HyspError, atomic_write, pick
-from .disk import Drawing, projections as ways
+from .disk import Drawing, _cross, _rays, projections as ways
 from .evaluate import features
 from .feeder import Dataset, write_view
 from .plot import _json, class_style, pack_clips
-from .poincare import tangent_cdist
+from .poincare import tangent_dist
 
 # %% ../nbs/72_explore.ipynb #d90bf993
 def packed(
@@ -93,13 +93,14 @@ def _near(self,
     k:int=8 # How many neighbours, at most
 ): # Positions and hyperbolic distances in the whole ball, both (m,k), the nearest first
     "The clips that are nearest to some"
-    z,i = self.at(epoch),torch.as_tensor(i)
-    k,found = min(k, len(z)-1),[]
-    for o in i.split(256):
-        d = tangent_cdist(z[o], z, self.c)
+    z,i = self.at(epoch).double(),torch.as_tensor(i)
+    (u,a),k,found = _rays(self.c**.5*z),min(k, len(z)-1),[]
+    for o in i.split(max(1, 2**22//len(z))):
+        d = _cross((u[o],a[o]), (u,a)) # Fast, and near enough to say which; how far is found anew
         d[torch.arange(len(o)),o] = torch.inf
-        found.append(d.topk(k, largest=False))
-    return torch.cat([o.indices for o in found]),torch.cat([o.values for o in found])
+        some = d.topk(k, largest=False).indices
+        found.append((some, tangent_dist(z[o][:,None], z[some], self.c).sort(1)))
+    return torch.cat([i.gather(1, d.indices) for i,d in found]),torch.cat([d.values for _,d in found])
 
 def _clip(self,
     i, # Positions of clips

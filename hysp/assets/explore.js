@@ -149,11 +149,12 @@ export function explorer(root, state, source) {
   stage.append(wait)
   const legendBox = h('section', {className: 'legend'}), histogram = h('canvas', {className: 'histogram', role: 'img'}), tally = h('div', {className: 'tally', 'aria-live': 'polite'})
   const tip = h('div', {className: 'tip', role: 'tooltip', hidden: true}), facts = h('div', {className: 'facts', 'aria-live': 'polite'})
-  const figure = h('canvas', {className: 'figure', role: 'img', 'aria-label': 'moving skeleton of the chosen clip'}), nearBox = h('ol', {className: 'near'})
+  const figure = h('canvas', {className: 'figure', role: 'img', 'aria-label': 'moving skeleton of the chosen clip'}), absent = h('p', {className: 'none absent', role: 'status'}), nearBox = h('ol', {className: 'near'})
   const seek = h('input', {type: 'range', min: 0, max: 1, step: 'any', value: 0, 'aria-label': 'moment of the clip', oninput: () => { play(false); player?.seek(+seek.value) }})
   const playing = h('button', {type: 'button', className: 'round play', textContent: '❚❚', 'aria-label': 'pause', onclick: () => play(!player?.state.playing)})
   const speed = h('select', {'aria-label': 'speed', onchange: () => player?.speed(+speed.value)}, ...[['.25', '¼×'], ['.5', '½×'], ['1', '1×'], ['2', '2×']].map(([value, textContent]) => h('option', {value, textContent})))
   speed.value = '1'
+  const controls = h('div', {className: 'controls'}, playing, seek, speed)
   const training = h('section', {className: 'training', hidden: true})
   const box = h('div', {className: 'hysp'}, h('div', {className: 'inside'},
     h('div', {className: 'bar'}, runsLabel, epochsLabel, projectionsLabel, coloursLabel, h('span', {className: 'gap'}),
@@ -161,7 +162,7 @@ export function explorer(root, state, source) {
     h('div', {className: 'grid'},
       h('aside', {className: 'left'}, training, legendBox, h('section', {}, h('h3', {textContent: 'Distance from the origin'}), histogram), h('section', {className: 'chosen'}, tally)),
       h('main', {}, stage, fidelity, h('p', {className: 'hint', textContent: hint + (state.note ? ' · ' + state.note : '')})),
-      h('aside', {className: 'right'}, h('section', {className: 'player'}, facts, figure, h('div', {className: 'controls'}, playing, seek, speed)),
+      h('aside', {className: 'right'}, h('section', {className: 'player'}, facts, absent, figure, controls),
         h('section', {className: 'nearest'}, h('h3', {textContent: 'Nearest clips in the ball'}), nearBox)))), tip)
   box.dataset.lmSuppressShortcuts = 'true' // JupyterLab's own keys
   root.replaceChildren(box)
@@ -412,14 +413,16 @@ export function explorer(root, state, source) {
   function sheet(i) { return [heading(i), h('div', {className: 'name', textContent: run.names[i]}), h('div', {className: 'numbers'}, ...details(i).flatMap(([k, v]) => [h('span', {textContent: k}), h('span', {textContent: v})])), verdict(i)].filter(Boolean) }
   function play(on) { if (!player) return; player.play(on); playing.textContent = on ? '❚❚' : '▶'; playing.setAttribute('aria-label', on ? 'pause' : 'play') }
   async function pick(i) {
-    S.chosen = i; near = []; showChosen(); redraw(); drawBins()
+    S.chosen = i; near = []; showChosen(); absent.textContent = ''; redraw(); drawBins()
     if (i < 0) return
     source.tell?.({run: S.run, chosen: i})
     askNear()
-    const {run: k} = S, got = await source.ask('clip', {run: k, i}).catch(e => ({error: e.message}))
+    const {run: k} = S, slow = setTimeout(() => { absent.textContent = 'fetching the skeleton …' }, 400), got = await source.ask('clip', {run: k, i}).catch(e => ({error: e.message}))
+    clearTimeout(slow)
     if (S.chosen !== i || S.run !== k) return
-    figure.classList.toggle('absent', !got.pack); box.dataset.clip = got.pack ? run.names[i] : ''
-    if (!got.pack) { facts.append(h('div', {className: 'none', textContent: got.error ?? 'The page carries no skeleton of this clip.'})); return }
+    box.dataset.clip = got.pack ? run.names[i] : ''; absent.textContent = got.pack ? '' : got.error ?? `No skeleton of this clip is ${state.kernel ? 'at hand: the scene has no dataset' : 'on this page'}.`
+    figure.hidden = controls.hidden = !got.pack
+    if (!got.pack) return
     got.pack.bytes ??= await unpacked(got.pack.data)
     if (!player) { player = skeletonPlayer(figure, got.pack, got.pack.bytes, t => { seek.value = t }); player.pack = got.pack; play(player.state.playing) }
     else if (player.pack !== got.pack) { player.load(got.pack, got.pack.bytes); player.pack = got.pack }
