@@ -53,7 +53,8 @@ class Scene:
         name:str='run' # What the run is called
     ):
         _check(e, data)
-        self.e,self.data,self.name,self.c,self.drawn,self.lock = e,data,name,float(e.about.get('c', 1.)),{},threading.Lock()
+        self.e,self.data,self.name,self.c,self.drawn = e,data,name,float(e.about.get('c', 1.)),{}
+        self.drawing_one,self.opening = threading.Lock(),threading.Lock()
 
     def __repr__(self): return f'{self.name}: {len(self.e.names)} clips at {len(self.e.epochs)} epoch(s)'
 
@@ -65,7 +66,7 @@ class Scene:
         projection:str='polar' # A name in `hysp.disk.projections`
     )->Drawing: # Made once; turned to lie like the nearest epoch that is drawn already
         "The clips on the disk, and how far that can be trusted"
-        with self.lock:
+        with self.drawing_one:
             if (key := (epoch,projection)) not in self.drawn:
                 d = pick(projection, ways, 'projection')(self.at(epoch), labels=self.e.labels, c=self.c)
                 known = [k for k,p in self.drawn if p==projection]
@@ -107,7 +108,8 @@ def _clip(self,
     frames:int=50 # Of each, at most
 )->dict|None: # Of `hysp.plot.pack_clips`
     "Skeletons, packed; None where there is no dataset"
-    if callable(self.data): self.data = self.data(); _check(self.e, self.data)
+    with self.opening:
+        if callable(self.data): self.data = self.data(); _check(self.e, self.data)
     return pack_clips(self.data.batch(i).numpy(), self.data.layout, frames=frames) if self.data is not None and len(i) else None
 
 Scene.view,Scene.near,Scene.clip = _view,_near,_clip
@@ -132,7 +134,7 @@ class Explorer(anywidget.AnyWidget):
     "The disk as a widget: `chosen` and `selected` are positions of clips, and follow the mouse"
     _esm,_css = _asset('skeleton.js', 'explore.js'),_asset('explore.css')
     state = traitlets.Dict().tag(sync=True)
-    live = traitlets.Dict().tag(sync=True) # How a training stands
+    fresh,live = traitlets.Dict().tag(sync=True),traitlets.Dict().tag(sync=True) # Views that nobody has to ask for; how a training stands
     run,chosen,selected = traitlets.Int(0).tag(sync=True),traitlets.Int(-1).tag(sync=True),traitlets.List().tag(sync=True)
 
     def __init__(self,
@@ -142,10 +144,13 @@ class Explorer(anywidget.AnyWidget):
         self.scenes = [scenes] if isinstance(scenes, Scene) else list(scenes)
         if not self.scenes: raise HyspError('there is no scene to explore; give one')
         self.offered = [o for o in projections if pick(o, ways, 'projection')]
-        super().__init__(state=self.told())
+        super().__init__(state=self.told(), fresh=self.first())
         self.on_msg(lambda widget,asked,buffers: self.hear(asked))
 
     def told(self): return dict(runs=[facts(o) for o in self.scenes], projections=self.offered, kernel=True)
+
+    def first(self): # The view with which each run opens: there even while the kernel is busy
+        return {f'{k} {o.e.epochs[-1]} {self.offered[0]}': o.view(o.e.epochs[-1], self.offered[0]) for k,o in enumerate(self.scenes)}
 
     @property
     def scene(self): return self.scenes[self.run]
@@ -156,12 +161,12 @@ class Explorer(anywidget.AnyWidget):
 
 # %% ../nbs/72_explore.ipynb #edb39559
 def _hear(self, asked):
-    "Answer the browser; a drawing, which may take a while, in a thread of its own"
+    "Answer the browser; what may take a while in a thread of its own"
     def reply():
         try: found = self.answer(**{k: v for k,v in asked.items() if k!='id'})
         except Exception as e: found = dict(error=str(e) if isinstance(e, HyspError) else f'{type(e).__name__}: {e}')
         self.send(dict(found, id=asked.get('id')))
-    if asked.get('what')=='view': threading.Thread(target=reply, daemon=True).start()
+    if asked.get('what') in ('view','clip'): threading.Thread(target=reply, daemon=True).start()
     else: reply()
 
 def _answer(self,
@@ -249,13 +254,13 @@ class Live(Explorer):
 
     def embed(self, e):
         t = self.trainer
-        z = features(t.model.online, self.clips, t.stream, device=t.device)
+        z = features(t.model.online, self.clips, t.stream, device=t.device, progress=False)
         if t.epoch in e.epochs: e.z[e.epochs.index(t.epoch)] = z
         else: e.epochs.append(t.epoch); e.z.append(z)
 
     def end_epoch(self, trainer, row): # In the thread of the training
         self.embed(self.scenes[0].e)
-        self.state = self.told()
+        self.fresh = self.first(); self.state = self.told()
         if self.then: self.then(trainer, row)
 
 # %% ../nbs/72_explore.ipynb #72f54e05

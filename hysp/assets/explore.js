@@ -155,12 +155,12 @@ export function explorer(root, state, source) {
   const speed = h('select', {'aria-label': 'speed', onchange: () => player?.speed(+speed.value)}, ...[['.25', '¼×'], ['.5', '½×'], ['1', '1×'], ['2', '2×']].map(([value, textContent]) => h('option', {value, textContent})))
   speed.value = '1'
   const controls = h('div', {className: 'controls'}, playing, seek, speed)
-  const training = h('section', {className: 'training', hidden: true})
+  const training = h('section', {className: 'training', hidden: true, 'aria-label': 'training'})
   const box = h('div', {className: 'hysp'}, h('div', {className: 'inside'},
     h('div', {className: 'bar'}, runsLabel, epochsLabel, projectionsLabel, coloursLabel, h('span', {className: 'gap'}),
       h('div', {className: 'pair', role: 'group', 'aria-label': 'what dragging does'}, ...modes), centre, reset),
-    h('div', {className: 'grid'},
-      h('aside', {className: 'left'}, training, legendBox, h('section', {}, h('h3', {textContent: 'Distance from the origin'}), histogram), h('section', {className: 'chosen'}, tally)),
+    training, h('div', {className: 'grid'},
+      h('aside', {className: 'left'}, legendBox, h('section', {}, h('h3', {textContent: 'Distance from the origin'}), histogram), h('section', {className: 'chosen'}, tally)),
       h('main', {}, stage, fidelity, h('p', {className: 'hint', textContent: hint + (state.note ? ' · ' + state.note : '')})),
       h('aside', {className: 'right'}, h('section', {className: 'player'}, facts, absent, figure, controls),
         h('section', {className: 'nearest'}, h('h3', {textContent: 'Nearest clips in the ball'}), nearBox)))), tip)
@@ -205,9 +205,15 @@ export function explorer(root, state, source) {
       else delete kinds.correct
       fidelity.textContent = got.fidelity; box.dataset.view = `${k} ${epoch} ${projection}`
       recolour(); legend(); bins(); askNear()
+      if (!from) surest()
       await tween(from ? 650 : 0, t => { for (let i = 0; i < 2 * n; i++) shown[i] = from ? from[i] + (u[i] - from[i]) * t : u[i]; settle() }, 'morph')
     } catch (e) { if (mine === ticket) fidelity.textContent = e.message }
     finally { clearTimeout(slow); if (mine === ticket) wait.hidden = true }
+  }
+  function surest() { // something to look at from the start: the clip farthest out that is right
+    count()
+    const k = [...view.distance.keys()].sort((a, b) => view.distance[b] - view.distance[a]).find(right)
+    if (k !== undefined) pick(k)
   }
   async function walkEpochs() {
     const mine = walk.dataset.on = walk.dataset.on ? '' : String(Math.random())
@@ -506,13 +512,17 @@ export function explorer(root, state, source) {
     const go = h('button', {type: 'button', textContent: 'go on', disabled: !['stopped', 'failed', 'ready'].includes(t.status), onclick: () => source.ask('go', {}).catch(tellTraining)})
     const bar = h('div', {className: 'progress', role: 'progressbar', 'aria-valuenow': Math.round(100 * t.progress), 'aria-label': 'progress of the training'}, h('i', {style: `width:${100 * t.progress}%`}))
     training.className = 'training ' + t.status
-    training.replaceChildren(h('div', {className: 'head'}, h('h3', {textContent: 'Training'}), h('span', {className: 'status', textContent: t.status}), stop, go), bar, h('p', {className: 'said', role: t.status === 'failed' ? 'alert' : 'status', textContent: t.message}),
-      ...[['loss', 'loss'], ['radius', 'mean radius']].map(([k, label]) => { const v = line(k), [lo, hi] = [Math.min(...v), Math.max(...v)]
-        const c = h('canvas', {className: 'curve', role: 'img', 'aria-label': `${label} by epoch`})
-        requestAnimationFrame(() => { const g = pen(c), w = c.clientWidth, y = o => 6 + (c.clientHeight - 12) * (1 - (o - lo) / (hi - lo || 1)), x = i => v.length < 2 ? 3 : 3 + (w - 6) * i / (v.length - 1)
-          g.strokeStyle = g.fillStyle = css(k === 'loss' ? '--left' : '--accent'); g.lineWidth = 2; g.lineJoin = 'round'; g.beginPath(); v.forEach((o, i) => g[i ? 'lineTo' : 'moveTo'](x(i), y(o))); g.stroke()
-          if (v.length) { g.beginPath(); g.arc(x(v.length - 1), y(v.at(-1)), 3, 0, 7); g.fill() } })
-        return h('div', {className: 'measure'}, h('span', {textContent: label}), c, h('b', {textContent: v.length ? number(v.at(-1), 3) : '–'})) }))
+    training.replaceChildren(h('div', {className: 'how'}, h('div', {className: 'head'}, h('h3', {textContent: 'Training'}), h('span', {className: 'status', textContent: t.status}), stop, go), bar, h('p', {className: 'said', role: t.status === 'failed' ? 'alert' : 'status', textContent: t.message})),
+      ...[['loss', 'loss', '--left'], ['radius', 'mean radius', '--accent']].map(([k, label, colour]) => {
+        const v = line(k), c = h('canvas', {className: 'curve', role: 'img', 'aria-label': `${label} by epoch`})
+        requestAnimationFrame(() => curve(c, v, css(colour)))
+        return h('div', {className: 'measure'}, h('span', {textContent: label}, h('b', {textContent: v.length ? number(v.at(-1), 3) : '–'})), c)
+      }))
+  }
+  function curve(c, v, colour) {
+    const g = pen(c), [lo, hi] = [Math.min(...v), Math.max(...v)], y = o => 6 + (c.clientHeight - 12) * (1 - (o - lo) / (hi - lo || 1)), x = i => v.length < 2 ? 4 : 4 + (c.clientWidth - 8) * i / (v.length - 1)
+    g.strokeStyle = g.fillStyle = colour; g.lineWidth = 2; g.lineJoin = 'round'; g.beginPath(); v.forEach((o, i) => g[i ? 'lineTo' : 'moveTo'](x(i), y(o))); g.stroke()
+    if (v.length) { g.beginPath(); g.arc(x(v.length - 1), y(v.at(-1)), 3, 0, 7); g.fill() }
   }
   const tellTraining = e => { training.querySelector('.said').textContent = e.message }
 
@@ -540,7 +550,7 @@ export function explorer(root, state, source) {
     close() { cancelAnimationFrame(frame); themes.disconnect(); sizes.disconnect(); night.removeEventListener('change', dress); player?.close(); points?.close() },
   }
   root.explorer = box.explorer = api
-  api.ready = Promise.resolve(openRun(0)).then(() => { count(); showChosen(); box.dataset.ready = 'yes'; if (view && n && S.chosen < 0) { const k = [...view.distance.keys()].sort((a, b) => view.distance[b] - view.distance[a]).find(i => right(i)) ?? 0; pick(k) } })
+  api.ready = openRun(0).then(() => { box.dataset.ready = 'yes' })
   return api
 }
 
@@ -560,16 +570,17 @@ export function page(root, data) {
 
 // With a kernel, by way of anywidget
 function render({model, el}) {
-  const waiting = new Map()
+  const waiting = new Map(), views = {...model.get('fresh')} // views that came unasked
   let last = 0
   const hear = m => { const o = waiting.get(m.id); if (!o) return; waiting.delete(m.id); m.error ? o.no(new Error(m.error)) : o.yes(m) }
   const source = {
-    ask: (what, args) => new Promise((yes, no) => { waiting.set(++last, {yes, no}); model.send({id: last, what, ...args}) }),
+    ask: async (what, args) => what === 'view' && views[`${args.run} ${args.epoch} ${args.projection}`] || new Promise((yes, no) => { waiting.set(++last, {yes, no}); model.send({id: last, what, ...args}) }),
     tell: facts => { for (const k in facts) model.set(k, facts[k]); model.save_changes() },
   }
-  model.on('msg:custom', hear)
+  const keep = () => Object.assign(views, model.get('fresh'))
+  model.on('msg:custom', hear); model.on('change:fresh', keep)
   const shown = explorer(el, model.get('state'), source), grow = () => shown.update(model.get('state')), live = () => shown.live(model.get('live'))
   model.on('change:state', grow); model.on('change:live', live); live()
-  return () => { model.off('msg:custom', hear); model.off('change:state', grow); model.off('change:live', live); shown.close() }
+  return () => { model.off('msg:custom', hear); model.off('change:fresh', keep); model.off('change:state', grow); model.off('change:live', live); shown.close() }
 }
 export default {render}
