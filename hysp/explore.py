@@ -147,6 +147,7 @@ class Explorer(anywidget.AnyWidget):
         super().__init__(state=self.told(), fresh=self.first())
         self.on_msg(lambda widget,asked,buffers: self.hear(asked))
 
+    def __repr__(self): return f"{type(self).__name__} of {', '.join(map(str, self.scenes))}"
     def told(self): return dict(runs=[facts(o) for o in self.scenes], projections=self.offered, kernel=True)
 
     def first(self): # The view with which each run opens: there even while the kernel is busy

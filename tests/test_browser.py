@@ -152,6 +152,21 @@ def selects(box):
     box.at.get_by_role('button', name='clear', exact=True).click()
     box.until('x.selected.length === 0')
 
+def projects(box):
+    before = box.js('Array.from(x.view.u.slice(0, 20))')
+    box.at.locator('.bar label', has_text='projection').locator('select').select_option('tangent_pca')
+    box.until("!x.moving && x.view.projection === 'tangent_pca'")
+    assert box.js('Array.from(x.view.u.slice(0, 20))')!=before
+
+def writes_a_subset(box, work):
+    box.js('x.select(i => i < 7)')
+    box.at.get_by_label('folder for the subset').fill('seven')
+    box.at.get_by_role('button', name='subset', exact=True).click()
+    box.at.locator('.said', has_text='7 clips in view').wait_for()
+    from hysp.feeder import Dataset
+    assert Dataset(work/'seven', 'xsub/val').names==[box.name(i) for i in range(7)]
+    shutil.rmtree(work/'seven')
+
 def keys(box):
     box.js('x.pick(0)'); box.at.locator('.over').focus()
     box.tab.keyboard.press('n'); box.until('x.S.chosen === 1')
@@ -248,6 +263,41 @@ def test_explorer_in_jupyterlab(browser, lab, size):
     plays(box)
     recentres(box, i)
     changes_epoch(box, [0,20])
-    colours_and_filters(box); selects(box)
+    colours_and_filters(box); selects(box); projects(box)
+    writes_a_subset(box, work)
+    assert not wrong
+    tab.context.close()
+
+def test_training_in_jupyterlab(browser, lab):
+    "The disk moves while the training runs and the kernel stays free; stop, and go on"
+    address,work = lab
+    nb = json.loads((work/'live_training.ipynb').read_text('utf-8'))
+    last = next(i for i,c in enumerate(nb['cells']) if 'watched.go()' in ''.join(c['source']))
+    nb['cells'] = nb['cells'][:last+1]
+    for c in nb['cells']: c['source'] = ''.join(c['source']).replace('epochs=12', 'epochs=500').splitlines(True)
+    (work/'live.ipynb').write_text(json.dumps(nb), 'utf-8')
+    tab,wrong = opened(browser, address.format('live.ipynb'))
+    run_all(tab); saved(tab, work/'live.ipynb')
+    box = Box(tab)
+    status,stop,go = box.at.locator('.training .status'),box.at.get_by_role('button', name='stop', exact=True),box.at.get_by_role('button', name='go on', exact=True)
+    box.until('x.view.epoch >= 2')
+    assert status.inner_text()=='running' and tab.locator('.jp-Notebook-ExecutionIndicator').first.get_attribute('data-status')=='idle'
+    points_are_there(box); hover_and_click(box); plays(box)
+    stop.click(); box.at.locator('.training.stopped').wait_for()
+    assert 'saved to' in box.at.locator('.training .said').inner_text()
+    at = box.js('x.view.epoch')
+    go.click(); box.at.locator('.training.running').wait_for()
+    box.until('x.view.epoch > given[0]', at)
+    stop.click(); box.at.locator('.training.stopped').wait_for()
+    assert not wrong
+    tab.context.close()
+
+def test_training_through_in_jupyterlab(browser, lab):
+    "All cells of the tutorial, of which some wait for the training"
+    address,work = lab
+    tab,wrong = opened(browser, address.format('live_training.ipynb'))
+    run_all(tab); saved(tab, work/'live_training.ipynb')
+    box = Box(tab)
+    box.at.locator('.training.done').wait_for(); box.until('x.view.epoch === 12')
     assert not wrong
     tab.context.close()

@@ -16,7 +16,7 @@ import torch
 from hysp import explore
 from hysp.cli import main
 from hysp.core import HyspError
-from hysp.explore import Explorer, Live, Scene, explorer_page, facts, packed, turned
+from hysp.explore import Explorer, Scene, explorer_page, facts, packed, turned
 from hysp.feeder import Dataset
 from hysp.poincare import expmap0, tangent_dist
 from hysp.prepare import prepare
