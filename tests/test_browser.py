@@ -18,7 +18,7 @@ from PIL import Image
 root = Path(__file__).parents[1]
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
 FLAGS = '--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --use-gl=swiftshader --enable-unsafe-swiftshader'
-PATIENCE = 40_000 # ms: a machine may be slow
+PATIENCE = 240_000 # ms: a machine may be slow
 
 @pytest.fixture(scope='module')
 def browser():
@@ -273,15 +273,17 @@ def test_training_in_jupyterlab(browser, lab):
     address,work = lab
     nb = json.loads((work/'live_training.ipynb').read_text('utf-8'))
     last = next(i for i,c in enumerate(nb['cells']) if 'watched.go()' in ''.join(c['source']))
-    nb['cells'] = nb['cells'][:last+1]
+    meanwhile = dict(cell_type='code', id='meanwhile', metadata={}, execution_count=None, outputs=[], source=['print(6*7, watched.wait(0))'])
+    nb['cells'] = [*nb['cells'][:last+1], meanwhile]
     for c in nb['cells']: c['source'] = ''.join(c['source']).replace('epochs=12', 'epochs=500').splitlines(True)
     (work/'live.ipynb').write_text(json.dumps(nb), 'utf-8')
     tab,wrong = opened(browser, address.format('live.ipynb'))
-    run_all(tab); saved(tab, work/'live.ipynb')
+    run_all(tab)
+    assert saved(tab, work/'live.ipynb')[-1]['outputs'][0]['text']==['42 running\n'], 'the kernel is free while the training runs'
     box = Box(tab)
     status,stop,go = box.at.locator('.training .status'),box.at.get_by_role('button', name='stop', exact=True),box.at.get_by_role('button', name='go on', exact=True)
     box.until('x.view.epoch >= 2')
-    assert status.inner_text()=='running' and tab.locator('.jp-Notebook-ExecutionIndicator').first.get_attribute('data-status')=='idle'
+    assert status.inner_text()=='running'
     points_are_there(box); hover_and_click(box); plays(box)
     stop.click(); box.at.locator('.training.stopped').wait_for()
     assert 'saved to' in box.at.locator('.training .said').inner_text()
