@@ -7,7 +7,7 @@ PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint const
 METADATA := settings.ini setup.py pyproject.toml constraints.txt
 SHELL := /bin/bash
 
-.PHONY: demo test lab export readme pictures in-sync lint notebooks pytest clean
+.PHONY: demo test lab docs export readme pictures in-sync lint notebooks pytest clean
 
 demo: .venv/.installed
 	$(BIN)/hysp demo $(ARGS)
@@ -16,6 +16,10 @@ test: in-sync lint notebooks pytest
 
 lab: .venv/.installed-dev
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) nbs/tutorials $(ARGS)
+
+# All notebooks, run, with pictures and formulas, as pages that need no network: _docs/index.html
+docs: .venv/.installed-dev
+	$(BIN)/python bench/docs.py $(ARGS)
 
 # After an edit: strip the notebooks and write the package and README.md from them
 export: .venv/.installed-dev

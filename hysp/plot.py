@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['palette', 'shapes', 'sides', 'side_colours', 'class_style', 'plot_disk', 'geodesic_arc', 'plot_geodesic',
            'hyperbolic_circle', 'plot_prototypes', 'plot_regions', 'plot_density', 'style', 'save_figure',
-           'disk_animation', 'save_animation', 'wilson', 'radius_accuracy', 'plot_radius', 'read_curves', 'plot_curves',
-           'plot_confusion', 'view', 'side', 'plot_skeleton', 'skeleton_strip', 'skeleton_animation', 'disk_figure',
-           'radius_figure', 'curves_figure', 'skeleton_player', 'pack_clips', 'report_page']
+           'disk_animation', 'offline', 'save_animation', 'wilson', 'radius_accuracy', 'plot_radius', 'read_curves',
+           'plot_curves', 'plot_confusion', 'view', 'side', 'plot_skeleton', 'skeleton_strip', 'skeleton_animation',
+           'disk_figure', 'radius_figure', 'curves_figure', 'skeleton_player', 'pack_clips', 'report_page']
 
 # %% ../nbs/71_plot.ipynb #11136f78
 import base64, csv, html, json, math, os, re, shutil, zlib
@@ -289,6 +289,16 @@ def disk_animation(
     plt.close(ax.figure)
     return FuncAnimation(ax.figure, show, frames=(len(p)-1)*between+1, interval=1000/fps)
 
+_glyphs = dict(minus='−', plus='+', play='▶', pause='❚❚', **{'fast-backward':'⏮', 'step-backward':'◀❙', 'step-forward':'❙▶', 'fast-forward':'⏭'})
+
+def offline(
+    page:str # HTML, such as an animation's `to_jshtml()`
+)->str: # The same without the style sheets it would fetch from the network, its buttons with signs of their own
+    "HTML that stays what it is without a network"
+    page = re.sub(r'<link[^>]*href="https?:[^>]*>', '', page)
+    if 'class="fa' not in page: return page
+    return '<style>'+''.join(f'.fa-{k}::before {{content: "{v}"}}' for k,v in _glyphs.items())+'.fa {font: normal 11px sans-serif}</style>'+page
+
 def save_animation(
     film:FuncAnimation, # From `disk_animation` or `skeleton_animation`
     path:str|Path, # The file: .html (a page with buttons), .gif, or .mp4 (where ffmpeg is installed)
@@ -298,7 +308,7 @@ def save_animation(
     path = Path(path); kind = pick(path.suffix.lower(), ('.html','.gif','.mp4'), 'kind of film')
     if kind=='.mp4' and not shutil.which('ffmpeg'): raise HyspError(f'{path.name} needs ffmpeg, which is not installed: name a .gif or an .html instead')
     if kind=='.html':
-        with atomic_write(path, 'w') as f: f.write(film.to_jshtml(fps=fps))
+        with atomic_write(path, 'w') as f: f.write(offline(film.to_jshtml(fps=fps)))
         return path
     tmp = path.with_name(f'.{path.stem}.{os.getpid()}{kind}')
     try:

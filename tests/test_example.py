@@ -22,7 +22,7 @@ def data(tmp_path_factory): return Dataset(example_data(tmp_path_factory.mktemp(
 
 def test_loads_without_data():
     e,(_,about) = load_embeddings(example()),load_run(example())
-    assert e.epochs==[0,2,5,10,20] and about['epoch']==20 and about['spec']['model']=='hysp'
+    assert e.epochs==[0,5,20,40,75] and about['epoch']==75 and about['spec']['model']=='hysp'
     n,d = len(e.names),about['spec']['out']
     assert e.z.shape==(5,n,d) and e.predicted.shape==(5,n) and all(len(o)==n for o in (e.labels, e.bodies, e.frames, e.subjects))
     assert e.z.isfinite().all() and 0<=e.labels.min() and e.labels.max()<len(e.class_names) and set(e.bodies.tolist())=={1,2}
@@ -33,7 +33,7 @@ def test_small(): assert sum(o.stat().st_size for o in example().iterdir())<3_00
 def test_weights_give_the_embeddings(data):
     e,(model,_) = load_embeddings(example()),load_run(example())
     assert data.names==e.names and data.labels.tolist()==e.labels.tolist() and data.checksum==e.about['data']
-    torch.testing.assert_close(features(model.online, data), e.at(20)[0], atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(features(model.online, data), e.at(75)[0], atol=2e-5, rtol=1e-4)
 
 def test_clips_are_those_it_learnt_from(data): assert data.checksum==read_manifest(example())['data']['checksum']
 
@@ -53,15 +53,15 @@ def test_other_clips_are_told(data, tmp_path):
 def test_embeddings_of_a_run(data, tmp_path):
     "Made anew from a folder, written and read: the same; and of one weights file"
     shutil.copytree(example(), tmp_path/'run')
-    for o in (2,5,10): (tmp_path/'run'/f'epoch_{o:04d}.safetensors').unlink()
+    for o in (5,20,40): (tmp_path/'run'/f'epoch_{o:04d}.safetensors').unlink()
     e,shipped = embeddings(tmp_path/'run', data.path),load_embeddings(example())
-    assert e.epochs==[0,20]
+    assert e.epochs==[0,75]
     torch.testing.assert_close(e.z, shipped.z[[0,-1]], atol=2e-5, rtol=1e-4)
     assert (e.predicted==shipped.predicted[[0,-1]]).double().mean()>.99 # A logit may lie on the edge
     save_embeddings(e, tmp_path/'e.safetensors')
     back = load_embeddings(tmp_path/'e.safetensors')
     assert all((a==b).all() if torch.is_tensor(a) else a==b for a,b in zip(vars(e).values(), vars(back).values()))
-    assert embeddings(tmp_path/'run'/'epoch_0020.safetensors', data.path, untrained=False).epochs==[20]
+    assert embeddings(tmp_path/'run'/'epoch_0075.safetensors', data.path, untrained=False).epochs==[75]
 
 def test_in_the_wheel(tmp_path):
     shutil.copytree(root, tmp_path/'source', ignore=shutil.ignore_patterns('.git*', '.venv', 'runs', 'nbs', 'tests', 'build', '*.egg-info', '__pycache__', '.*_cache'))
