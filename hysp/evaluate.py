@@ -59,7 +59,7 @@ def features(
     if file and (z := _kept(file)) is not None: return z
     mode,before = encoder.training,weights_hash(encoder)
     encoder.eval().to(device)
-    parts = [encoder(to_stream(x.to(device), stream, data.layout)).float().cpu() for x,_ in tqdm(data.batches(batch), total=-(-len(data)//batch), desc='encode', leave=False, disable=None if progress else True)]
+    parts = [encoder(to_stream(x.to(device), stream, data.layout)).float().cpu() for x,_ in tqdm(data.batches(batch), total=-(-len(data)//batch), desc='encode', leave=False, **({} if progress else dict(disable=True)))]
     encoder.train(mode)
     z = torch.cat(parts)
     if weights_hash(encoder)!=before: raise HyspError('the encoder is not frozen: its weights or batch statistics changed while it encoded; find the module that updates itself in eval mode')

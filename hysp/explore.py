@@ -283,7 +283,7 @@ def _go(self):
 def _train(self):
     t = self.trainer
     try:
-        t.fit()
+        t.fit(progress=False)
         self.outcome = 'done',f'All {t.epochs} epochs are done; weights in {t.weights}.'
     except KeyboardInterrupt: self.outcome = 'stopped',f'Stopped in epoch {t.epoch}, step {t.k}, and saved to {t.run}.'
     except BaseException as e: self.error,self.outcome = e,('failed',str(e) if isinstance(e, HyspError) else f'{type(e).__name__}: {e}')
@@ -292,8 +292,8 @@ def _watch(self, every=.4):
     "Tell the browser how it goes, until it ends"
     t = self.trainer
     while self.thread.is_alive():
-        at = f', loss {t.sums[0].item()/t.k:.3f}' if t.k else ''
-        self.report('running', f'Epoch {t.epoch} of {t.epochs}, step {t.k} of {t.steps}{at}')
+        at,ill = f', loss {t.sums[0].item()/t.k:.3f}' if t.k else '',''.join(f'. Warning: {o}' for o in getattr(t, 'told', {}).values())
+        self.report('running', f'Epoch {t.epoch} of {t.epochs}, step {t.k} of {t.steps}{at}{ill}')
         self.thread.join(every)
     self.report(*self.outcome)
 

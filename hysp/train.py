@@ -234,13 +234,15 @@ class Trainer(Diary):
         self.save()
         raise KeyboardInterrupt(f'stopped in epoch {self.epoch} and saved to {self.run}; the same command goes on from there')
 
-    def fit(self)->list: # Rows of metrics, one an epoch
+    def fit(self,
+        progress:bool=True # A progress bar?
+    )->list: # Rows of metrics, one an epoch
         "Train to the last epoch, from the beginning or from the saved state"
         self.run.mkdir(parents=True, exist_ok=True)
         if self.resume(): self.log()
         size,self.told = self.steps*self.batch,{}
         self.tracking = track(self.devices, self.tracker, self.run, self.about.get('settings', {})) if self.tracker else None
-        bar = tqdm(total=self.epochs*size, initial=self.epoch*size+self.k*self.batch, unit='clip', unit_scale=True, **({} if self.devices.main else dict(disable=True)))
+        bar = tqdm(total=self.epochs*size, initial=self.epoch*size+self.k*self.batch, unit='clip', unit_scale=True, **({} if progress and self.devices.main else dict(disable=True)))
         try:
             with gentle_stop() as self.asked, torch.random.fork_rng(), bar:
                 while self.epoch<self.epochs: self.one_epoch(bar)
