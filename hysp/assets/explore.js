@@ -451,7 +451,7 @@ export function explorer(root, state, source) {
   }
 
   // Mouse and keys
-  function under_(e, reach = 12) {
+  function pointAt(e, reach = 12) {
     const r = stage.getBoundingClientRect(), x = e.clientX - r.left, y = e.clientY - r.top
     let best = -1, near = reach * reach
     if (view) for (let i = 0; i < n; i++) { const [u, v] = paper(place(i)), d = (u - x) ** 2 + (v - y) ** 2; if (d < near && visible(i)) { near = d; best = i } }
@@ -466,7 +466,7 @@ export function explorer(root, state, source) {
     if (lassoing) lasso = [disk(e)]
   })
   over.addEventListener('pointermove', e => {
-    if (!held) { const i = under_(e); if (i !== S.hover) { S.hover = i; redraw() } showTip(i, e); over.style.cursor = i >= 0 ? 'pointer' : ''; return }
+    if (!held) { const i = pointAt(e); if (i !== S.hover) { S.hover = i; redraw() } showTip(i, e); over.style.cursor = i >= 0 ? 'pointer' : ''; return }
     held.far ||= Math.hypot(e.clientX - held.x, e.clientY - held.y) > 4
     if (!held.far) return
     const now = disk(e)
@@ -480,12 +480,12 @@ export function explorer(root, state, source) {
     const {far, lassoing, add} = held, path = lasso
     held = lasso = null
     if (far && lassoing) select(i => within(place(i), path), add)
-    else if (!far) { const i = under_(e); if (i >= 0) pick(i) }
+    else if (!far) { const i = pointAt(e); if (i >= 0) pick(i) }
     redraw()
   })
   over.addEventListener('pointercancel', () => { held = lasso = null; redraw() })
   over.addEventListener('pointerleave', () => { tip.hidden = true; if (S.hover >= 0) { S.hover = -1; redraw() } })
-  over.addEventListener('dblclick', e => { const i = under_(e), p = i >= 0 ? place(i) : disk(e); if (Math.hypot(...p) < 1) recentre(...p) })
+  over.addEventListener('dblclick', e => { const i = pointAt(e), p = i >= 0 ? place(i) : disk(e); if (Math.hypot(...p) < 1) recentre(...p) })
   const within = ([x, y], path) => path.reduce((inside, [u, v], k) => { const [s, t] = path[(k || path.length) - 1]; return (v > y) !== (t > y) && x < (s - u) * (y - v) / (t - v) + u ? !inside : inside }, false)
   over.addEventListener('keydown', e => {
     const step = {ArrowLeft: [-.18, 0], ArrowRight: [.18, 0], ArrowUp: [0, -.18], ArrowDown: [0, .18]}[e.key]
@@ -503,9 +503,9 @@ export function explorer(root, state, source) {
   }
 
   // Training that runs
-  let training_ = null
+  let standing = null
   function showTraining() {
-    const t = training_
+    const t = standing
     training.hidden = !t?.status
     if (!t?.status) return
     const line = k => t.rows.map(r => r[k]).filter(Number.isFinite), stop = h('button', {type: 'button', textContent: 'stop', disabled: t.status !== 'running', onclick: () => source.ask('stop', {}).catch(tellTraining)})
@@ -539,7 +539,7 @@ export function explorer(root, state, source) {
     name: i => run.names[i],
     place, where: i => { const r = stage.getBoundingClientRect(), [x, y] = paper(place(i)); return [r.left + x, r.top + y] },
     redraw: () => { dirty = true; const t = performance.now(); paint(); return performance.now() - t },
-    live(next) { training_ = next; showTraining() },
+    live(next) { standing = next; showTraining() },
     update(next) {
       const grown = next.runs[S.run]?.epochs.length !== state.runs[S.run].epochs.length, same = next.runs.length === state.runs.length && next.runs[S.run].names.length === n
       state = next
