@@ -179,7 +179,7 @@ def dead_links(folder):
 def build(wanted=(), out=root/'_docs', workers=2):
     "Run, write, check; `HyspError` names the notebooks that fail"
     built,failed = list(wanted) or names(),[]
-    if odd := [o for o in built if not (nbs/f'{o}.ipynb').is_file()]: raise HyspError(f'there is no notebook {odd[0]}; name them as {names()[1]} or 70_disk')
+    if odd := [o for o in built if not (nbs/f'{o}.ipynb').is_file()]: raise HyspError(f'there is no notebook {odd[0]}; name them as 70_disk or tutorials/quickstart')
     def one(name):
         start = time.perf_counter()
         try: nb = executed(nbs/f'{name}.ipynb')
