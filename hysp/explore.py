@@ -244,9 +244,10 @@ class Live(Explorer):
     def __init__(self,
         trainer, # A `hysp.train.Trainer`
         most:int=1000, # Clips to show, at most: evenly spaced through the training set
-        projections=('polar','tangent_pca') # Names in `hysp.disk.projections`
+        projections=('polar','tangent_pca'), # Names in `hysp.disk.projections`
+        keep:int=60 # Epochs whose embeddings stay, at most
     ):
-        self.trainer,self.thread,self.error,self.then = trainer,None,None,trainer.on_epoch
+        self.keep,self.trainer,self.thread,self.error,self.then = keep,trainer,None,None,trainer.on_epoch
         trainer.on_epoch = self.end_epoch
         self.clips,e = _seen(trainer, most)
         self.embed(e)
@@ -258,6 +259,9 @@ class Live(Explorer):
         z = features(t.model.online, self.clips, t.stream, device=t.device, progress=False)
         if t.epoch in e.epochs: e.z[e.epochs.index(t.epoch)] = z
         else: e.epochs.append(t.epoch); e.z.append(z)
+        if len(e.epochs)>self.keep: # Of a long training every other epoch goes, again and again
+            some = [*range(0, len(e.epochs)-1, 2), len(e.epochs)-1]
+            e.epochs,e.z = [e.epochs[i] for i in some],[e.z[i] for i in some]
 
     def end_epoch(self, trainer, row): # In the thread of the training
         self.embed(self.scenes[0].e)

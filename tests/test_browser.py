@@ -198,6 +198,27 @@ def test_page_in_the_dark(browser, page):
     assert np.median(p)<60 and box.coloured()>400 and not wrong
     tab.context.close()
 
+def test_two_runs_on_a_page(browser, tmp_path):
+    "One page, two runs of other clips, one without predictions and none with skeletons; names that would like to be HTML"
+    import torch
+    from types import SimpleNamespace
+    from hysp.explore import Scene, explorer_page
+    def made_up(n, epochs, predicted):
+        z = torch.randn(len(epochs), n, 6, generator=torch.Generator().manual_seed(n))
+        return SimpleNamespace(epochs=epochs, z=z, predicted=torch.zeros(len(epochs), n, dtype=torch.long) if predicted else None, labels=torch.arange(n)%3, bodies=1+torch.arange(n)%2, frames=torch.arange(n),
+                               subjects=torch.full((n,), -1), names=[f'<img src=x onerror="window.hacked=1"> {i}' for i in range(n)], class_names=['</script>','<b>bold</b>','plain'], about=dict(c=1.))
+    file = explorer_page(tmp_path/'two.html', [Scene(made_up(40, [1,2], True), name='first'), Scene(made_up(25, [7], False), name='second')], ['polar'], title='</title><script>window.hacked=1</script>')
+    tab,wrong = opened(browser, file.as_uri())
+    box = Box(tab)
+    points_are_there(box); i = hover_and_click(box); recentres(box, i)
+    assert 'No skeleton' in box.at.locator('.player').inner_text() and '<b>bold</b>' in box.at.locator('.legend').inner_text()
+    box.at.locator('.bar label', has_text='run').locator('select').select_option(label='second')
+    box.until('!x.moving && x.n === 25 && x.view && x.view.epoch === 7')
+    points_are_there(box); hover_and_click(box)
+    assert not box.at.locator('.epochs').is_visible() and 'right or wrong' not in box.at.locator('.bar').inner_text()
+    assert tab.evaluate('window.hacked') is None and not wrong
+    tab.context.close()
+
 def free_port():
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))

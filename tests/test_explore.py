@@ -16,11 +16,11 @@ import torch
 from hysp import explore
 from hysp.cli import main
 from hysp.core import HyspError
-from hysp.explore import Explorer, Scene, explorer_page, facts, packed, turned
+from hysp.explore import Explorer, Live, Scene, explorer_page, facts, packed, turned
 from hysp.feeder import Dataset
 from hysp.poincare import expmap0, tangent_dist
 from hysp.prepare import prepare
-from hysp.recipes import Embed, Pretrain, embed, example, kept_embeddings, live, load_config, load_embeddings, load_run, pretrain, scene
+from hysp.recipes import Embed, Pretrain, embed, example, kept_embeddings, live, load_config, load_embeddings, load_run, pretrain, ready, scene
 from hysp.recipes import explore as open_explorer
 from hysp.synthetic import generate
 
@@ -107,17 +107,15 @@ def test_facts():
 
 def test_explorer_answers(run, small):
     x = Explorer(scene(run, small.data, untrained=False))
-    heard = []
-    x.send = heard.append
-    ask = lambda **o: x.hear(dict(o, id=len(heard)+1))
-    ask(what='near', epoch=3, i=2); ask(what='clip', i=2); ask(what='subset', index=[0,1], path=str(small.folder/'two')); ask(what='nonsense'); ask(what='near', epoch=99)
-    assert [o['id'] for o in heard]==[1,2,3,4,5] and len(heard[0]['index'])==8 and heard[1]['pack']['frames']==8
+    heard,replied = {},threading.Semaphore(0)
+    x.send = lambda o: (heard.update({o['id']:o}), replied.release())
+    asked = [dict(what='near', epoch=3, i=2), dict(what='clip', i=2), dict(what='subset', index=[0,1], path=str(small.folder/'two')), dict(what='nonsense'), dict(what='near', epoch=99), dict(what='view', epoch=3, projection='tangent_pca')]
+    for k,o in enumerate(asked): x.hear(dict(o, id=k))
+    for _ in asked: assert replied.acquire(timeout=60) # Some are answered in threads
+    assert len(heard[0]['index'])==8 and heard[1]['pack']['frames']==8
     assert 'two' in heard[2]['message'] and len(Dataset(small.folder/'two', 'xsub/val'))==2
     assert "unknown question 'nonsense'" in heard[3]['error'] and "unknown epoch '99'" in heard[4]['error']
-    ask(what='view', epoch=3, projection='tangent_pca')
-    [o.join(20) for o in threading.enumerate() if o is not threading.current_thread() and o.daemon and 'hear' in o.name]
-    x.answer('view', epoch=3, projection='tangent_pca') # Waits for the lock, then finds it drawn
-    assert heard[-1]['id']==6 and 'points' in heard[-1]
+    assert heard[5]['points']==x.scene.view(3, 'tangent_pca')['points']
 
 def test_explorer_several_runs(run, small):
     x = open_explorer(run, run, data=small.data)
@@ -256,6 +254,11 @@ def test_live_one_at_a_time(small):
     with pytest.raises(HyspError, match='runs already'): w.go()
     w.answer('stop'); hold.set()
     assert w.wait(60) in ('stopped','done')
+
+def test_long_training_is_thinned(small):
+    w = Live(ready(small.settings('long', epochs=9)), most=8, keep=4).go()
+    assert w.wait(120)=='done'
+    assert w.scene.e.epochs[0]==0 and w.scene.e.epochs[-1]==9 and len(w.scene.e.epochs)==len(w.scene.e.z)<=4 and w.state['runs'][0]['epochs']==w.scene.e.epochs
 
 def test_live_of_other_models(small):
     for model in ('simsiam','skeletonclr'):

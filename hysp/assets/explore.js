@@ -332,7 +332,7 @@ export function explorer(root, state, source) {
     const k = kind(), rows = h('div', {className: 'rows'}), title = words[S.colour] ?? S.colour
     const all = (label, act) => h('button', {type: 'button', className: 'plain', textContent: label, onclick: () => { act(); recolour(); legend(); bins(); count() }})
     const filters = Object.entries(hidden).filter(([o, v]) => v.size && o !== S.colour && kinds[o]).map(([o]) => all(`${words[o] ?? o} filtered ✕`, () => { delete hidden[o] }))
-    const head = h('div', {className: 'head'}, h('h3', {textContent: title === 'radius' ? 'distance from the origin' : title}), ...(k ? [all('all', () => { hidden[S.colour] = new Set() }), all('none', () => { hidden[S.colour] = new Set(k.names.map((_, i) => i)) })] : []))
+    const head = h('div', {className: 'head'}, h('h3', {textContent: title === 'radius' ? 'radius, as distance' : title}), ...(k ? [all('all', () => { hidden[S.colour] = new Set() }), all('none', () => { hidden[S.colour] = new Set(k.names.map((_, i) => i)) })] : []))
     if (!k) {
       const [lo, hi] = span(quantity())
       rows.append(h('div', {className: 'ramp', style: `background:linear-gradient(90deg,${stops.map(o => rgb(lift(o))).join(',')})`}),
@@ -541,11 +541,14 @@ export function explorer(root, state, source) {
     redraw: () => { dirty = true; const t = performance.now(); paint(); return performance.now() - t },
     live(next) { standing = next; showTraining() },
     update(next) {
-      const grown = next.runs[S.run]?.epochs.length !== state.runs[S.run].epochs.length, same = next.runs.length === state.runs.length && next.runs[S.run].names.length === n
+      const was = run.epochs, now = was[S.epoch], same = next.runs.length === state.runs.length && next.runs[S.run].names.length === n
       state = next
       if (!same) return openRun(0)
       run = state.runs[S.run]; setEpochs()
-      if (grown && (S.follow || !view)) goto(run.epochs.length - 1); else { epochs.value = S.epoch }
+      const last = run.epochs.length - 1, at = run.epochs.findLastIndex(o => o <= now)
+      if (S.follow && run.epochs[last] !== now) goto(last)
+      else if (run.epochs[at] !== now) goto(Math.max(at, 0)) // it was thinned out
+      else { S.epoch = at; epochs.value = at }
     },
     close() { cancelAnimationFrame(frame); themes.disconnect(); sizes.disconnect(); night.removeEventListener('change', dress); player?.close(); points?.close() },
   }
