@@ -66,8 +66,9 @@ class Scene:
         projection:str='polar' # A name in `hysp.disk.projections`
     )->Drawing: # Made once; turned to lie like the nearest epoch that is drawn already
         "The clips on the disk, and how far that can be trusted"
+        if (key := (epoch,projection)) in self.drawn: return self.drawn[key] # Even while another is drawn
         with self.drawing_one:
-            if (key := (epoch,projection)) not in self.drawn:
+            if key not in self.drawn:
                 d = pick(projection, ways, 'projection')(self.at(epoch), labels=self.e.labels, c=self.c)
                 known = [k for k,p in self.drawn if p==projection]
                 if known: d = Drawing(turned(d.points, self.drawn[min(known, key=lambda k: abs(k-epoch)),projection].points), d.fidelity)
