@@ -55,7 +55,7 @@ def picture(browser, folder, out):
     one = max(range(len(shown.e.names)), key=lambda i: (shown.e.class_names[shown.e.labels[i]]=='high five' and bool(shown.e.predicted[-1][i]==shown.e.labels[i]), shown.e.z[-1][i].norm()))
     tab.evaluate("async i => { const x = document.getElementById('explorer').explorer; await x.pick(i); x.player.play(false); x.player.seek(.45) }", one)
     tab.wait_for_function("document.querySelectorAll('.near li').length === 8")
-    with atomic_write(out) as f: Image.open(io.BytesIO(tab.screenshot())).convert('RGB').save(f, format='PNG', optimize=True)
+    with atomic_write(out) as f: Image.open(io.BytesIO(tab.screenshot())).convert('RGB').quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(f, format='PNG', optimize=True)
     print(f'{out}: {Path(out).stat().st_size/1000:.0f} kB')
 
 if __name__=='__main__':
