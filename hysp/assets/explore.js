@@ -1,5 +1,6 @@
 // The explorer: a Poincaré disk one can move, with all that belongs to its points. One module for JupyterLab and for the page without a kernel.
-// `source.ask(what, args)` promises views, neighbours and clips; `source.tell(facts)`, where there is one, hears what is chosen and selected.
+// `source.ask(what, args)` promises views, neighbours and clips; `source.tell(facts)`, where there is one, hears what is chosen and selected,
+// and `source.plays(run, i)` says which clips have a skeleton, where not all have.
 
 // Isometries of the disk, z → (az + b)/(b̄z + ā) with |a|² − |b|² = 1, as [Re a, Im a, Re b, Im b]
 const still = [1, 0, 0, 0]
@@ -210,9 +211,10 @@ export function explorer(root, state, source) {
     } catch (e) { if (mine === ticket) fidelity.textContent = e.message }
     finally { clearTimeout(slow); if (mine === ticket) wait.hidden = true }
   }
-  function surest() { // something to look at from the start: the clip farthest out that is right
+  function surest() { // something to look at from the start: the clip farthest out that is right and can be played
     count()
-    const k = [...view.distance.keys()].sort((a, b) => view.distance[b] - view.distance[a]).find(right)
+    const order = [...view.distance.keys()].sort((a, b) => view.distance[b] - view.distance[a]), plays = i => !source.plays || source.plays(S.run, i)
+    const k = order.find(i => right(i) && plays(i)) ?? order.find(plays) ?? order[0]
     if (k !== undefined) pick(k)
   }
   async function walkEpochs() {
@@ -568,7 +570,8 @@ export function page(root, data) {
     },
     clip: ({run, i}) => { const at = data.clips[run]?.which.indexOf(i) ?? -1; return at < 0 ? {} : {pack: data.clips[run].pack, at} },
   }
-  return explorer(root, data.state, {ask: async (what, args) => answers[what](args)})
+  const plays = (run, i) => data.clips[run]?.which.includes(i) ?? false
+  return explorer(root, data.state, {plays, ask: async (what, args) => answers[what](args)})
 }
 
 // With a kernel, by way of anywidget
