@@ -67,12 +67,12 @@ class Renderer(IPythonRenderer):
     def inline_math(self, body): return mathml(body, 'inline')
     def latex_environment(self, name, body): return self.block_math(f'\\begin{{{name}}}{body}\\end{{{name}}}')
 
-_function = r'<(m[io])>(?:ar?c?)?(?:sin|cos|tan|cot|log|ln|exp)h?</\1>'
+_function = r'<m[io]>(?:arc?)?(?:sin|cos|tan|cot|log|ln|exp)h?</m[io]>'
 
 def mathml(tex, display):
     "A formula; `HyspError` where a command is not understood"
-    found = convert(re.sub(r'\\[lr]Vert', r'\\|', html.unescape(tex)), display=display)
-    found = found.replace('>\\|<', '>‖<') # as \Big\| comes out
+    found = convert(re.sub(r'\\[lr]Vert', r'\\|', html.unescape(tex).replace('{aligned}', '{align*}')), display=display)
+    found = found.replace('><<', '>&lt;<').replace('>\\|<', '>‖<') # as \Big\| comes out
     if left := re.search(r'\\\S*', found): raise HyspError(f'the formula ${tex.strip()}$ holds {left[0]}, which latex2mathml does not know')
     found = re.sub(r'(<mo[^>]*>&#x000(?:28|3D|2C);</mo>)<mo>&#x02212;', r'\1<mo form="prefix">&#x02212;', found) # −x after ( = and ,
     found = re.sub(rf'(?<!<msub>)(?<!<msup>)(?<!<msubsup>)({_function})(?=<m(?!o))', r'\1<mspace width=".17em"/>', found) # log x, not logx
