@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nbformat
 import pytest
@@ -71,12 +72,13 @@ def test_nothing_is_fetched(site):
         assert not re.search(r'@import|url\(\s*["\']?https?:', text)
 
 def test_every_formula_is_understood():
-    n = 0
-    for o in (root/'nbs').rglob('*.ipynb'):
-        for c in json.loads(o.read_text('utf-8'))['cells']:
-            if c['cell_type']=='markdown': n += docs.markdown(''.join(c['source'])).count('<math')
-    assert n>400
+    prose = [''.join(c['source']) for o in (root/'nbs').rglob('*.ipynb') for c in json.loads(o.read_text('utf-8'))['cells'] if c['cell_type']=='markdown']
+    found = [ElementTree.fromstring(m) for o in prose for m in re.findall(r'<math.*?</math>', docs.markdown(o), re.S)]
+    assert len(found)>400
+    parts = dict(msub=2, msup=2, mfrac=2, mover=2, munder=2, msubsup=3, munderover=3)
+    for o in (x for m in found for x in m.iter()): assert len(o)==parts.get(kind := o.tag.split('}')[1], len(o)), kind
     with pytest.raises(HyspError, match=r'holds \\nonsense'): docs.markdown(r'So $\nonsense{x}$.')
+    assert docs.mathml(r'2\log x', 'inline').count('<mspace')==2 and 'form="prefix"' in docs.mathml('U(-1,1)', 'inline') and 'prefix' not in docs.mathml('2-1', 'inline')
 
 def notebook(folder, *cells):
     folder.mkdir()
