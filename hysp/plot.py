@@ -291,6 +291,7 @@ def disk_animation(
     plt.close(ax.figure)
     return FuncAnimation(ax.figure, show, frames=(len(p)-1)*between+1, interval=1000/fps)
 
+# %% ../nbs/71_plot.ipynb #acec7ee3
 _glyphs = dict(minus='−', plus='+', play='▶', pause='❚❚', **{'fast-backward':'⏮', 'step-backward':'◀❙', 'step-forward':'❙▶', 'fast-forward':'⏭'})
 
 def offline(
