@@ -67,12 +67,16 @@ class Renderer(IPythonRenderer):
     def inline_math(self, body): return mathml(body, 'inline')
     def latex_environment(self, name, body): return self.block_math(f'\\begin{{{name}}}{body}\\end{{{name}}}')
 
+_function = r'<m[io]>(?:arc?)?(?:sin|cos|tan|cot|log|ln|exp)h?</m[io]>'
+
 def mathml(tex, display):
     "A formula; `HyspError` where a command is not understood"
-    found = convert(re.sub(r'\\[lr]Vert', r'\\|', html.unescape(tex)), display=display)
-    found = found.replace('>\\|<', '>‖<') # as \Big\| comes out
+    found = convert(re.sub(r'\\[lr]Vert', r'\\|', html.unescape(tex).replace('{aligned}', '{align*}')), display=display)
+    found = found.replace('><<', '>&lt;<').replace('>\\|<', '>‖<') # as \Big\| comes out
     if left := re.search(r'\\\S*', found): raise HyspError(f'the formula ${tex.strip()}$ holds {left[0]}, which latex2mathml does not know')
-    return found
+    found = re.sub(r'(<mo[^>]*>&#x000(?:28|3D|2C);</mo>)<mo>&#x02212;', r'\1<mo form="prefix">&#x02212;', found) # −x after ( = and ,
+    found = re.sub(rf'(?<!<msub>)(?<!<msup>)(?<!<msubsup>)({_function})(?=<m(?!o))', r'\1<mspace width=".17em"/>', found) # log x, not logx
+    return re.sub(rf'(</mn>)(?={_function})', r'\1<mspace width=".17em"/>', found)
 
 def markdown(text): return to_html(MarkdownWithMath(renderer=Renderer(escape=False)).render(text))
 
@@ -149,7 +153,7 @@ def menu(built, here):
     link = lambda o,text,more='': f'<a class="{"here" if o==here else more}" href="{up}{o}.html">{html.escape(text)}</a>'
     parts = [('Tutorials', [o for o in built if '/' in o]), ('Notebooks', [o for o in built if o[0].isdigit()])]
     listed = ''.join(f'<b>{name}</b>'+''.join(link(o, Path(o).name if name=='Notebooks' else heading(nbs/f'{o}.ipynb')[0]) for o in pages) for name,pages in parts if pages)
-    return f'<nav aria-label="Pages">{link("index", "hysp", "home")}{listed}</nav>'
+    return f'<nav aria-label="Pages">{link("index", "hysp", "home") if "index" in built else ""}{listed}</nav>'
 
 def cards(built):
     "The tutorials on the start page"
@@ -179,7 +183,7 @@ def dead_links(folder):
 def build(wanted=(), out=root/'_docs', workers=2):
     "Run, write, check; `HyspError` names the notebooks that fail"
     built,failed = list(wanted) or names(),[]
-    if odd := [o for o in built if not (nbs/f'{o}.ipynb').is_file()]: raise HyspError(f'there is no notebook {odd[0]}; name them as {names()[1]} or 70_disk')
+    if odd := [o for o in built if not (nbs/f'{o}.ipynb').is_file()]: raise HyspError(f'there is no notebook {odd[0]}; name them as 70_disk or tutorials/quickstart')
     def one(name):
         start = time.perf_counter()
         try: nb = executed(nbs/f'{name}.ipynb')

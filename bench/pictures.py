@@ -41,7 +41,7 @@ def picture(
     labels,some = merged[data.labels],[o for o in shown if o in names] or names[:4]
     fig = plt.figure(figsize=(12.8,5), dpi=90, layout='constrained')
     left,right = fig.subfigures(1, 2, width_ratios=[8.4,4.2])
-    plot_disk(polar(z).points, labels, names, ax=left.subplots())
+    plot_disk(polar(z, labels), labels, names, ax=left.subplots())
     for ax,name in zip(np.ravel(right.subplots(len(some), 1)), some): strip(ax, data, labels, names.index(name), name)
     out.parent.mkdir(parents=True, exist_ok=True)
     fig.savefig(out, metadata=dict(Software=None))

@@ -397,6 +397,25 @@ def _horospheric(a, cos):
     return torch.stack([y.norm(dim=1).asinh(), torch.atan2(y[:,1], y[:,0])], 1)
 
 # %% ../nbs/70_disk.ipynb #dbe930e0
+def _centred(z, mean, c, ball):
+    "Of each point, seen from the mean: its distance, and x, y such that its direction is x times the row of `z` and y times that of the mean, (N,3)"
+    for o in z.split(4096):
+        u = _tangents(o, c, ball)
+        _,size,y = _moved(u, mean)
+        a = _ray(u)[1]
+        yield torch.cat([size.asinh(), a.sinh()/(size*o.double().norm(dim=-1, keepdim=True)).clamp(min=1e-300), y/size.clamp(min=1e-300)], 1)
+
+def _direction(z, mean, seen, start, known, steps, batch, seed):
+    "The direction orthogonal to the rows of `known` that spreads the projected points the most"
+    free = lambda q: torch.cat([known,normalize(q-q@known.T@known, dim=-1)])
+    mean = _ray(mean)[0]
+    def loss(q, i, t):
+        p,(a,x,y) = free(q),seen[i].split(1, 1)
+        y = _horospheric(a, x*(z[i].double()@p.T)+y*(p@mean))
+        return -_among(y).square().sum()/(len(i)*(len(i)-1)) if len(known) else -2*y[:,0].var()  # on a line that is the same
+    return free(_descend(loss, start[None], len(z), steps, batch, .3/z.shape[1]**.5, seed)) if len(z)>1 else free(start[None])
+
+# %% ../nbs/70_disk.ipynb #f6d2dfd1
 class HoroPCA:
     "Projection to the unit disk that keeps the Busemann functions of two ideal points"
     def __init__(self,
@@ -406,24 +425,6 @@ class HoroPCA:
         batch:int=512, # Points in one step
         seed:int=0 # For the batches
     ): self.c,self.ball,self.steps,self.batch,self.seed,self.mean = c,ball,steps,batch,seed,None
-
-    def _centre(self, z):
-        "Of each point, seen from the mean: its distance, and x, y such that its direction is x times the row of `z` and y times that of the mean, (N,3)"
-        for o in z.split(4096):
-            u = _tangents(o, self.c, self.ball)
-            _,size,y = _moved(u, self.mean)
-            a = _ray(u)[1]
-            yield torch.cat([size.asinh(), a.sinh()/(size*o.double().norm(dim=-1, keepdim=True)).clamp(min=1e-300), y/size.clamp(min=1e-300)], 1)
-
-    def _direction(self, z, seen, start, known):
-        "The direction orthogonal to the rows of `known` that spreads the projected points the most"
-        free = lambda q: torch.cat([known,normalize(q-q@known.T@known, dim=-1)])
-        mean = _ray(self.mean)[0]
-        def loss(q, i, t):
-            p,(a,x,y) = free(q),seen[i].split(1, 1)
-            y = _horospheric(a, x*(z[i].double()@p.T)+y*(p@mean))
-            return -_among(y).square().sum()/(len(i)*(len(i)-1)) if len(known) else -2*y[:,0].var()  # on a line that is the same
-        return free(_descend(loss, start[None], len(z), self.steps, self.batch, .3/z.shape[1]**.5, self.seed)) if len(z)>1 else free(start[None])
 
     def fit(self,
         z:Tensor # Tangents or ball points, shape (N,d), d≥2, N>0
@@ -435,9 +436,11 @@ class HoroPCA:
         if self.ball: self.mean = _tangents(self.mean[None], self.c, True)[0]
         else: self.mean = self.mean*self.c**.5
         axes = _principal((_boost(o, self.mean) for o in _batches(z, self.c, self.ball)), centre=False)[1]
-        g,seen = torch.Generator().manual_seed(self.seed),torch.cat(list(self._centre(z)))
+        g,seen = torch.Generator().manual_seed(self.seed),torch.cat(list(_centred(z, self.mean, self.c, self.ball)))
         self.ideal = axes.new_zeros(0, len(axes))
-        for o in axes.T: self.ideal = self._direction(z, seen, o+1e-3*torch.randn(len(o), generator=g, dtype=o.dtype).to(o.device)/len(o)**.5, self.ideal)
+        for o in axes.T:
+            start = o+1e-3*torch.randn(len(o), generator=g, dtype=o.dtype).to(o.device)/len(o)**.5
+            self.ideal = _direction(z, self.mean, seen, start, self.ideal, self.steps, self.batch, self.seed)
         self.origin = self._flat(torch.zeros_like(self.mean[None]))[0]
         return self
 

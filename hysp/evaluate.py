@@ -50,7 +50,8 @@ def features(
     stream:str='joint', # joint, motion, bone, 2s or 3s
     batch:int=256, # Clips at a time
     device:str='cpu', # Where to encode
-    cache:str|Path|None=None # Folder that keeps the features, named by weights, clips and stream
+    cache:str|Path|None=None, # Folder that keeps the features, named by weights, clips and stream
+    progress:bool=True # A progress bar?
 )->Tensor: # (n, d) on the CPU, in the order of `data`
     "Features of every clip, from the encoder in eval mode"
     if not len(data): raise HyspError(f'{data.split} of this set has no clips; prepare it with subjects on both sides')
@@ -58,7 +59,7 @@ def features(
     if file and (z := _kept(file)) is not None: return z
     mode,before = encoder.training,weights_hash(encoder)
     encoder.eval().to(device)
-    parts = [encoder(to_stream(x.to(device), stream, data.layout)).float().cpu() for x,_ in tqdm(data.batches(batch), total=-(-len(data)//batch), desc='encode', leave=False)]
+    parts = [encoder(to_stream(x.to(device), stream, data.layout)).float().cpu() for x,_ in tqdm(data.batches(batch), total=-(-len(data)//batch), desc='encode', leave=False, **({} if progress else dict(disable=True)))]
     encoder.train(mode)
     z = torch.cat(parts)
     if weights_hash(encoder)!=before: raise HyspError('the encoder is not frozen: its weights or batch statistics changed while it encoded; find the module that updates itself in eval mode')

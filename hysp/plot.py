@@ -86,7 +86,7 @@ def _frame_disk(ax, rings, distances):
 
 def _tell(ax, fidelity):
     "How far the drawing can be trusted, under the disk"
-    if fidelity: ax.text(.5, -.01, str(fidelity).replace('; trust', '\ntrust'), size=7, alpha=.75, ha='center', va='top', transform=ax.transAxes)
+    if fidelity: return ax.text(.5, -.01, str(fidelity).replace('; trust', '\ntrust'), size=7, alpha=.75, ha='center', va='top', transform=ax.transAxes)
 
 def _legend(ax, labels, names, hollow):
     if len(names)<2: return
@@ -264,7 +264,7 @@ def save_figure(
 
 # %% ../nbs/71_plot.ipynb #730aee56
 def disk_animation(
-    points, # Points of the unit disk at each epoch, shape (E,N,2)
+    points, # Points of the unit disk at each epoch, shape (E,N,2), or a list of drawings of `hysp.disk`
     labels=None, # One a point: class numbers or names
     class_names=None, # Name of each class
     titles=None, # One an epoch; 'epoch 1', … if None
@@ -273,22 +273,25 @@ def disk_animation(
     fps:float=15. # Steps a second
 )->FuncAnimation: # For `save_animation`, or `HTML(o.to_jshtml())` in a notebook
     "The disk through training"
-    p = _array(points, float)
+    fidelity = [_drawing(o)[1] for o in points]
+    p = np.array([_array(_drawing(o)[0], float) for o in points])
     if p.ndim!=3 or not len(p): raise HyspError(f'an animation takes points of shape (epochs,N,2), not {p.shape}')
     titles = [f'epoch {i+1}' for i in range(len(p))] if titles is None else [str(o) for o in titles]
     if len(titles)!=len(p): raise HyspError(f'{len(p)} epochs but {len(titles)} titles: give one each')
     labels,class_names = _classes(np.zeros(p.shape[1], int) if labels is None else labels, class_names, p.shape[1])
     ax = plot_disk(p[-1], labels, class_names, c=c)
     for o in p[:-1]: _on_disk(o, c, 'poincare')                                           # are all of them inside?
-    title = ax.set_title(titles[0], size=10)
+    title,note = ax.set_title(titles[0], size=10),_tell(ax, fidelity[0])
     def show(t):
         k,part = divmod(t, between)
         now = p[k] if not part else p[k]+(p[k+1]-p[k])*part/between
         for o in ax.collections: o.set_offsets(now[o.rows])
         title.set_text(titles[k])
+        if note: note.set_text(str(fidelity[k]).replace('; trust', '\ntrust'))
     plt.close(ax.figure)
     return FuncAnimation(ax.figure, show, frames=(len(p)-1)*between+1, interval=1000/fps)
 
+# %% ../nbs/71_plot.ipynb #acec7ee3
 _glyphs = dict(minus='−', plus='+', play='▶', pause='❚❚', **{'fast-backward':'⏮', 'step-backward':'◀❙', 'step-forward':'❙▶', 'fast-forward':'⏭'})
 
 def offline(

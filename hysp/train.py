@@ -234,25 +234,27 @@ class Trainer(Diary):
         self.save()
         raise KeyboardInterrupt(f'stopped in epoch {self.epoch} and saved to {self.run}; the same command goes on from there')
 
-    def fit(self)->list: # Rows of metrics, one an epoch
+    def fit(self,
+        progress:bool=True # A progress bar?
+    )->list: # Rows of metrics, one an epoch
         "Train to the last epoch, from the beginning or from the saved state"
         self.run.mkdir(parents=True, exist_ok=True)
         if self.resume(): self.log()
         size,self.told = self.steps*self.batch,{}
         self.tracking = track(self.devices, self.tracker, self.run, self.about.get('settings', {})) if self.tracker else None
-        bar = tqdm(total=self.epochs*size, initial=self.epoch*size+self.k*self.batch, unit='clip', unit_scale=True, **({} if self.devices.main else dict(disable=True)))
+        bar = tqdm(total=self.epochs*size, initial=self.epoch*size+self.k*self.batch, unit='clip', unit_scale=True, **({} if progress and self.devices.main else dict(disable=True)))
         try:
-            with gentle_stop() as asked, torch.random.fork_rng(), bar:
-                while self.epoch<self.epochs: self.one_epoch(asked, bar)
+            with gentle_stop() as self.asked, torch.random.fork_rng(), bar:
+                while self.epoch<self.epochs: self.one_epoch(bar)
         finally:
             if self.tracking: self.tracking.finish()
         return self.rows
 
-    def one_epoch(self, asked, bar):
+    def one_epoch(self, bar):
         self.model.train()
         order,start = epoch_order(len(self.data), self.seed, self.epoch),time.perf_counter()
         while self.k<self.steps:
-            if self.devices.any(asked): self.stop()
+            if self.devices.any(self.asked): self.stop()
             self.sums += self.step(order[self.k*self.batch:][:self.batch])
             self.k += 1
             bar.set_postfix_str(f'epoch {self.epoch}, loss {self.sums[0]/self.k:.3f}, radius {self.sums[3]/self.k:.3f}', refresh=False)

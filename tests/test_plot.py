@@ -300,6 +300,11 @@ def test_fidelity_is_printed(tmp_path):
     for ax in (plot_disk(drawing, labels), plot_density(drawing), plot_prototypes(drawing, labels)):
         assert 'rank correlation' in text(ax) and f'({drawing.fidelity.points} points)' in text(ax)
         plt.close(ax.figure)
+    other = polar(z*2, torch.tensor(labels), angle='tsne', steps=5)
+    film = disk_animation([drawing,other], labels, between=1)
+    for k,o in enumerate((drawing,other)):
+        film._func(k); assert any(str(o.fidelity).replace('; trust', '\ntrust')==x.get_text() for x in film._fig.axes[0].texts)
+    assert line!=str(other.fidelity)
     assert line.replace('; trust', '<br>trust') in [o.text for o in disk_figure(drawing, labels).layout.annotations]
     page = report_page(tmp_path/'p.html', title='P', points=drawing, labels=labels)
     assert json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text('utf-8'), re.S)[1])['fidelity']==line

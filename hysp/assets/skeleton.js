@@ -1,10 +1,7 @@
 // A canvas that plays one packed clip: bodies (B,T,V,3), x right, y up, z towards the viewer
 function skeletonPlayer(canvas, pack, bytes, onTime) {
   'use strict'
-  const {frames: T, joints: V, step, bones, sides, head, bodies} = pack, size = T * V * 3
-  const ints = new Int16Array(bytes), from = []
-  let total = 0
-  for (const b of bodies) { from.push(total); total += b * size }
+  let T, V, step, bones, sides, head, bodies, size, ints, from, tall
   const still = matchMedia('(prefers-reduced-motion: reduce)').matches
   const state = {clip: -1, time: 0, speed: 1, playing: !still, turn: 0, body: [], box: null}
   const decode = i => Array.from({length: bodies[i]}, (_, b) => {
@@ -19,8 +16,16 @@ function skeletonPlayer(canvas, pack, bytes, onTime) {
     }
     return {x: (x0 + x1) / 2, z: (z0 + z1) / 2, wide: Math.hypot(x1 - x0, z1 - z0), low: y0, tall: y1 - y0 || 1}
   }
-  const usual = bodies.map((_, i) => i).filter((_, i) => bodies[i] && i % Math.ceil(bodies.length / 60) === 0).map(i => bounds(decode(i)).tall).sort((a, b) => a - b)
-  const tall = usual.length ? usual[Math.floor(.9 * (usual.length - 1))] : 1
+  function load(pack, bytes) { // another pack in the place of the first
+    ({frames: T, joints: V, step, bones, sides, head, bodies} = pack)
+    size = T * V * 3; ints = new Int16Array(bytes); from = []
+    let total = 0
+    for (const b of bodies) { from.push(total); total += b * size }
+    const usual = bodies.map((_, i) => i).filter((_, i) => bodies[i] && i % Math.ceil(bodies.length / 60) === 0).map(i => bounds(decode(i)).tall).sort((a, b) => a - b)
+    tall = usual.length ? usual[Math.floor(.9 * (usual.length - 1))] : 1
+    state.clip = -1
+  }
+  load(pack, bytes)
   const css = name => getComputedStyle(canvas).getPropertyValue(name).trim()
   let colours
   const look = () => { colours = [css('--middle'), css('--left'), css('--right'), css('--line'), css('--faint')] }
@@ -71,15 +76,18 @@ function skeletonPlayer(canvas, pack, bytes, onTime) {
   function tick(now) {
     const passed = Math.min(now - last, 100); last = now
     if (state.playing && state.clip >= 0 && T > 1) { state.time = (state.time + state.speed * passed / 2600) % 1; onTime(state.time); draw() }
-    requestAnimationFrame(tick)
+    frame = requestAnimationFrame(tick)
   }
-  requestAnimationFrame(tick)
-  new ResizeObserver(draw).observe(canvas)
+  let frame = requestAnimationFrame(tick)
+  const resized = new ResizeObserver(draw)
+  resized.observe(canvas)
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { look(); draw() })
   canvas.addEventListener('pointermove', e => { if (e.buttons & 1) { state.turn += e.movementX / 120; draw() } })
   canvas.addEventListener('dblclick', () => { state.turn = 0; draw() })
   return {
-    state,
+    state, load,
+    look() { look(); draw() },
+    close() { cancelAnimationFrame(frame); resized.disconnect() },
     show(i) {
       if (i === state.clip) return
       const body = decode(i)
