@@ -55,7 +55,7 @@ def feed(n, work):
 
 def encode(n, work):
     data,net = small(n, work),STGCN(hidden=4, out=32)
-    with torch.no_grad(): net(data.batch(range(64)))
+    with torch.no_grad(): net(data.batch(range(8)))
     return lambda: features(net, data)
 
 def nearest(n, work):
