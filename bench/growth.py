@@ -114,14 +114,19 @@ def share(rounds):
     used,seconds = peak(f),[clocked(f) for _ in range(rounds)]
     if devices.main: print(median(seconds), used)
 
-def run(out, sizes, rounds):
-    rows = []
+def run(out, sizes, rounds, only=''):
+    "Measure, and write the table after each point; `only`: what against one of the six, the other rows stay"
+    rows = [r for r in read(out) if r['against']!=only] if only else []
+    sizes = {k: v if only in ('',k) else () for k,v in sizes.items()}
     def add(against, x, what, seconds, used):
         rows.append(dict(zip(columns, (against, x, what, f'{seconds:.4g}', f'{used:.1f}'))))
         print(*rows[-1].values(), flush=True)
         with atomic_write(out, 'w') as f: w = csv.DictWriter(f, columns, lineterminator='\n'); w.writeheader(); w.writerows(rows)
     for *what,make in jobs(sizes): add(*what, *measure(make, rounds))
     for n in sizes['processes']: add('processes', n, 'training step', *together(n, rounds))
+
+def read(path):
+    with open(path, encoding='utf-8', newline='') as f: return list(csv.DictReader(f))
 
 # Picture
 
@@ -133,7 +138,8 @@ def draw(table, out):
     import matplotlib
     matplotlib.use('agg')
     import matplotlib.pyplot as plt
-    with open(table, encoding='utf-8', newline='') as f: rows = list(csv.DictReader(f))
+    from matplotlib.ticker import LogLocator, NullLocator
+    rows = read(table)
     fig,axs = plt.subplots(2, 6, figsize=(13,5), layout='constrained', sharex='col')
     for column,against in zip(axs.T, sizes):
         mine = [r for r in rows if r['against']==against]
@@ -144,7 +150,9 @@ def draw(table, out):
                 y = [max(float(r[key]), .1 if key=='memory' else 0) for r in own]
                 slope = f'{exponent(x, y):.2f}' if len(x)>1 else ''
                 ax.plot(x, y, 'o-', ms=3, lw=1, label=f'{what}: {slope}' if against=='clips' else slope)
-        for ax in column: ax.set(xscale='log', yscale='log'); ax.legend(fontsize=7, frameon=False); ax.grid(alpha=.2)
+        for ax in column:
+            ax.set(xscale='log', yscale='log'); ax.legend(fontsize=7, frameon=False); ax.grid(alpha=.2)
+            ax.yaxis.set_major_locator(LogLocator(subs=(1,2,5), numticks=6)); ax.yaxis.set_minor_locator(NullLocator()); ax.yaxis.set_major_formatter('{x:g}')
         ticks = sorted({float(r['x']) for r in mine})
         column[1].set_xticks(ticks, [f'{t:g}' if t<1000 else f'$10^{round(math.log10(t))}$' for t in ticks]); column[1].minorticks_off()
         column[1].set_xlabel(against)
@@ -158,11 +166,12 @@ if __name__=='__main__':
     p.add_argument('--picture', type=Path, default=root/'nbs'/'images'/'growth.png')
     p.add_argument('--tiny', action='store_true')
     p.add_argument('--draw', action='store_true')
+    p.add_argument('--only', default='', choices=['', *sizes], help='measure against this alone')
     p.add_argument('--rounds', type=int, default=3)
     p.add_argument('--share', type=int, help=argparse.SUPPRESS)
     args = p.parse_args()
     if args.share: share(args.share)
     else:
         torch.set_num_threads(1)
-        if not args.draw: run(args.out, tiny if args.tiny else sizes, args.rounds)
+        if not args.draw: run(args.out, tiny if args.tiny else sizes, args.rounds, args.only)
         draw(args.out, args.picture)
