@@ -129,6 +129,20 @@ def simam_drop(
 # %% ../nbs/20_stgcn.ipynb #f3c6193d
 def widths(h, out): return [(h,1)]*4 + [(2*h,2)] + [(2*h,1)]*2 + [(4*h,2), (4*h,1), (out,1)]
 
+# %% ../nbs/20_stgcn.ipynb #5a474f2d
+def _bodies(
+    x:Tensor, # One row a body, (N*M, V*C, T)
+    M:int, # Bodies of a clip
+    pool:str, # As for `STGCN`
+    alike:bool=False # Do all empty bodies have the same features? In train mode, and with `simam_drop`, they depend on the batch
+)->tuple: # The rows to encode; then, for each body to average over, its clip, and its place among these rows
+    "Which bodies are encoded: all; those present; all, but one of the empty ones for all"
+    clip = torch.arange(x.shape[0]//M, device=x.device).repeat_interleave(M)
+    if pool=='all' and (not alike or _recorded()): return x,clip,slice(None)
+    there = x.flatten(1).any(1)
+    if pool=='present': return x[there],clip[there],slice(None)
+    return torch.cat([x[there], x[~there][:1]]),clip,torch.where(there, there.cumsum(0)-1, there.sum())
+
 # %% ../nbs/20_stgcn.ipynb #9f48334a
 class STGCN(nn.Module):
     "Spatial-temporal graph convolutional network: clips (N, C, T, V, M) to features (N, out)"
@@ -165,21 +179,9 @@ class STGCN(nn.Module):
     )->Tensor|tuple: # Features, (N, out); with `drop` a pair of them
         self.check(x)
         N,C,T,V,M = x.shape
-        x,clip,of = self.bodies(x.permute(0,4,3,1,2).reshape(N*M, V*C, T), M, drop is None and not any(o.training for o in self.modules()))
+        x,clip,of = _bodies(x.permute(0,4,3,1,2).reshape(N*M, V*C, T), M, self.pool, drop is None and not any(o.training for o in self.modules()))
         x = self.data_bn(x).view(-1, V, C, T).permute(0,2,3,1)
         for block,e in zip(self.st_gcn_networks, self.edge_importance): x = block(x, self.A*e)
         bodies = x.new_zeros(N).index_add(0, clip, torch.ones_like(clip, dtype=x.dtype)).clamp(min=1)[:,None]
         z,*dropped = (x.new_zeros(N, self.out).index_add(0, clip, o.mean((2,3))[of])/bodies for o in ((x,) if drop is None else (x, simam_drop(x, drop))))
         return (z, *dropped) if dropped else z
-
-    def bodies(self,
-        x:Tensor, # One row a body, (N*M, V*C, T)
-        M:int, # Bodies of a clip
-        alike:bool=False # Do all empty bodies have the same features? In train mode, and with `simam_drop`, they depend on the batch
-    )->tuple: # The rows to encode; then, for each body to average over, its clip, and its place among these rows
-        "Which bodies are encoded: all; those present; all, but one of the empty ones for all"
-        clip = torch.arange(x.shape[0]//M, device=x.device).repeat_interleave(M)
-        if self.pool=='all' and (not alike or _recorded()): return x,clip,slice(None)
-        there = x.flatten(1).any(1)
-        if self.pool=='present': return x[there],clip[there],slice(None)
-        return torch.cat([x[there], x[~there][:1]]),clip,torch.where(there, there.cumsum(0)-1, there.sum())
