@@ -117,7 +117,7 @@ def step_gap(hidden, out, x, y):
     return max(gaps+[float((p-q).detach().abs().max()) for p,q in zip(a.parameters(), b.parameters()) if not p.requires_grad])
 
 def training(short, work):
-    for hidden,out,n in [(16,256,8)] if short else [(16,256,16), (64,1024,4)]:
+    for hidden,out,n in [(16,256,8)] if short else [(16,256,16), (64,1024,8)]:
         x,y = clips(n, 1),clips(n, 1)*1.1
         model,step = stepper(hidden, out, 'all')
         theirs = plain_stepper(hidden, out, model.state_dict())[1]
