@@ -110,7 +110,7 @@ def plain_stepper(hidden, out, state, dropout=.5):
 
 def step_gap(hidden, out, x, y):
     "Largest difference of loss and target after one step without dropout, with tangents so short that the ball can hold them"
-    (a,ours),state = stepper(hidden, out, 'all', 0., .2),{}
+    (a,ours),state = stepper(hidden, out, 'all', 0., .05),{}
     state.update({k: v.clone() for k,v in a.state_dict().items()})
     b,theirs = plain_stepper(hidden, out, state, 0.)
     gaps = [abs(ours(x, y)-theirs(x, y))]
