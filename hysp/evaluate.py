@@ -139,7 +139,8 @@ def neighbours(
     "The nearest training clips"
     if not 1<=k<=len(train): raise HyspError(f'there are no {k} neighbours of {len(train)} clips; give a k from 1 to {len(train)}')
     far = pick(metric, geometries, 'metric')
-    found = [far(v, train.double()).topk(k, largest=False) for v in val.double().split(512)]
+    train,rows = train.double(),max(1, 2**22//len(train)) # at a time: so many that their distances take 32 MB
+    found = [far(v, train).topk(k, largest=False) for v in val.double().split(rows)]
     return tuple(torch.cat(o) for o in zip(*found))
 
 # %% ../nbs/60_evaluate.ipynb #01162f18
