@@ -253,8 +253,9 @@ class _TangentCdist(torch.autograd.Function):
         (a,i),(b,j) = _directions(u),_directions(v)
         a,b = scale*a,scale*b.T
         rows = max(1, 2**17//max(1, len(v))) # few at a time, so that what is in between stays in the cache
-        parts = [_law(x, b, x-b, _angles(y, j)[1].log_()).div_(scale) for x,y in zip(a.split(rows), i.split(rows))]
-        return torch.cat(parts) if parts else u.new_zeros(0, len(v))
+        out = u.new_empty(len(u), len(v))
+        for x,y,o in zip(a.split(rows), i.split(rows), out.split(rows)): torch.div(_law(x, b, x-b, _angles(y, j)[1].log_()), scale, out=o)
+        return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
