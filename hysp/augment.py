@@ -100,8 +100,10 @@ def mirror(
     layout:str|Layout # Says which joints are a pair, by name or as an object
 )->Tensor: # Clips with left and right joints swapped, as `x`
     "Swap the left and right joints of each clip, keeping coordinates"
-    layout = get_layout(layout)
-    return _check(x, layout).index_select(3, torch.tensor(layout.mirror, device=x.device))
+    layout,bodies = get_layout(layout),torch.arange(x.shape[-1], device=x.device)
+    columns = (torch.tensor(layout.mirror, device=x.device)[:,None]*len(bodies)+bodies).flatten()
+    frames = _check(x, layout).reshape(-1, len(columns))
+    return frames.gather(1, columns.expand_as(frames)).view(x.shape)
 
 # %% ../nbs/05_augment.ipynb #cd2e35ad
 def mask_axis(
@@ -327,7 +329,10 @@ class Normal(View):
 
     def apply(self, x, drawn, generator=None):
         "The view that the `drawn` numbers make"
-        return linear(crop(x, drawn['start'], drawn['pad']), drawn['matrix'])
+        i,out = crop_index(drawn['start'], x.shape[2], drawn['pad']),torch.empty_like(x, memory_format=torch.contiguous_format)
+        for y,clips in zip(out.split(32), torch.arange(len(x), device=i.device).split(32)): # few at a time: what is in between stays in the cache
+            y.copy_(linear(take_frames(x, i[clips], clips), drawn['matrix'][clips]))
+        return out
 
 # %% ../nbs/05_augment.ipynb #8be2c4f9
 @dataclass(repr=False)
