@@ -50,7 +50,7 @@ notebooks: .venv/.installed-dev
 pytest: .venv/.installed-dev
 	$(BIN)/python -m pytest $(ARGS)
 
-# Every stage beside its plain way, into bench/table.csv and bench/table.md; ARGS=--full for the sizes of the paper (20 minutes on two quiet cores)
+# Every stage beside its plain way, into bench/table.csv and bench/table.md; ARGS='--full --threads 2' for the sizes of the paper (4 minutes on two quiet cores)
 bench: .venv/.installed
 	$(BIN)/python bench/speed.py $(ARGS)
 

@@ -152,7 +152,7 @@ def draw(table, out):
                 ax.plot(x, y, 'o-', ms=3, lw=1, label=f'{what}: {slope}' if against=='clips' else slope)
         for ax in column:
             ax.set(xscale='log', yscale='log'); ax.margins(y=.35 if against=='clips' else .1); ax.legend(fontsize=7, frameon=False); ax.grid(alpha=.2)
-            ax.yaxis.set_major_locator(LogLocator(subs=(1,) if against=='clips' else (1,2,5), numticks=9)); ax.yaxis.set_minor_locator(NullLocator()); ax.yaxis.set_major_formatter('{x:g}')
+            ax.yaxis.set_major_locator(LogLocator(subs=(1,) if against=='clips' else (1,1.5,2,3,5,7), numticks=9)); ax.yaxis.set_minor_locator(NullLocator()); ax.yaxis.set_major_formatter('{x:g}')
         ticks = sorted({float(r['x']) for r in mine})
         column[1].set_xticks(ticks, [f'{t:g}' if t<1000 else f'$10^{round(math.log10(t))}$' for t in ticks]); column[1].minorticks_off()
         column[1].set_xlabel(against)

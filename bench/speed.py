@@ -1,7 +1,7 @@
 """Each stage beside its plain way (bench/plain.py), both measured alternately in one process.
 
     python bench/speed.py                # small sizes, into bench/table.csv and bench/table.md; under 2 minutes on two quiet cores
-    python bench/speed.py --full         # the sizes of the paper, about 20 minutes
+    python bench/speed.py --full --threads 2 # the sizes of the paper, about 4 minutes there
     python bench/speed.py --check        # the small sizes again, compared with the table: exit code 1 if a stage has lost its lead
     python bench/speed.py --only feeder  # the stages whose names hold this word
 
