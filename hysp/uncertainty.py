@@ -164,7 +164,7 @@ class Maturing:
     def table(self): # Rows (epoch, 'all', 'class' or 'bodies', which, five quantiles)
         "All quantiles, to write down"
         groups = [('all','',self.quantiles())] + [(k,g,q) for k,of in (('class',self.labels), ('bodies',self.bodies)) if of is not None for g,q in self.quantiles(of).items()]
-        return [(e,k,g,*row.tolist()) for k,g,q in groups for e,row in zip(self.epochs, q)]
+        return [(e,k,g,*(f'{v:.6g}' for v in row)) for k,g,q in groups for e,row in zip(self.epochs, q)]
     def agreement(self): # (epochs,), 1 at the last; NaN where all radii are equal
         "Rank correlation of each epoch's radii with the last one's"
         return np.array([spearmanr(o, self.radii[-1]).statistic if min(np.ptp(o), np.ptp(self.radii[-1])) else np.nan for o in self.radii])
