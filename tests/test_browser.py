@@ -58,6 +58,8 @@ class Box:
     def until(self, text, *given):
         self.tab.wait_for_function(f"([given, deep]) => {{ const o = document.querySelector('.hysp[data-ready=yes]'), x = o.explorer; return {text} }}", arg=[list(given), 0], timeout=PATIENCE)
     def settle(self): self.until('!x.moving && x.view')
+    def rest(self): # No drawing has come for two seconds: what is pointed at stays where it is
+        self.until('(() => { const now = performance.now(); if (window.drawn !== x.view) { window.drawn = x.view; window.since = now } return !x.moving && now-window.since > 2000 })()')
     def where(self, i): return self.js('x.where(given[0])', i)
     def lone(self): # A clip that no other lies on
         return self.js('''(() => { const p = Array.from({length: x.n}, (_, i) => x.where(i)); let best = 0, far = 0
@@ -308,8 +310,9 @@ def test_training_in_jupyterlab(browser, lab):
     status,stop,go = box.at.locator('.training .status'),box.at.get_by_role('button', name='stop', exact=True),box.at.get_by_role('button', name='go on', exact=True)
     box.until('x.view.epoch >= 2')
     assert status.inner_text()=='running'
-    points_are_there(box); hover_and_click(box); plays(box)
+    points_are_there(box)
     stop.click(); box.at.locator('.training.stopped').wait_for()
+    box.rest(); hover_and_click(box); plays(box)
     assert 'saved to' in box.at.locator('.training .said').inner_text()
     at = box.js('x.view.epoch')
     go.click(); box.at.locator('.training.running').wait_for()
