@@ -128,8 +128,11 @@ def training(short, work):
 def view_gap(x, views, drawn, mirror):
     normal,strong = views
     g = torch.Generator().manual_seed(5)
-    loud = torch.zeros_like(x)
-    loud[drawn['noise']] = torch.randn(x[drawn['noise']].shape, generator=torch.Generator().manual_seed(5))*strong.noise_sigma
+    loud,again = torch.zeros_like(x),torch.Generator().manual_seed(5)
+    order,groups = strong.groups(x, drawn)
+    for some,(_,noisy,_,several) in groups:
+        bodies = x[order[some],...,:2 if several else 1]
+        if noisy: loud[order[some],...,:bodies.shape[-1]] = torch.randn(bodies.shape, generator=again)*strong.noise_sigma
     each = plain.rows(drawn, len(x))
     a,b = normal.apply(x, drawn),strong.apply(x, drawn, g)
     noise = [o[:,::-1] if d['reverse'] else o for o,d in zip(loud.numpy(), each)] # ours is reversed before the noise, the plain one after it

@@ -11,6 +11,7 @@ __all__ = ['linear', 'shear_matrix', 'shear', 'rotation_matrix', 'rotate', 'rota
 from dataclasses import dataclass, fields
 from functools import cache, lru_cache
 import math, torch
+import torch.nn.functional as F
 from torch import Tensor, Generator
 from .core import HyspError
 from .skeleton import Layout, get_layout
@@ -102,8 +103,7 @@ def mirror(
     "Swap the left and right joints of each clip, keeping coordinates"
     layout,bodies = get_layout(layout),torch.arange(x.shape[-1], device=x.device)
     columns = (torch.tensor(layout.mirror, device=x.device)[:,None]*len(bodies)+bodies).flatten()
-    frames = _check(x, layout).reshape(-1, len(columns))
-    return frames.gather(1, columns.expand_as(frames)).view(x.shape)
+    return _check(x, layout).reshape(-1, len(columns)).index_select(1, columns).view(x.shape)
 
 # %% ../nbs/05_augment.ipynb #cd2e35ad
 def mask_axis(
@@ -119,7 +119,7 @@ def mask_axis(
 # %% ../nbs/05_augment.ipynb #bc20e700
 def _present(x):
     "Which bodies are there, 0 or 1, shape (N,1,1,1,M)"
-    return (x.abs().flatten(3).flatten(1,2).amax(1)!=0).view(len(x), 1, 1, *x.shape[3:]).any(3, keepdim=True)
+    return x.flatten(1, 3).any(1)[:,None,None,None]
 
 def noise(
     x:Tensor, # Clips, shape (N,3,T,V,M)
@@ -142,7 +142,8 @@ def take_frames(
     clips = torch.arange(len(x), device=x.device) if clips is None else clips.to(x.device)
     start = (clips[:,None]*c + torch.arange(c, device=x.device))[...,None]*t
     rows = (start + index.to(x.device)[:,None]).flatten()
-    return x.reshape(-1, *x.shape[3:]).index_select(0, rows).view(len(clips), c, index.shape[1], *x.shape[3:])
+    frames = x.reshape(-1, *x.shape[3:])
+    return (frames.index_select(0, rows) if x.is_contiguous() else frames[rows]).view(len(clips), c, index.shape[1], *x.shape[3:])
 
 # %% ../nbs/05_augment.ipynb #c814dcf0
 def mix_frames(
@@ -151,8 +152,7 @@ def mix_frames(
 )->Tensor: # Shape (N,3,S,V,M)
     "Each new frame a weighted sum of the clip's frames"
     weight = weight.to(_check(x))
-    if weight.ndim == 3: weight = weight[:,None]
-    return (weight @ x.flatten(3)).unflatten(3, x.shape[3:])
+    return torch.einsum('nst,nctvm->ncsvm' if weight.ndim==3 else 'st,nctvm->ncsvm', weight, x)
 
 # %% ../nbs/05_augment.ipynb #77989e63
 def mirrored(i, frames):
@@ -196,9 +196,9 @@ def blur(
     sigma = _each(sigma, _check(x), 'blur')
     if (sigma<=0).any(): raise HyspError(f'blur needs a sigma above 0 for every clip, not {sigma.tolist()}')
     if taps<1 or taps%2==0: raise HyspError(f'blur needs an odd number of taps, not {taps}')
-    lag = torch.arange(x.shape[2], device=x.device)
-    w = torch.exp(-.5*(lag/sigma.to(x.device)[:,None])**2) * (lag<=taps//2)
-    band = w[:,(lag[:,None]-lag).abs()]
+    half,frames = min(taps//2, x.shape[2]-1),x.shape[2]
+    w = torch.exp(-.5*(torch.arange(-half, half+1, device=x.device)/sigma.to(x.device)[:,None])**2)
+    band = F.pad(w, (frames-1-half,)*2).unfold(1, frames, 1).flip(1) # row s holds the weights of the lags from -s to T-1-s
     return mix_frames(x, band/band.sum(-1,keepdim=True) if normalise else band)
 
 # %% ../nbs/05_augment.ipynb #01679e66
@@ -278,14 +278,14 @@ def time_shift(
 # %% ../nbs/05_augment.ipynb #64a86820
 def alike(
     *marks:Tensor, # True or false for each clip, shape (N,)
-    most:int=32 # Clips of a group
-): # Yields pairs: positions of clips, and what they are marked with, as truth values
+    most:int=64 # Clips of a group
+)->tuple: # The order, positions of shape (N,), and a list of groups: which part of the order, and what its clips are marked with, as truth values
     "Groups of clips that all marks agree on"
     code = sum(o.long()<<k for k,o in enumerate(marks))
-    groups = code.argsort(stable=True).split(code.bincount(minlength=2**len(marks)).tolist())
-    for k,group in enumerate(groups):
-        for clips in group.split(most if len(group) else 1):
-            if len(clips): yield clips,[bool(k>>j&1) for j in range(len(marks))]
+    ends,groups = code.bincount(minlength=2**len(marks)).cumsum(0).tolist(),[]
+    for k,(start,end) in enumerate(zip([0,*ends], ends)):
+        groups += [(slice(i, min(i+most, end)), [bool(k>>j&1) for j in range(len(marks))]) for i in range(start, end, most)]
+    return code.argsort(stable=True),groups
 
 # %% ../nbs/05_augment.ipynb #565f9785
 class View:
@@ -310,8 +310,7 @@ class View:
         "One random view of each clip"
         if not isinstance(generator, Generator):
             raise HyspError(f'a view draws from a torch.Generator, not from {type(generator).__name__}')
-        _check(x, self.layout)
-        return self.apply(x, self.draw(len(x), x.shape[2], generator), generator)
+        return self.apply(_check(x, self.layout).contiguous(), self.draw(len(x), x.shape[2], generator), generator)
 
 # %% ../nbs/05_augment.ipynb #d2a9df43
 @dataclass(repr=False)
@@ -364,18 +363,24 @@ class Strong(Normal):
         lo,hi = self.blur_sigma
         return d | dict(sigma=lo+(hi-lo)*torch.rand(n, **kw), axis=torch.randint(3, (n,), **kw))
 
+    def groups(self, x, drawn):
+        "Clips to be treated alike (see `alike`): mirrored, noisy, blurred, and with more bodies than the first"
+        return alike(*(drawn[o] for o in ('flip','noise','blur')), x[...,1:].flatten(1).any(1).to(drawn['flip'].device))
+
     def apply(self, x, drawn, generator):
         "The view that the `drawn` numbers make; `generator` gives the noise"
-        d,out = drawn,torch.empty_like(x, memory_format=torch.contiguous_format)
+        d,out = drawn,torch.zeros_like(x, memory_format=torch.contiguous_format)
         i = crop_index(d['start'], x.shape[2], d['pad'])
         i = torch.where(d['reverse'][:,None], i.flip(1), i)
         keep = (torch.where(d['mask_axis'], d['axis'], -1)[:,None] != torch.arange(3, device=i.device)).to(d['matrix'])
         matrix = keep[:,:,None]*(rotation_matrix(d['angles']) @ d['matrix'])
-        loud,rank = torch.randn(int(d['noise'].sum()), *x.shape[1:], generator=generator, device=i.device),d['noise'].cumsum(0)-1
-        for clips,(flip,noisy,blurred) in alike(d['flip'], d['noise'], d['blur']):
-            before = take_frames(x, i[clips], clips)
-            y = linear(before, matrix[clips])
+        order,groups = self.groups(x, d)
+        i,matrix,loud,sigma = (o[order] for o in (i, matrix, self.noise_sigma*keep, d['sigma']))
+        for some,(flip,noisy,blurred,several) in groups:
+            before = take_frames(x if several else x[...,:1], i[some], order[some])
+            y = linear(before, matrix[some])
             if flip: y = mirror(y, self.layout)
-            if noisy: y = torch.addcmul(y, loud.index_select(0, rank[clips]).to(y), self.noise_sigma*keep[clips].to(y).view(-1,3,1,1,1)*_present(before))
-            out.index_copy_(0, clips.to(x.device), blur(y, d['sigma'][clips], normalise=self.normalise_blur) if blurred else y)
+            if noisy: y = torch.addcmul(y, torch.randn(y.shape, generator=generator, device=i.device).to(y), loud[some].to(y).view(-1,3,1,1,1)*_present(before))
+            if blurred: y = blur(y, sigma[some], normalise=self.normalise_blur)
+            out[...,:y.shape[-1]].index_copy_(0, order[some].to(x.device), y)
         return out
