@@ -782,11 +782,14 @@ def _json(x):
     for o in '<\u2028\u2029': text = text.replace(o, f'\\u{ord(o):04x}')
     return text
 
-def _fill(parts):
-    "The page's template with its places filled, in one pass, so that nothing filled in is looked at again"
-    asset = lambda o: resources.files('hysp').joinpath('assets', o).read_text(encoding='utf-8')
-    parts = {**parts, 'style':asset('page.css'), 'skeleton':asset('skeleton.js'), 'script':asset('page.js')}
-    return re.sub(r'<!--(\w+)-->|/\*(\w+)\*/', lambda m: parts.get(m[1] or m[2], m[0]), asset('page.html'))
+def _asset(*names): return '\n'.join(resources.files('hysp').joinpath('assets', o).read_text(encoding='utf-8') for o in names)
+
+def _write_page(path, body, style, data, title, subtitle, **parts):
+    "The template `body` in the frame of all pages, its places filled in one pass, so that nothing filled in is looked at again"
+    parts |= dict(title=html.escape(title), subtitle=html.escape(subtitle), style=_asset('frame.css', style), data=_json(data))
+    page = re.sub(r'<!--(\w+)-->|/\*(\w+)\*/', lambda m: parts.get(m[1] or m[2], m[0]), _asset('frame.html').replace('<!--body-->', _asset(body)))
+    with atomic_write(path, 'w') as f: f.write(page)
+    return Path(path)
 
 # %% ../nbs/71_plot.ipynb #a085d30f
 def _check_page(n, **columns):
@@ -844,6 +847,4 @@ def report_page(
         radius_figure=given(right, lambda: figure(radius_figure(radius, right))), bins=given(right, radius_accuracy, radius, right),
         curves=given(curves, lambda: figure(curves_figure(curves))), table=_table(table, bars) if table else None,
         clips=given(clips, pack_clips, clips, layout, up, frames), notes=[notes] if isinstance(notes, str) else list(notes or []))
-    page = _fill(dict(title=html.escape(title), subtitle=html.escape(subtitle), plotly=get_plotlyjs(), data=_json(data)))
-    with atomic_write(path, 'w') as f: f.write(page)
-    return Path(path)
+    return _write_page(path, 'page.html', 'page.css', data, title, subtitle, plotly=get_plotlyjs(), skeleton=_asset('skeleton.js'), script=_asset('page.js'))
