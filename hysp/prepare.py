@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np, yaml
 from tqdm.auto import tqdm
 from .core import HyspError, atomic_dir, atomic_write, check_free, checksum, pick
-from .readers import Fault
+from .readers import Fault, _columns
 from .skeleton import Layout, get_layout
 
 # %% ../nbs/02_prepare.ipynb #619a0993
@@ -109,7 +109,6 @@ def choose(
     return position[...,there[:most]]
 
 # %% ../nbs/02_prepare.ipynb #09299729
-_columns = ('subject','camera','setup','replication')
 _fields = ('name','label',*_columns,'frames','bodies')
 
 class _Row(tuple):

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from .core import HyspError
 from .feeder import Dataset
 from .prepare import amount_of_motion, problems
-from .readers import Fault, arrays, csv_folder, find, ntu, pku, uiprmd
+from .readers import Fault, _columns, arrays, csv_folder, find, ntu, pku, uiprmd
 from .skeleton import Layout
 
 # %% ../nbs/73_survey.ipynb #c84118b3
@@ -96,7 +96,7 @@ def _of_dataset(path):
     odd = {'short':[n for n,t in zip(ds.names, ds.columns['frames']) if t<8]} if prepared else {}
     shown = [int(np.flatnonzero(ds.labels==k)[0]) for k in np.unique(ds.labels)[np.linspace(0, len(np.unique(ds.labels))-1, 4).astype(int)]] if len(ds) else []
     examples = [(ds.class_names[ds.labels[i]], ds.position[ds.index[i]]) for i in dict.fromkeys(shown)]
-    columns = {k:ds.columns[k] for k in ('subject','camera','setup','replication') if k in ds.columns}
+    columns = {k:ds.columns[k] for k in _columns if k in ds.columns}
     return Survey('dataset', Path(path), ds.layout, ds.class_names, ds.labels, columns, ds.columns.get('frames', []), ds.columns.get('bodies', []),
         problems(path), ds.about.get('counts', {}).get('skipped', {}), {k:v for k,v in odd.items() if v}, examples, ds.about.get('fps'), str(ds))
 
