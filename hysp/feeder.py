@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 import numpy as np, torch, yaml
 from torch import Tensor
-from .core import HyspError, atomic_dir, atomic_write, checksum, pick
+from .core import HyspError, atomic_dir, checksum, pick, write_table, write_yaml
 from .skeleton import Layout, get_layout
 
 # %% ../nbs/04_feeder.ipynb #f79f5a99
@@ -240,6 +240,6 @@ def write_view(
     splits = {k:{s:sum(r[head.index(k)]==s for r in rows) for s in ('train','val')} for k in head if k not in ('name',*_numbers)}
     told = dict(data.about, of=os.path.relpath(whole, out.resolve()), view=about, shape=[len(rows),*data.position.shape[1:]], counts=dict(clips=len(rows), **splits))
     with atomic_dir(out, overwrite) as tmp:
-        with atomic_write(tmp/'samples.csv', 'w') as f: csv.writer(f, lineterminator='\n').writerows([head, *rows])
-        with atomic_write(tmp/'dataset.yaml', 'w') as f: yaml.safe_dump(told, f, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+        write_table(tmp/'samples.csv', head, rows)
+        write_yaml(tmp/'dataset.yaml', told)
     return out
