@@ -150,11 +150,11 @@ def describe(
 # %% ../nbs/73_survey.ipynb #5ef93555
 def draw(
     s:Survey, # From `survey`
-    file:str|Path=None # Write it there; the suffix says as what
+    file:str|Path=None # Write it there: .png, .svg or .pdf
 ): # The figure
     "Clips a class, lengths, and some clips"
     import matplotlib.pyplot as plt
-    from hysp.plot import palette, skeleton_strip
+    from hysp.plot import palette, save_figure, skeleton_strip
     n,count = max(1, len(s.examples)),np.bincount(s.labels, minlength=len(s.class_names))
     fig = plt.figure(figsize=(9,2.6+1.5*n), layout='constrained')
     grid = fig.add_gridspec(n+1, 3, height_ratios=[2.4]+[1.4]*n)
@@ -166,7 +166,7 @@ def draw(
         ax = fig.add_subplot(grid[i+1,:])
         skeleton_strip(x[...,(x!=0).any((0,1,2))], s.layout, 9, ax, fps=s.fps if s.kind!='dataset' else None)
         ax.set_title(name, loc='left', size=9); ax.axis('off'); ax.set_aspect('equal')
-    if file is not None: _save(fig, file)
+    if file is not None: save_figure(fig, file); plt.close(fig)
     return fig
 
 def _class_panel(ax, s, count, colour):
@@ -174,11 +174,3 @@ def _class_panel(ax, s, count, colour):
     ax.set(title=f'{s.path.name}: {len(s.labels):,} clips of {len(count)} classes', xlim=(-.6,len(count)-.4)); ax.title.set_size(9)
     if len(count)<=20: ax.set_xticks(range(len(count)), s.class_names, rotation=30, ha='right', size=7)
     else: ax.set_xlabel('class')
-
-def _save(fig, file):
-    import matplotlib.pyplot as plt
-    from hysp.core import atomic_write
-    kind = Path(file).suffix[1:]
-    if kind not in fig.canvas.get_supported_filetypes(): raise HyspError(f"a picture cannot be written to {file}; end its name with .png, .svg or .pdf")
-    with atomic_write(file) as f: fig.savefig(f, format=kind, dpi=110)
-    plt.close(fig)
