@@ -47,8 +47,7 @@ def _on_disk(points, c, scale):
     r = np.linalg.norm(p, axis=1)
     inside = r<1+1e-6
     if not inside.all(): raise HyspError(f'point {int(np.argmin(inside))} lies outside the unit disk; is it a tangent vector? hysp.disk.polar projects it')
-    if scale=='poincare': return p,np.tanh(c**.5*np.arange(1,5)/2),np.arange(1,5)
-    if scale!='distance': raise HyspError(f"unknown scale '{scale}' (known: poincare, distance)")
+    if pick(scale, ('poincare','distance'), 'scale')=='poincare': return p,np.tanh(c**.5*np.arange(1,5)/2),np.arange(1,5)
     d = 2/c**.5*np.arctanh(r.clip(0, 1-1e-9))
     rim = max(1, math.ceil(d.max(initial=0)-1e-6))
     rings = np.arange(1, rim+1)[::-math.ceil(rim/5)][::-1]
@@ -159,8 +158,13 @@ def geodesic_arc(
     z = np.tanh(np.linspace(0, np.arctanh(abs(w)), n))*(w/abs(w) if w else 0)
     return np.stack([(o:=(z+x)/(1+x.conjugate()*z)).real, o.imag], 1)
 
-def plot_geodesic(x, y, ax=None, **kwargs):
-    "Draw the geodesic from `x` to `y` into a disk; other arguments as for matplotlib's `plot`"
+def plot_geodesic(
+    x, # Where it starts, shape (2,)
+    y, # Where it ends, shape (2,)
+    ax=None, # The disk to draw into; the current axes if None
+    **kwargs # As for matplotlib's `plot`
+): # The line
+    "Draw the geodesic from `x` to `y` into a disk"
     ax = ax or plt.gca()
     return ax.plot(*geodesic_arc(x, y).T, **{'color':plt.rcParams['text.color'], 'lw':1, **kwargs})[0]
 
@@ -321,9 +325,12 @@ def save_animation(
     return path
 
 # %% ../nbs/71_plot.ipynb #b108e22b
-def wilson(k, n, z=1.96):
-    "Interval for a share `k` of `n`: low and high"
-    p,n = k/n,n
+def wilson(
+    k:np.ndarray, # How many were right
+    n:np.ndarray # Of how many, above 0, same shape
+)->tuple: # Low and high ends of the 95 % interval of the share, both of that shape
+    "Wilson's interval of a share `k` of `n`"
+    p,z = k/n,1.96
     mid,half = p+z*z/(2*n),z*np.sqrt(p*(1-p)/n+z*z/(4*n*n))
     return ((mid-half)/(1+z*z/n)).clip(0, 1),((mid+half)/(1+z*z/n)).clip(0, 1)
 
@@ -448,8 +455,7 @@ def view(
     turn:float=0. # Degrees about the vertical
 )->np.ndarray: # Right, up, towards the viewer, shape (3,...)
     "Positions as the viewer sees them"
-    if up not in _ups: raise HyspError(f"unknown up '{up}' (known: {', '.join(_ups)})")
-    order,sign = _ups[up]
+    order,sign = pick(up, _ups, 'up')
     a,b,d = (s*x[o] for o,s in zip(order, sign))
     s,c = math.sin(math.radians(turn)),math.cos(math.radians(turn))
     return np.stack([c*a+s*d, b, c*d-s*a])
