@@ -188,7 +188,7 @@ def test_resumes_after_ctrl_c(capsys, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('typed,says', [
     ('prepare ntu60 --out d', 'say what to read: hysp prepare ntu60 --raw FOLDER --out d'), ('prepare csv . --out d', 'say what the joints are: --layout NAME or --layout FILE.yaml'), ('prepare uiprmd . --missing m --out d', '--missing is for ntu, not for uiprmd'),
-    ('prepare ntu60 . --layout coco --out d', '--layout is for csv and arrays, not for ntu60'), ('prepare arrays a.npz b.npz --out d', 'arrays is read from one place, not from 2'), ('prepare ntu60 . --bodies moton --out d', "bodies"), ('prepare ntu60 nowhere --out d', 'there is no folder or file nowhere'),
+    ('prepare ntu60 . --layout coco --out d', '--layout is for csv and arrays, not for ntu60'), ('prepare arrays a.npz b.npz --out d', 'arrays is read from one place, not from 2'), ('prepare ntu60 . --bodies moton --out d', "unknown bodies 'moton'; did you mean 'motion'?"), ('prepare ntu60 nowhere --out d', 'there is no folder or file nowhere'),
     ('prepare pku2 . --out d', 'no recording of PKU-MMD part 2'), ('prepare csv . --layout coca --out d', "unknown layout 'coca'; did you mean 'coco'?"), ('info .', 'is no dataset folder, no run folder')])
 def test_refused_in_one_sentence(typed, says, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
