@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np, torch, yaml
 from torch import Tensor
 from .core import HyspError, atomic_dir, checksum, pick, write_table, write_yaml
+from .readers import _columns, _ntu_name
 from .skeleton import Layout, get_layout
 
 # %% ../nbs/04_feeder.ipynb #f79f5a99
@@ -42,7 +43,7 @@ def _map_positions(path, layout):
     return x
 
 # %% ../nbs/04_feeder.ipynb #19eb9a59
-_numbers = ('label','subject','camera','setup','replication','frames','bodies')
+_numbers = ('label',*_columns,'frames','bodies')
 
 def _whole(text, path, line, key):
     try: return int(text) if text or key=='label' else -1
@@ -137,8 +138,6 @@ def read_labels(
     except Exception as e: raise HyspError(f'{path} is refused: {e}; expected a pickled pair of plain lists, names and labels') from e
 
 # %% ../nbs/04_feeder.ipynb #ada9b9c4
-_ntu_name = re.compile(r'S(\d{3})C(\d{3})P(\d{3})R(\d{3})A\d{3}')
-
 def _ntu_columns(names):
     found = [_ntu_name.search(o) for o in names]
     if not all(found): return {}
