@@ -20,7 +20,7 @@ from matplotlib.animation import FuncAnimation
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from .core import HyspError, atomic_write, pick
-from .skeleton import Layout, get_layout
+from .skeleton import Layout, _side, get_layout
 
 # %% ../nbs/71_plot.ipynb #1be45aeb
 def _array(x, dtype=None): return np.asarray(x.detach().cpu() if hasattr(x, 'detach') else x, dtype=dtype)
@@ -468,7 +468,7 @@ def side(
     layout:str|Layout # The skeleton
 )->np.ndarray: # 0 centre, 1 left, 2 right, for each joint (V,)
     "On which side of the body each joint is"
-    words = [re.findall(r'left|right', o, re.I) for o in get_layout(layout).joints]
+    words = [_side.findall(o) for o in get_layout(layout).joints]
     return np.array([sides.index(o[0].lower()) if o else 0 for o in words])
 
 # %% ../nbs/71_plot.ipynb #d4b9df24
