@@ -35,7 +35,7 @@ class Box:
     def show(self): self.at.locator('.stage').scroll_into_view_if_needed()
     def js(self, text, *given): return self.at.evaluate(f'(o, given) => {{ const x = o.explorer; return {text} }}', list(given))
     def until(self, text, *given):
-        self.tab.wait_for_function(f"([given, deep]) => {{ const o = document.querySelector('.hysp[data-ready=yes]'), x = o.explorer; return {text} }}", arg=[list(given), 0], timeout=PATIENCE)
+        self.tab.wait_for_function(f"given => {{ const o = document.querySelector('.hysp[data-ready=yes]'), x = o.explorer; return {text} }}", arg=list(given))
     def settle(self): self.until('!x.moving && x.view')
     def rest(self): # No drawing has come for two seconds: what is pointed at stays where it is
         self.until('(() => { const now = performance.now(); if (window.drawn !== x.view) { window.drawn = x.view; window.since = now } return !x.moving && now-window.since > 2000 })()')
@@ -206,8 +206,8 @@ def free_port():
 def lab(tmp_path_factory):
     "JupyterLab on a copy of the tutorials, with settings, kernels and a port of its own; its address and its folder"
     folder = tmp_path_factory.mktemp('lab')
-    home = folder/'home'; work = folder/'work'
-    for o in ('embedding_explorer','live_training'): (work/'x').parent.mkdir(exist_ok=True); shutil.copy(root/'nbs'/'tutorials'/f'{o}.ipynb', work)
+    home,work = folder/'home',folder/'work'; work.mkdir()
+    for o in ('embedding_explorer','live_training'): shutil.copy(root/'nbs'/'tutorials'/f'{o}.ipynb', work)
     quiet = {'apputils-extension/notification':dict(fetchNews='false', checkForUpdates=False), 'notebook-extension/tracker':dict(windowingMode='none')}
     for k,v in quiet.items():
         file = home/'settings'/'@jupyterlab'/f'{k}.jupyterlab-settings'
