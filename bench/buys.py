@@ -13,7 +13,7 @@ import io
 import os
 from pathlib import Path
 
-from hysp.core import atomic_write
+from hysp.core import write_table
 from hysp.evaluate import features, linear_probe
 from hysp.feeder import Dataset, write_view
 from hysp.metrics import aurc, auroc
@@ -37,7 +37,7 @@ class Table:
     def add(self, *row):
         if self.has(*row[:4]): return
         self.rows.append(tuple(f'{o:.4f}' if isinstance(o, float) else str(o) for o in row))
-        with atomic_write(self.path, 'w') as f: csv.writer(f, lineterminator='\n').writerows([columns, *self.rows])
+        write_table(self.path, columns, self.rows)
         print(*self.rows[-1], flush=True)
 
 def quiet(f, *args):

@@ -2,31 +2,16 @@
 import sys
 import time
 
+import plain
 import torch
-from torch import nn
 
-from hysp.evaluate import features, judge, linear_probe, make_head, scaled
+from hysp.evaluate import features, judge, linear_probe
 from hysp.feeder import Dataset
 from hysp.recipes import load_run
 from hysp.skeleton import stream as to_stream
 
-def every_epoch(encoder, sets, stream, epochs=100, steps=(60,80), lr=5., batch=256, seed=0):
-    "The frozen encoder is asked again for each batch; scaling, order and optimizer are the probe's"
-    train,val = sets
-    z = features(encoder, train, stream)
-    mean,std = z.mean(0),z.std(0).clamp(min=1e-6)*z.shape[1]**.5
-    head,y,g = make_head('linear', z.shape[1], train.classes),torch.tensor(train.labels),torch.Generator().manual_seed(seed)
-    opt = torch.optim.SGD(head.parameters(), lr, momentum=.9)
-    for epoch in range(epochs):
-        opt.param_groups[0]['lr'] = lr*.1**sum(epoch>=s for s in steps)
-        for i in torch.randperm(len(train), generator=g).split(batch):
-            with torch.no_grad(): x = (encoder(to_stream(train.batch(i), stream, train.layout))-mean)/std
-            loss = nn.functional.cross_entropy(head(x), y[i])
-            opt.zero_grad(); loss.backward(); opt.step()
-    with torch.no_grad(): return head(scaled(z, features(encoder, val, stream))[1])
-
-def timed(f, *args, **kw):
-    start = time.perf_counter(); found = f(*args, **kw)
+def timed(f, *args):
+    start = time.perf_counter(); found = f(*args)
     return time.perf_counter()-start,found
 
 if __name__=='__main__':
@@ -36,7 +21,7 @@ if __name__=='__main__':
     (first,a),(other,b) = (timed(features, encoder, o, stream) for o in sets)
     z = a,b
     probe,a = min((timed(linear_probe, z[0], sets[0].labels, z[1], sets[0].classes) for _ in range(3)), key=lambda o: o[0])
-    slow,b = timed(every_epoch, encoder, sets, stream)
+    slow,b = timed(plain.linear_evaluation, lambda x: encoder(to_stream(x, stream, sets[0].layout)), *sets)
     a,b = (judge(o, sets[1].labels) for o in (a,b))
     print(f'{len(sets[0])} + {len(sets[1])} clips, 100 epochs, {torch.get_num_threads()} threads')
     print(f'features once: {first:.1f} + {other:.1f} s; probe on cached features: {probe:.2f} s; encoding in every epoch: {slow:.1f} s, of which {other:.1f} s for the second set')

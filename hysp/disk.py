@@ -192,7 +192,11 @@ class Polar:
         flat = torch.cat([(normalize(o, dim=-1, eps=1e-300)-mean)@axes for o in _batches(z, 1., False)])
         return _at(disk_radius(z, self.c, self.ball), torch.atan2(flat[:,1], flat[:,0]))
 
-    def fit_transform(self, z): return self.fit(z).transform(z)
+    def fit_transform(self,
+        z:Tensor # Tangents or ball points, shape (N,d)
+    )->Tensor: # Points of the unit disk, shape (N,2), float64
+        "Fit, and place the same points"
+        return self.fit(z).transform(z)
 
 def _at(r, angle): return r[:,None]*torch.stack([angle.cos(),angle.sin()], -1)
 
@@ -432,9 +436,7 @@ class HoroPCA:
         "Find the mean and the two ideal points"
         z = _points(z)
         if z.shape[1]<2: raise HyspError('HoroPCA needs two dimensions or more: draw one dimension with polar')
-        self.mean = frechet_mean(z, self.c, self.ball)
-        if self.ball: self.mean = _tangents(self.mean[None], self.c, True)[0]
-        else: self.mean = self.mean*self.c**.5
+        self.mean = _tangents(frechet_mean(z, self.c, self.ball)[None], self.c, self.ball)[0]
         axes = _principal((_boost(o, self.mean) for o in _batches(z, self.c, self.ball)), centre=False)[1]
         g,seen = torch.Generator().manual_seed(self.seed),torch.cat(list(_centred(z, self.mean, self.c, self.ball)))
         self.ideal = axes.new_zeros(0, len(axes))

@@ -6,17 +6,16 @@
 __all__ = ['packed', 'turned', 'Scene', 'facts', 'Explorer', 'explorer_page', 'Live']
 
 # %% ../nbs/72_explore.ipynb #2aae5e87
-import base64, html, re, threading, time, zlib
-from importlib import resources
+import base64, threading, time, zlib
 from pathlib import Path
 from types import SimpleNamespace
 import anywidget, numpy as np, torch, traitlets
 from torch import Tensor
-from .core import HyspError, atomic_write, pick
+from .core import HyspError, pick
 from .disk import Drawing, _cross, _rays, projections as ways
 from .evaluate import features
 from .feeder import Dataset, write_view
-from .plot import _json, class_style, pack_clips
+from .plot import _asset, _write_page, class_style, pack_clips
 from .poincare import tangent_dist
 
 # %% ../nbs/72_explore.ipynb #d90bf993
@@ -128,12 +127,10 @@ def facts(
     return dict(name=scene.name, names=list(e.names), labels=_column(e.labels), class_names=list(e.class_names), columns=columns, c=scene.c,
                 epochs=list(e.epochs), predicts=e.predicted is not None, styles=[class_style(k)[::2] for k in range(120)])
 
-def _asset(*names): return '\n'.join(resources.files('hysp').joinpath('assets', o).read_text(encoding='utf-8') for o in names)
-
 # %% ../nbs/72_explore.ipynb #ef8d7c08
 class Explorer(anywidget.AnyWidget):
     "The disk as a widget: `chosen` and `selected` are positions of clips, and follow the mouse"
-    _esm,_css = _asset('skeleton.js', 'explore.js'),_asset('explore.css')
+    _esm,_css = _asset('skeleton.js', 'explore.js'),_asset('frame.css', 'explore.css')
     state = traitlets.Dict().tag(sync=True)
     fresh,live = traitlets.Dict().tag(sync=True),traitlets.Dict().tag(sync=True) # Views that nobody has to ask for; how a training stands
     run,chosen,selected = traitlets.Int(0).tag(sync=True),traitlets.Int(-1).tag(sync=True),traitlets.List().tag(sync=True)
@@ -222,15 +219,10 @@ def explorer_page(
     skeletons = [dict(which=i, pack=p) if (p := s.clip(i, frames)) else None for s,i in zip(scenes, some)]
     few = [f'skeletons of {len(i)} of the {len(s.e.names):,} clips' for s,i in zip(scenes, some) if s.data and len(i)<len(s.e.names)]
     state = dict(runs=[facts(o) for o in scenes], projections=list(projections), note=', '.join(dict.fromkeys(few)))
-    _write(path, title, ' · '.join(dict.fromkeys(f'{len(o.e.names):,} clips' for o in scenes)), dict(state=state, views=views, near=near, clips=skeletons))
-    return Path(path)
+    return _write_page(path, 'explore.html', 'explore.css', dict(state=state, views=views, near=near, clips=skeletons), title,
+                       ' · '.join(dict.fromkeys(f'{len(o.e.names):,} clips' for o in scenes)), script=_asset('skeleton.js', 'explore.js'))
 
 def _spaced(n, most): return np.unique(np.linspace(0, n-1, min(n, most)).round().astype(int)).tolist() if most else []
-
-def _write(path, title, subtitle, data):
-    parts = dict(title=html.escape(title), subtitle=html.escape(subtitle), style=_asset('explore.css'), script=_asset('skeleton.js', 'explore.js'), data=_json(data))
-    text = re.sub(r'<!--(\w+)-->|/\*(\w+)\*/', lambda m: parts.get(m[1] or m[2], m[0]), _asset('explore.html'))
-    with atomic_write(path, 'w') as f: f.write(text)
 
 # %% ../nbs/72_explore.ipynb #841aba6a
 def _seen(trainer, most):

@@ -13,7 +13,8 @@ from functools import cached_property
 from pathlib import Path
 import numpy as np, torch, yaml
 from torch import Tensor
-from .core import HyspError, atomic_dir, atomic_write, checksum, pick
+from .core import HyspError, atomic_dir, checksum, pick, write_table, write_yaml
+from .readers import _columns, _ntu_name
 from .skeleton import Layout, get_layout
 
 # %% ../nbs/04_feeder.ipynb #f79f5a99
@@ -42,7 +43,7 @@ def _map_positions(path, layout):
     return x
 
 # %% ../nbs/04_feeder.ipynb #19eb9a59
-_numbers = ('label','subject','camera','setup','replication','frames','bodies')
+_numbers = ('label',*_columns,'frames','bodies')
 
 def _whole(text, path, line, key):
     try: return int(text) if text or key=='label' else -1
@@ -137,8 +138,6 @@ def read_labels(
     except Exception as e: raise HyspError(f'{path} is refused: {e}; expected a pickled pair of plain lists, names and labels') from e
 
 # %% ../nbs/04_feeder.ipynb #ada9b9c4
-_ntu_name = re.compile(r'S(\d{3})C(\d{3})P(\d{3})R(\d{3})A\d{3}')
-
 def _ntu_columns(names):
     found = [_ntu_name.search(o) for o in names]
     if not all(found): return {}
@@ -240,6 +239,6 @@ def write_view(
     splits = {k:{s:sum(r[head.index(k)]==s for r in rows) for s in ('train','val')} for k in head if k not in ('name',*_numbers)}
     told = dict(data.about, of=os.path.relpath(whole, out.resolve()), view=about, shape=[len(rows),*data.position.shape[1:]], counts=dict(clips=len(rows), **splits))
     with atomic_dir(out, overwrite) as tmp:
-        with atomic_write(tmp/'samples.csv', 'w') as f: csv.writer(f, lineterminator='\n').writerows([head, *rows])
-        with atomic_write(tmp/'dataset.yaml', 'w') as f: yaml.safe_dump(told, f, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+        write_table(tmp/'samples.csv', head, rows)
+        write_yaml(tmp/'dataset.yaml', told)
     return out

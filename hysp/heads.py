@@ -61,7 +61,9 @@ class MobiusLinear(nn.Module):
         self.weight = nn.Parameter(nn.Linear(i, o, bias=False).weight.detach())
         self.bias = ManifoldParameter(torch.zeros(o), manifold=PoincareBall(c))
 
-    def forward(self, x):
+    def forward(self,
+        x:Tensor # Points on the ball, shape (...,i), or with `tangent` tangents at its origin
+    )->Tensor: # Points on the ball, shape (...,o), of the dtype of `x`; float64 with `tangent`
         if self.tangent: x = expmap0(x.double(), self.c)
         return project(mobius_add(mobius_matvec(self.weight.to(x.dtype), x, self.c), self.bias.to(x.dtype), self.c), self.c)
 

@@ -14,7 +14,8 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
 from .core import HyspError
-from .poincare import dist, expmap0, tangent_dist, tangent_radius
+from .losses import hyperbolic_dist
+from .poincare import expmap0, tangent_radius
 
 # %% ../nbs/31_metrics.ipynb #3353098a
 @torch.no_grad()
@@ -58,9 +59,8 @@ def pair_metrics(
 )->dict: # `mse` (one number), and one number a pair: `cosine`, `radius_q`, `radius_k`, `angle` (degrees), `distance`
     "Agreement of `q` with `k` by each yardstick"
     q,k = q.double(),k.double()
-    d = dist(expmap0(q, c), expmap0(k, c), c) if ball else tangent_dist(q, k, c)
     return dict(mse=F.mse_loss(q, k), cosine=2-2*F.cosine_similarity(q, k, dim=-1), radius_q=radius(q, c, ball),
-        radius_k=radius(k, c, ball), angle=angle(q, k), distance=d)
+        radius_k=radius(k, c, ball), angle=angle(q, k), distance=hyperbolic_dist(q, k, c, 'ball' if ball else 'tangent'))
 
 # %% ../nbs/31_metrics.ipynb #12b5ab64
 @torch.no_grad()

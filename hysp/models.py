@@ -43,7 +43,8 @@ class Online(nn.Module):
     @property
     def online(self): # Encoder and heads, clips (N, C, T, V, M) to tangent vectors (N, head)
         return nn.Sequential(*(getattr(self, f'online_{o}') for o in ('encoder','projector','predictor')[:2+self.predicts]))
-    def predict(self, x): return self.online(x)
+    def predict(self, x): # Clips (N, C, T, V, M) to predictions (N, head)
+        return self.online(x)
     def after_step(self, decay): "What is to be done after a step: nothing"
 
 # %% ../nbs/40_models.ipynb #84ebfbd5

@@ -20,7 +20,7 @@ from matplotlib.animation import FuncAnimation
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from .core import HyspError, atomic_write, pick
-from .skeleton import Layout, get_layout
+from .skeleton import Layout, _side, get_layout
 
 # %% ../nbs/71_plot.ipynb #1be45aeb
 def _array(x, dtype=None): return np.asarray(x.detach().cpu() if hasattr(x, 'detach') else x, dtype=dtype)
@@ -47,8 +47,7 @@ def _on_disk(points, c, scale):
     r = np.linalg.norm(p, axis=1)
     inside = r<1+1e-6
     if not inside.all(): raise HyspError(f'point {int(np.argmin(inside))} lies outside the unit disk; is it a tangent vector? hysp.disk.polar projects it')
-    if scale=='poincare': return p,np.tanh(c**.5*np.arange(1,5)/2),np.arange(1,5)
-    if scale!='distance': raise HyspError(f"unknown scale '{scale}' (known: poincare, distance)")
+    if pick(scale, ('poincare','distance'), 'scale')=='poincare': return p,np.tanh(c**.5*np.arange(1,5)/2),np.arange(1,5)
     d = 2/c**.5*np.arctanh(r.clip(0, 1-1e-9))
     rim = max(1, math.ceil(d.max(initial=0)-1e-6))
     rings = np.arange(1, rim+1)[::-math.ceil(rim/5)][::-1]
@@ -159,8 +158,13 @@ def geodesic_arc(
     z = np.tanh(np.linspace(0, np.arctanh(abs(w)), n))*(w/abs(w) if w else 0)
     return np.stack([(o:=(z+x)/(1+x.conjugate()*z)).real, o.imag], 1)
 
-def plot_geodesic(x, y, ax=None, **kwargs):
-    "Draw the geodesic from `x` to `y` into a disk; other arguments as for matplotlib's `plot`"
+def plot_geodesic(
+    x, # Where it starts, shape (2,)
+    y, # Where it ends, shape (2,)
+    ax=None, # The disk to draw into; the current axes if None
+    **kwargs # As for matplotlib's `plot`
+): # The line
+    "Draw the geodesic from `x` to `y` into a disk"
     ax = ax or plt.gca()
     return ax.plot(*geodesic_arc(x, y).T, **{'color':plt.rcParams['text.color'], 'lw':1, **kwargs})[0]
 
@@ -321,9 +325,12 @@ def save_animation(
     return path
 
 # %% ../nbs/71_plot.ipynb #b108e22b
-def wilson(k, n, z=1.96):
-    "Interval for a share `k` of `n`: low and high"
-    p,n = k/n,n
+def wilson(
+    k:np.ndarray, # How many were right
+    n:np.ndarray # Of how many, above 0, same shape
+)->tuple: # Low and high ends of the 95 % interval of the share, both of that shape
+    "Wilson's interval of a share `k` of `n`"
+    p,z = k/n,1.96
     mid,half = p+z*z/(2*n),z*np.sqrt(p*(1-p)/n+z*z/(4*n*n))
     return ((mid-half)/(1+z*z/n)).clip(0, 1),((mid+half)/(1+z*z/n)).clip(0, 1)
 
@@ -448,8 +455,7 @@ def view(
     turn:float=0. # Degrees about the vertical
 )->np.ndarray: # Right, up, towards the viewer, shape (3,...)
     "Positions as the viewer sees them"
-    if up not in _ups: raise HyspError(f"unknown up '{up}' (known: {', '.join(_ups)})")
-    order,sign = _ups[up]
+    order,sign = pick(up, _ups, 'up')
     a,b,d = (s*x[o] for o,s in zip(order, sign))
     s,c = math.sin(math.radians(turn)),math.cos(math.radians(turn))
     return np.stack([c*a+s*d, b, c*d-s*a])
@@ -462,7 +468,7 @@ def side(
     layout:str|Layout # The skeleton
 )->np.ndarray: # 0 centre, 1 left, 2 right, for each joint (V,)
     "On which side of the body each joint is"
-    words = [re.findall(r'left|right', o, re.I) for o in get_layout(layout).joints]
+    words = [_side.findall(o) for o in get_layout(layout).joints]
     return np.array([sides.index(o[0].lower()) if o else 0 for o in words])
 
 # %% ../nbs/71_plot.ipynb #d4b9df24
@@ -782,11 +788,14 @@ def _json(x):
     for o in '<\u2028\u2029': text = text.replace(o, f'\\u{ord(o):04x}')
     return text
 
-def _fill(parts):
-    "The page's template with its places filled, in one pass, so that nothing filled in is looked at again"
-    asset = lambda o: resources.files('hysp').joinpath('assets', o).read_text(encoding='utf-8')
-    parts = {**parts, 'style':asset('page.css'), 'skeleton':asset('skeleton.js'), 'script':asset('page.js')}
-    return re.sub(r'<!--(\w+)-->|/\*(\w+)\*/', lambda m: parts.get(m[1] or m[2], m[0]), asset('page.html'))
+def _asset(*names): return '\n'.join(resources.files('hysp').joinpath('assets', o).read_text(encoding='utf-8') for o in names)
+
+def _write_page(path, body, style, data, title, subtitle, **parts):
+    "The template `body` in the frame of all pages, its places filled in one pass, so that nothing filled in is looked at again"
+    parts |= dict(title=html.escape(title), subtitle=html.escape(subtitle), style=_asset('frame.css', style), data=_json(data))
+    page = re.sub(r'<!--(\w+)-->|/\*(\w+)\*/', lambda m: parts.get(m[1] or m[2], m[0]), _asset('frame.html').replace('<!--body-->', _asset(body)))
+    with atomic_write(path, 'w') as f: f.write(page)
+    return Path(path)
 
 # %% ../nbs/71_plot.ipynb #a085d30f
 def _check_page(n, **columns):
@@ -844,6 +853,4 @@ def report_page(
         radius_figure=given(right, lambda: figure(radius_figure(radius, right))), bins=given(right, radius_accuracy, radius, right),
         curves=given(curves, lambda: figure(curves_figure(curves))), table=_table(table, bars) if table else None,
         clips=given(clips, pack_clips, clips, layout, up, frames), notes=[notes] if isinstance(notes, str) else list(notes or []))
-    page = _fill(dict(title=html.escape(title), subtitle=html.escape(subtitle), plotly=get_plotlyjs(), data=_json(data)))
-    with atomic_write(path, 'w') as f: f.write(page)
-    return Path(path)
+    return _write_page(path, 'page.html', 'page.css', data, title, subtitle, plotly=get_plotlyjs(), skeleton=_asset('skeleton.js'), script=_asset('page.js'))

@@ -15,10 +15,10 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-import numpy as np, yaml
+import numpy as np
 from tqdm.auto import tqdm
-from .core import HyspError, atomic_dir, atomic_write, check_free, checksum, pick
-from .readers import Fault
+from .core import HyspError, atomic_dir, atomic_write, check_free, checksum, pick, write_table, write_yaml
+from .readers import Fault, _columns
 from .skeleton import Layout, get_layout
 
 # %% ../nbs/02_prepare.ipynb #619a0993
@@ -109,7 +109,6 @@ def choose(
     return position[...,there[:most]]
 
 # %% ../nbs/02_prepare.ipynb #09299729
-_columns = ('subject','camera','setup','replication')
 _fields = ('name','label',*_columns,'frames','bodies')
 
 class _Row(tuple):
@@ -357,9 +356,6 @@ def _write_reference(part, path, kept, rows, splits):
             for kind,o in zip(part.kinds, part.rows): _copy_rows(o, [kept[j] for j in i], 2, path/name/f'{k}_{kind}.npy')
             with open(path/name/f'{k}_label.pkl', 'wb') as f: pickle.dump(([rows[j]['name'] for j in i],[rows[j]['label'] for j in i]), f); _flush(f)
 
-def _write_table(path, head, rows):
-    with atomic_write(path, 'w') as f: csv.writer(f, lineterminator='\n').writerows([head,*rows])
-
 # %% ../nbs/02_prepare.ipynb #1d0419e6
 def _describe(source, position, shape, rows, splits, left_out, prepared):
     "What dataset.yaml holds"
@@ -388,9 +384,9 @@ def _finish(source, steps, part, protocols, fixed, overwrite):
     with atomic_dir(part.out, overwrite) as tmp:
         os.replace(position, tmp/'position.npy')
         if steps.motion: os.replace(part.path/'action_dataset', tmp/'action_dataset')
-        _write_table(tmp/'samples.csv', [*_fields,*splits], ([*('' if o is None else o for o in r), *s] for r,*s in zip(rows, *splits.values())))
-        if faults: _write_table(tmp/'problems.csv', ('file','line','reason'), sorted((f, '' if i is None else i, why) for f,i,why in faults))
-        with atomic_write(tmp/'dataset.yaml', 'w') as f: yaml.safe_dump(about, f, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+        write_table(tmp/'samples.csv', [*_fields,*splits], ([*('' if o is None else o for o in r), *s] for r,*s in zip(rows, *splits.values())))
+        if faults: write_table(tmp/'problems.csv', ('file','line','reason'), sorted((f, '' if i is None else i, why) for f,i,why in faults))
+        write_yaml(tmp/'dataset.yaml', about)
 
 # %% ../nbs/02_prepare.ipynb #8cda11e3
 def prepare(

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['biggest', 'farthest', 'most_bodies', 'most_frames', 'ntu_protocols', 'exercises', 'Clip', 'check_clip', 'Fault',
            'Source', 'File', 'find', 'Words', 'decimals', 'places', 'read_skeleton', 'class_list', 'ntu', 'pku',
-           'arrays', 'euler', 'kinematics', 'table', 'uiprmd', 'read_layout', 'read_csv', 'csv_folder']
+           'arrays', 'euler', 'forward_kinematics', 'table', 'uiprmd', 'read_layout', 'read_csv', 'csv_folder']
 
 # %% ../nbs/01_readers.ipynb #811a2c8d
 import csv, hashlib, os, re, struct, zipfile, zlib
@@ -169,11 +169,10 @@ def find(
 # %% ../nbs/01_readers.ipynb #e2264b9a
 def _stamp(found):
     "Digest of which files there are and whether they changed"
-    res,seen = hashlib.sha256(),{}
+    res,seen = hashlib.sha256(),set()
     for o in found:
-        if o.member is None or o.path not in seen:
-            s = os.stat(o.path)
-            seen[o.path if o.member else None] = s
+        if o.path not in seen:
+            seen.add(o.path); s = os.stat(o.path)
             res.update(f'{o.path} {s.st_size} {s.st_mtime_ns} '.encode('utf-8', 'surrogateescape'))
         if o.member is not None: res.update(f'{o.member} {o.place}'.encode('utf-8', 'surrogateescape'))
     return res.hexdigest()
@@ -595,17 +594,15 @@ def euler(
     return np.stack([np.stack(o, -1) for o in rows], -2)
 
 # %% ../nbs/01_readers.ipynb #64391464
-def kinematics(
+def forward_kinematics(
     offsets:np.ndarray, # Of each joint from its parent, in the parent's frame; shape (T, V, 3)
-    angles:np.ndarray, # Euler angles in degrees, shape (T, V, 3)
-    layout:str|Layout # The skeleton
+    turns:np.ndarray, # Rotation of each joint, shape (T, V, 3, 3)
+    tree # Pairs of a joint and its parent, outward from the root
 )->np.ndarray: # World positions, shape (T, V, 3), in the unit of the offsets
-    "Forward kinematics, for all frames at once"
-    layout,turn = get_layout(layout),euler(angles)
-    x,pose = offsets.copy(),turn.copy()
-    for j in layout.order[1:]:
-        p = layout.parents[j]
-        pose[:,j] = pose[:,p]@turn[:,j]
+    "Positions of all joints, for all frames at once"
+    x,pose = offsets.copy(),turns.copy()
+    for j,p in tree:
+        pose[:,j] = pose[:,p]@turns[:,j]
         x[:,j] = x[:,p] + (pose[:,p]@offsets[:,j,:,None])[...,0]
     return x
 
@@ -643,7 +640,7 @@ def _load_uiprmd(path, name, label, subject, replication):
     layout,angles = layouts['ui-prmd'],path.parents[1]/'Angles'/path.name.replace('positions', 'angles')
     p,a = (table(o, 3*len(layout)).reshape(-1, len(layout), 3) for o in (path,angles))
     if len(p)!=len(a): raise HyspError(f'{path} has {len(p)} frames, but {angles.name} has {len(a)}; leave both out')
-    x = kinematics(p, a, layout)/100
+    x = forward_kinematics(p, euler(a), [(j,layout.parents[j]) for j in layout.order[1:]])/100
     return Clip(name, x.astype(np.float32).transpose(2,0,1)[...,None], label, subject, replication=replication)
 
 # %% ../nbs/01_readers.ipynb #cc420eb3

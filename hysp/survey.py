@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from .core import HyspError
 from .feeder import Dataset
 from .prepare import amount_of_motion, problems
-from .readers import Fault, arrays, csv_folder, find, ntu, pku, uiprmd
+from .readers import Fault, _columns, arrays, csv_folder, find, ntu, pku, uiprmd
 from .skeleton import Layout
 
 # %% ../nbs/73_survey.ipynb #c84118b3
@@ -96,7 +96,7 @@ def _of_dataset(path):
     odd = {'short':[n for n,t in zip(ds.names, ds.columns['frames']) if t<8]} if prepared else {}
     shown = [int(np.flatnonzero(ds.labels==k)[0]) for k in np.unique(ds.labels)[np.linspace(0, len(np.unique(ds.labels))-1, 4).astype(int)]] if len(ds) else []
     examples = [(ds.class_names[ds.labels[i]], ds.position[ds.index[i]]) for i in dict.fromkeys(shown)]
-    columns = {k:ds.columns[k] for k in ('subject','camera','setup','replication') if k in ds.columns}
+    columns = {k:ds.columns[k] for k in _columns if k in ds.columns}
     return Survey('dataset', Path(path), ds.layout, ds.class_names, ds.labels, columns, ds.columns.get('frames', []), ds.columns.get('bodies', []),
         problems(path), ds.about.get('counts', {}).get('skipped', {}), {k:v for k,v in odd.items() if v}, examples, ds.about.get('fps'), str(ds))
 
@@ -150,11 +150,11 @@ def describe(
 # %% ../nbs/73_survey.ipynb #5ef93555
 def draw(
     s:Survey, # From `survey`
-    file:str|Path=None # Write it there; the suffix says as what
+    file:str|Path=None # Write it there: .png, .svg or .pdf
 ): # The figure
     "Clips a class, lengths, and some clips"
     import matplotlib.pyplot as plt
-    from hysp.plot import palette, skeleton_strip
+    from hysp.plot import palette, save_figure, skeleton_strip
     n,count = max(1, len(s.examples)),np.bincount(s.labels, minlength=len(s.class_names))
     fig = plt.figure(figsize=(9,2.6+1.5*n), layout='constrained')
     grid = fig.add_gridspec(n+1, 3, height_ratios=[2.4]+[1.4]*n)
@@ -166,7 +166,7 @@ def draw(
         ax = fig.add_subplot(grid[i+1,:])
         skeleton_strip(x[...,(x!=0).any((0,1,2))], s.layout, 9, ax, fps=s.fps if s.kind!='dataset' else None)
         ax.set_title(name, loc='left', size=9); ax.axis('off'); ax.set_aspect('equal')
-    if file is not None: _save(fig, file)
+    if file is not None: save_figure(fig, file); plt.close(fig)
     return fig
 
 def _class_panel(ax, s, count, colour):
@@ -174,11 +174,3 @@ def _class_panel(ax, s, count, colour):
     ax.set(title=f'{s.path.name}: {len(s.labels):,} clips of {len(count)} classes', xlim=(-.6,len(count)-.4)); ax.title.set_size(9)
     if len(count)<=20: ax.set_xticks(range(len(count)), s.class_names, rotation=30, ha='right', size=7)
     else: ax.set_xlabel('class')
-
-def _save(fig, file):
-    import matplotlib.pyplot as plt
-    from hysp.core import atomic_write
-    kind = Path(file).suffix[1:]
-    if kind not in fig.canvas.get_supported_filetypes(): raise HyspError(f"a picture cannot be written to {file}; end its name with .png, .svg or .pdf")
-    with atomic_write(file) as f: fig.savefig(f, format=kind, dpi=110)
-    plt.close(fig)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from functools import partial
 import numpy as np
 from .core import HyspError, pick
-from .readers import Clip, Source
+from .readers import Clip, Source, forward_kinematics
 from .skeleton import layouts
 
 # %% ../nbs/03_synthetic.ipynb #bd9e5c17
@@ -66,10 +66,7 @@ def kinematics(
     bones:np.ndarray # Offset of each joint from the one it hangs on, metres, shape (V,3)
 )->np.ndarray: # Joints in metres, shape (T,V,3), pelvis at 0
     "Joint angles and bones to positions"
-    R = joint_rotations(angles)
-    G,x = R.copy(),np.zeros(angles.shape)
-    for j,p,_ in _chain[1:]: x[:,j],G[:,j] = x[:,p]+G[:,p]@bones[j],G[:,p]@R[:,j]
-    return x
+    return forward_kinematics(np.broadcast_to(bones, angles.shape), joint_rotations(angles), [(j,p) for j,p,_ in _chain[1:]])
 
 # %% ../nbs/03_synthetic.ipynb #513d97cb
 _feet = [_joint[f'{side} {o}'] for o in ('ankle','foot') for side in ('left','right')]

@@ -136,6 +136,20 @@ def test_batches_are_those_of_a_loader(tmp_path):
     for (x,i),(y,j) in zip(data.batches(5, order), plain.batches(items, 5, order), strict=True):
         assert torch.equal(x, y) and i.tolist()==j.tolist()
 
+def test_linear_evaluation(tmp_path):
+    from hysp.evaluate import features, linear_probe
+    from hysp.feeder import Dataset
+    from hysp.skeleton import stream
+    from hysp.stgcn import STGCN
+    torch.manual_seed(0)
+    plain,speed = load('plain'),load('speed')
+    data = Dataset(speed.dataset(tmp_path/'d', 40, classes=4))
+    train,val = data.subset(np.arange(30)),data.subset(np.arange(30, 40))
+    net = speed.settled(STGCN(hidden=8, out=32), data.batch(np.arange(8)))
+    ours = linear_probe(features(net, train, 'bone'), train.labels, features(net, val, 'bone'), 4, epochs=8, steps=(4,6), batch=16)
+    theirs = plain.linear_evaluation(lambda x: net(stream(x, 'bone', data.layout)), train, val, epochs=8, steps=(4,6), batch=16)
+    torch.testing.assert_close(ours, theirs, atol=1e-5*float(theirs.abs().max()), rtol=0)
+
 def test_distances():
     from hysp.poincare import tangent_cdist
     plain = load('plain')

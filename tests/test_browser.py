@@ -13,21 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import PATIENCE
 from PIL import Image
 
 root = Path(__file__).parents[1]
-CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
-FLAGS = '--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --use-gl=swiftshader --enable-unsafe-swiftshader'
-PATIENCE = 240_000 # ms: a machine may be slow
-
-@pytest.fixture(scope='module')
-def browser():
-    api = pytest.importorskip('playwright.sync_api', reason='needs playwright')
-    if CHROMIUM is None: pytest.skip('needs chromium (apt-get install chromium)')
-    with api.sync_playwright() as p:
-        b = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        yield b
-        b.close()
 
 @pytest.fixture(scope='module')
 def page(tmp_path_factory):
@@ -38,16 +27,6 @@ def page(tmp_path_factory):
     assert main(['embed', str(example()), '--html', str(out), '--clips', '80'])==0
     return out
 
-def opened(browser, url, **context):
-    "A tab, and the list of what goes wrong in it: console errors, exceptions, requests that leave the machine"
-    tab,wrong = browser.new_context(**{'viewport':dict(width=1280, height=900), 'accept_downloads':True, **context}).new_page(),[]
-    tab.set_default_timeout(PATIENCE)
-    tab.on('console', lambda m: m.type=='error' and wrong.append(m.text))
-    tab.on('pageerror', lambda e: wrong.append(str(e)))
-    tab.on('request', lambda r: r.url.split(':')[0] in ('file','data','blob') or '//127.0.0.1:' in r.url or wrong.append(r.url))
-    tab.goto(url)
-    return tab,wrong
-
 class Box:
     "The explorer in a tab"
     def __init__(self, tab):
@@ -56,7 +35,7 @@ class Box:
     def show(self): self.at.locator('.stage').scroll_into_view_if_needed()
     def js(self, text, *given): return self.at.evaluate(f'(o, given) => {{ const x = o.explorer; return {text} }}', list(given))
     def until(self, text, *given):
-        self.tab.wait_for_function(f"([given, deep]) => {{ const o = document.querySelector('.hysp[data-ready=yes]'), x = o.explorer; return {text} }}", arg=[list(given), 0], timeout=PATIENCE)
+        self.tab.wait_for_function(f"given => {{ const o = document.querySelector('.hysp[data-ready=yes]'), x = o.explorer; return {text} }}", arg=list(given))
     def settle(self): self.until('!x.moving && x.view')
     def rest(self): # No drawing has come for two seconds: what is pointed at stays where it is
         self.until('(() => { const now = performance.now(); if (window.drawn !== x.view) { window.drawn = x.view; window.since = now } return !x.moving && now-window.since > 2000 })()')
@@ -179,8 +158,8 @@ def keys(box):
     box.tab.keyboard.press('Home'); box.until('!x.moving && x.iso[2] === 0')
 
 @pytest.mark.parametrize('size', [(1280,800),(2560,1440)], ids='{0[0]}'.format)
-def test_page(browser, page, size):
-    tab,wrong = opened(browser, page.as_uri(), viewport=dict(width=size[0], height=size[1]), offline=True)
+def test_page(visit, page, size):
+    tab,wrong = visit(page.as_uri(), width=size[0], height=size[1], offline=True)
     box = Box(tab)
     points_are_there(box)
     plays(box)
@@ -191,16 +170,14 @@ def test_page(browser, page, size):
     assert 'skeletons of 80 of the 600 clips' in box.at.locator('.hint').inner_text()
     assert tab.evaluate('document.documentElement.scrollWidth <= innerWidth')
     assert not wrong
-    tab.context.close()
 
-def test_page_in_the_dark(browser, page):
-    tab,wrong = opened(browser, page.as_uri(), color_scheme='dark')
+def test_page_in_the_dark(visit, page):
+    tab,wrong = visit(page.as_uri(), color_scheme='dark')
     box = Box(tab)
     p = np.asarray(Image.open(io.BytesIO(tab.screenshot())).convert('RGB'))
     assert np.median(p)<60 and box.coloured()>400 and not wrong
-    tab.context.close()
 
-def test_two_runs_on_a_page(browser, tmp_path):
+def test_two_runs_on_a_page(visit, tmp_path):
     "One page, two runs of other clips, one without predictions and none with skeletons; names that would like to be HTML"
     import torch
     from types import SimpleNamespace
@@ -210,7 +187,7 @@ def test_two_runs_on_a_page(browser, tmp_path):
         return SimpleNamespace(epochs=epochs, z=z, predicted=torch.zeros(len(epochs), n, dtype=torch.long) if predicted else None, labels=torch.arange(n)%3, bodies=1+torch.arange(n)%2, frames=torch.arange(n),
                                subjects=torch.full((n,), -1), names=[f'<img src=x onerror="window.hacked=1"> {i}' for i in range(n)], class_names=['</script>','<b>bold</b>','plain'], about=dict(c=1.))
     file = explorer_page(tmp_path/'two.html', [Scene(made_up(40, [1,2], True), name='first'), Scene(made_up(25, [7], False), name='second')], ['polar'], title='</title><script>window.hacked=1</script>')
-    tab,wrong = opened(browser, file.as_uri())
+    tab,wrong = visit(file.as_uri())
     box = Box(tab)
     points_are_there(box); i = hover_and_click(box); recentres(box, i)
     assert 'No skeleton' in box.at.locator('.player').inner_text() and '<b>bold</b>' in box.at.locator('.legend').inner_text()
@@ -219,7 +196,6 @@ def test_two_runs_on_a_page(browser, tmp_path):
     points_are_there(box); hover_and_click(box)
     assert not box.at.locator('.epochs').is_visible() and 'right or wrong' not in box.at.locator('.bar').inner_text()
     assert tab.evaluate('window.hacked') is None and not wrong
-    tab.context.close()
 
 def free_port():
     with socket.socket() as s:
@@ -230,8 +206,8 @@ def free_port():
 def lab(tmp_path_factory):
     "JupyterLab on a copy of the tutorials, with settings, kernels and a port of its own; its address and its folder"
     folder = tmp_path_factory.mktemp('lab')
-    home = folder/'home'; work = folder/'work'
-    for o in ('embedding_explorer','live_training'): (work/'x').parent.mkdir(exist_ok=True); shutil.copy(root/'nbs'/'tutorials'/f'{o}.ipynb', work)
+    home,work = folder/'home',folder/'work'; work.mkdir()
+    for o in ('embedding_explorer','live_training'): shutil.copy(root/'nbs'/'tutorials'/f'{o}.ipynb', work)
     quiet = {'apputils-extension/notification':dict(fetchNews='false', checkForUpdates=False), 'notebook-extension/tracker':dict(windowingMode='none')}
     for k,v in quiet.items():
         file = home/'settings'/'@jupyterlab'/f'{k}.jupyterlab-settings'
@@ -277,9 +253,9 @@ def saved(tab, file):
         tab.wait_for_timeout(250)
 
 @pytest.mark.parametrize('size', [(1280,800),(2560,1440)], ids='{0[0]}'.format)
-def test_explorer_in_jupyterlab(browser, lab, size):
+def test_explorer_in_jupyterlab(visit, lab, size):
     address,work = lab
-    tab,wrong = opened(browser, address.format('embedding_explorer.ipynb'), viewport=dict(width=size[0], height=size[1]))
+    tab,wrong = visit(address.format('embedding_explorer.ipynb'), width=size[0], height=size[1])
     run_all(tab)
     saved(tab, work/'embedding_explorer.ipynb')
     box = Box(tab)
@@ -292,9 +268,8 @@ def test_explorer_in_jupyterlab(browser, lab, size):
     colours_and_filters(box); selects(box); projects(box)
     writes_a_subset(box, work)
     assert not wrong
-    tab.context.close()
 
-def test_training_in_jupyterlab(browser, lab):
+def test_training_in_jupyterlab(visit, lab):
     "The disk moves while the training runs and the kernel stays free; stop, and go on"
     address,work = lab
     nb = json.loads((work/'live_training.ipynb').read_text('utf-8'))
@@ -303,7 +278,7 @@ def test_training_in_jupyterlab(browser, lab):
     nb['cells'] = [*nb['cells'][:last+1], meanwhile]
     for c in nb['cells']: c['source'] = ''.join(c['source']).replace('epochs=12', 'epochs=500').splitlines(True)
     (work/'live.ipynb').write_text(json.dumps(nb), 'utf-8')
-    tab,wrong = opened(browser, address.format('live.ipynb'))
+    tab,wrong = visit(address.format('live.ipynb'))
     run_all(tab)
     assert saved(tab, work/'live.ipynb')[-1]['outputs']==[dict(name='stdout', output_type='stream', text=['42 running\n'])], 'the kernel is free while the training runs'
     box = Box(tab)
@@ -319,14 +294,12 @@ def test_training_in_jupyterlab(browser, lab):
     box.until('x.view.epoch > given[0]', at)
     stop.click(); box.at.locator('.training.stopped').wait_for()
     assert not wrong
-    tab.context.close()
 
-def test_training_through_in_jupyterlab(browser, lab):
+def test_training_through_in_jupyterlab(visit, lab):
     "All cells of the tutorial, of which some wait for the training"
     address,work = lab
-    tab,wrong = opened(browser, address.format('live_training.ipynb'))
+    tab,wrong = visit(address.format('live_training.ipynb'))
     run_all(tab); saved(tab, work/'live_training.ipynb')
     box = Box(tab)
     box.at.locator('.training.done').wait_for(); box.until('x.view.epoch === 12')
     assert not wrong
-    tab.context.close()

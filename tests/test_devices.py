@@ -12,7 +12,7 @@ from hysp.checkpoint import load_state, load_weights
 from hysp.core import HyspError
 from hysp.devices import Devices, track
 from hysp.models import models
-from test_train import trainer, hysp_model, Clips, asks, differing, outcome # noqa: F401
+from test_train import Asking, differing, hysp_model, outcome, trainer
 
 root = Path(__file__).parents[1]
 torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2']
@@ -88,7 +88,7 @@ def test_resumes_to_the_bit_from_the_middle_of_an_epoch(tmp_path, name, optimize
     def make(): return models[name]('ui-prmd', hidden=2, out=4, dropout=.3, **(dict(queue=8) if name=='skeletonclr' else {}))
     kw = dict(make=make, optimizer=optimizer, precision=precision, loss=contrast if name=='skeletonclr' else mix)
     trainer(tmp_path/'whole', **kw).fit()
-    with pytest.raises(KeyboardInterrupt): trainer(tmp_path/'parts', data=asks(4), **kw).fit()
+    with pytest.raises(KeyboardInterrupt): trainer(tmp_path/'parts', data=Asking(4), **kw).fit()
     assert load_state(tmp_path/'parts/last.pt')['k']==1
     trainer(tmp_path/'parts', **kw).fit()
     assert not differing(outcome(tmp_path/'whole'), outcome(tmp_path/'parts'))
@@ -103,7 +103,7 @@ def test_lower_precision_is_lower_and_the_geometry_is_not(tmp_path):
     assert not torch.equal(*rows) and torch.allclose(*rows, rtol=.2, atol=.1)
 
 def test_another_precision_is_another_run(tmp_path):
-    with pytest.raises(KeyboardInterrupt): trainer(tmp_path, data=asks(4)).fit()
+    with pytest.raises(KeyboardInterrupt): trainer(tmp_path, data=Asking(4)).fit()
     with pytest.raises(HyspError, match='precision was fp32, is bf16'): trainer(tmp_path, precision='bf16').fit()
 
 def test_fp16_on_a_cpu_is_refused(tmp_path):

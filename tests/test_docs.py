@@ -2,7 +2,6 @@
 import importlib.util
 import json
 import re
-import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,36 +14,15 @@ root = Path(__file__).parents[1]
 spec = importlib.util.spec_from_file_location('docs', root/'bench'/'docs.py')
 docs = importlib.util.module_from_spec(spec); spec.loader.exec_module(docs)
 
-CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
-FLAGS = '--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --use-gl=swiftshader --enable-unsafe-swiftshader'
 PAGES = 'index','30_losses','tutorials/poincare_disk'
 
 @pytest.fixture(scope='module')
 def site(tmp_path_factory): return docs.build(PAGES, tmp_path_factory.mktemp('docs')/'site')
 
-@pytest.fixture(scope='module')
-def browser():
-    if not CHROMIUM: pytest.skip('no Chromium is installed: apt install chromium')
-    from playwright.sync_api import sync_playwright
-    with sync_playwright() as p:
-        b = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        yield b
-        b.close()
-
-def visit(browser, file, width=1280):
-    "A tab with the page, and what went wrong in it: messages, and requests that leave the disk"
-    tab,wrong = browser.new_page(viewport=dict(width=width, height=width*9//16)),[]
-    tab.on('console', lambda m: wrong.append(m.text) if m.type=='error' else None)
-    tab.on('pageerror', lambda e: wrong.append(str(e)))
-    tab.on('request', lambda r: None if r.url.startswith(('file:','data:','blob:')) else wrong.append(r.url))
-    tab.on('requestfailed', lambda r: wrong.append(r.url))
-    tab.goto(file.as_uri())
-    return tab,wrong
-
 @pytest.mark.parametrize('width', [1280,2560])
 @pytest.mark.parametrize('page', PAGES)
-def test_page_in_browser(browser, site, page, width):
-    tab,wrong = visit(browser, site/f'{page}.html', width)
+def test_page_in_browser(visit, site, page, width):
+    tab,wrong = visit((site/f'{page}.html').as_uri(), width)
     assert tab.evaluate('document.documentElement.scrollWidth<=innerWidth'), 'the page scrolls sideways'
     assert tab.evaluate('[...document.images].every(o => o.complete && o.naturalWidth>0)')
     assert tab.locator('h1').count()==1 and tab.locator('nav a.here').count()==1
@@ -55,15 +33,13 @@ def test_page_in_browser(browser, site, page, width):
         assert '$' not in tab.evaluate("[...document.querySelectorAll('main > p, main > li')].map(o => o.textContent).join(' ')")
     if page=='tutorials/poincare_disk': assert tab.evaluate('document.images.length')>=7
     assert wrong==[]
-    tab.close()
 
-def test_one_can_walk_about(browser, site):
-    tab,wrong = visit(browser, site/'index.html')
+def test_one_can_walk_about(visit, site):
+    tab,wrong = visit((site/'index.html').as_uri())
     tab.click('.cards a >> text=The Poincaré disk')
     assert tab.inner_text('h1').startswith('The Poincaré disk')
     tab.click('nav >> text=30_losses'); assert tab.inner_text('h1').startswith('Losses')
     tab.click('nav >> text=hysp'); assert tab.url.endswith('/index.html') and wrong==[]
-    tab.close()
 
 def test_nothing_is_fetched(site):
     for o in site.rglob('*.html'):
@@ -103,12 +79,12 @@ def test_what_becomes_of_a_cell(tmp_path, monkeypatch):
     (tmp_path/'site'/'more.html').write_text('<a href="gone.html#x">x</a><a href="bad.html">y</a>')
     assert list(docs.dead_links(tmp_path/'site'))==['more.html links to gone.html']
 
-def test_figures_that_move(browser, tmp_path, monkeypatch):
+def test_figures_that_move(visit, tmp_path, monkeypatch):
     "Plotly's from the one file beside the page, matplotlib's films with buttons, both without a network; a widget says what it needs"
     cells = ['import numpy as np, ipywidgets\nfrom IPython.display import HTML\nfrom hysp.plot import skeleton_animation, skeleton_player\nx = np.random.default_rng(0).normal(size=(3,4,25,1))',
              "skeleton_player(dict(a=x, b=x), 'ntu-rgb+d', trail=2)", "HTML(skeleton_animation(x, 'ntu-rgb+d', height=1).to_jshtml())", 'ipywidgets.IntSlider()']
     monkeypatch.setattr(docs, 'nbs', notebook(tmp_path/'nbs', *cells))
-    tab,wrong = visit(browser, docs.build(['bad'], tmp_path/'site')/'bad.html')
+    tab,wrong = visit((docs.build(['bad'], tmp_path/'site')/'bad.html').as_uri())
     tab.wait_for_selector('.plotly-graph-div .gl-container canvas', state='attached')
     assert tab.locator('.updatemenu-button').count()==4 and tab.locator('script[src="plotly.min.js"]').count()==1
     frame = tab.get_attribute('.animation img', 'src')
@@ -116,4 +92,3 @@ def test_figures_that_move(browser, tmp_path, monkeypatch):
     assert tab.get_attribute('.animation img', 'src')!=frame and 'Open this notebook with' in tab.inner_text('.widget')
     assert tab.evaluate("getComputedStyle(document.querySelector('.fa-play'), '::before').content")=='"▶"'
     assert wrong==[]
-    tab.close()

@@ -226,7 +226,6 @@ def test_an_ensemble_of_other_clips_is_refused(made, capsys, tmp_path):
     other = Path(shutil.copytree(made, tmp_path/'other'))
     text = (other/'set/samples.csv').read_text().splitlines()
     (other/'set/samples.csv').write_text('\n'.join([text[0], text[2], text[1], *text[3:]])+'\n')
-    (other/'run/config.yaml').write_text((other/'run/config.yaml').read_text())
     state,about = load_weights(other/'run/epoch_0002.safetensors')
     from hysp.checkpoint import save_weights
     save_weights(other/'run/epoch_0002.safetensors', state, dict(about, settings=dict(about['settings'], data=str(other/'set'))))

@@ -40,7 +40,10 @@ def parsed(words):
     end = np.cumsum([len(o)+1 for o in words])+15
     return decimals(text, np.array([16,*(end[:-1]+1)]), end)
 
-def same(words): assert parsed(words).tobytes()==np.array([as_float(o) for o in words]).tobytes() or [math.isnan(o) for o in parsed(words)]==[math.isnan(as_float(o)) for o in words] and all(a==b or b!=b for a,b in zip(parsed(words), map(as_float, words)))
+def same(words):
+    "To the bit, the sign of 0 included; of what is no number any NaN will do"
+    a,b = parsed(words),np.array([as_float(o) for o in words])
+    assert np.array_equal(np.isnan(a), np.isnan(b)) and a[~np.isnan(a)].tobytes()==b[~np.isnan(b)].tobytes()
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.one_of(st.floats(-999, 999).map(repr), st.floats().map(repr), st.from_regex(r'-?[0-9]{0,5}\.?[0-9]{0,18}', fullmatch=True).filter(bool), st.decimals(-1000, 1000, places=7).map(str),

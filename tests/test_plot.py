@@ -12,8 +12,6 @@ from hysp.plot import (class_style, disk_animation, disk_figure, geodesic_arc, h
                        skeleton_animation, skeleton_player, skeleton_strip, style)
 from hysp.skeleton import layouts
 
-CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
-FLAGS = '--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --use-gl=swiftshader --enable-unsafe-swiftshader'
 NASTY = ['</script><script>window.hacked=1</script>', '<img src=x onerror="window.hacked=1">', '<b>bold</b> & "quoted"', 'Ünïcode \u2028 line']
 
 @pytest.fixture(autouse=True)
@@ -43,25 +41,14 @@ def page(tmp_path_factory):
     return report_page(tmp_path_factory.mktemp('page')/'page.html', title='A page <of> made-up clips', subtitle='& more', class_names=names, names=[f'{NASTY[i%4]} {i}' for i in range(120)],
                        layout='ntu-rgb+d', curves=columns(), notes=['<script>window.hacked=1</script>'], table=[dict(method='HYSP', knn=81.5, seconds=9), dict(method=NASTY[1], knn=60., seconds=None)], **made_up())
 
-@pytest.fixture(scope='module')
-def browser():
-    api = pytest.importorskip('playwright.sync_api', reason='needs playwright')
-    if CHROMIUM is None: pytest.skip('needs chromium (apt-get install chromium)')
-    with api.sync_playwright() as p:
-        b = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        yield b
-        b.close()
-
-def visit(browser, page, **context):
-    "The opened page and the list of what went wrong: console errors, exceptions, requests that leave the machine"
-    for old in browser.contexts: old.close()
-    tab,wrong = browser.new_context(**{'viewport':dict(width=1280, height=800), **context}).new_page(),[]
-    tab.on('console', lambda m: m.type=='error' and wrong.append(m.text))
-    tab.on('pageerror', lambda e: wrong.append(str(e)))
-    tab.on('request', lambda r: r.url.split(':')[0] in ('file','data','blob') or wrong.append(r.url))
-    tab.goto(page.as_uri())
-    tab.wait_for_selector('html[data-ready=yes]', timeout=60_000)
-    return tab,wrong
+@pytest.fixture
+def report(visit):
+    "Opens a page and waits until it is drawn: the tab, and the list of what goes wrong in it"
+    def report(page, **context):
+        tab,wrong = visit(page.as_uri(), **context)
+        tab.wait_for_selector('html[data-ready=yes]')
+        return tab,wrong
+    return report
 
 WHERE = """k => { const g = document.getElementById('disk'), b = g.getBoundingClientRect(), l = g._fullLayout
     const t = g.data.find(o => o.customdata && o.customdata.includes(k)), i = t.customdata.indexOf(k)
@@ -78,8 +65,8 @@ def lonely(points):
     d = np.linalg.norm(points[:,None]-points[None], axis=-1); np.fill_diagonal(d, 9)
     return int(d.min(1).argmax())
 
-def test_page_in_browser(browser, page):
-    tab,wrong = visit(browser, page)
+def test_page_in_browser(report, page):
+    tab,wrong = report(page)
     d,k = made_up(),lonely(made_up()['points'])
     dots = tab.evaluate("() => document.getElementById('disk').data.filter(o => o.customdata).map(o => [o.type, o.x.length])")
     assert sum(n for _,n in dots)==120 and len(dots)==12 and {t for t,_ in dots}<={'scattergl','scatter'}
@@ -98,8 +85,8 @@ def test_page_in_browser(browser, page):
     assert tab.evaluate(PIXELS)==still, 'the skeleton moves on while paused'
     assert not tab.evaluate('() => window.hacked') and wrong==[]
 
-def test_page_filters(browser, page):
-    tab,wrong = visit(browser, page)
+def test_page_filters(report, page):
+    tab,wrong = report(page)
     shown = "() => document.getElementById('disk').data.filter(o => o.customdata && o.visible !== false).map(o => o.meta.label)"
     tab.click('#legend button >> nth=0')
     assert tab.evaluate(shown)==list(range(1, 12)) and tab.get_attribute('#legend button >> nth=0', 'aria-pressed')=='false'
@@ -116,23 +103,25 @@ def test_page_filters(browser, page):
     assert bright==(~made_up()['correct']).sum() and wrong==[]
 
 @pytest.mark.parametrize('width,scheme', [(1280,'dark'),(2560,'light'),(640,'light')])
-def test_page_fits(browser, page, width, scheme):
-    tab,wrong = visit(browser, page, viewport=dict(width=width, height=max(720, width*9//16)), color_scheme=scheme)
+def test_page_fits(report, page, width, scheme):
+    tab,wrong = report(page, width=width, height=max(720, width*9//16), color_scheme=scheme)
     assert tab.evaluate('() => document.documentElement.scrollWidth<=innerWidth'), 'the page scrolls sideways'
     disk = tab.evaluate("() => { const b = document.getElementById('disk').getBoundingClientRect(); return [b.width, b.height] }")
     assert disk[0]==pytest.approx(disk[1], abs=1) and disk[0]>.4*width
-    light = tab.evaluate("() => getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number).reduce((a, b) => a+b)")
-    assert light>600 if scheme=='light' else light<150
+    light = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number).reduce((a, b) => a+b)"
+    here,other = (f'{light} {o}' for o in (('> 600','< 150') if scheme=='light' else ('< 150','> 600')))
+    assert tab.evaluate(here)
+    tab.emulate_media(color_scheme='light' if scheme=='dark' else 'dark'); tab.wait_for_function(other) # Night falls, or day comes, while the page is open
     assert wrong==[]
 
-def test_page_with_the_least(browser, tmp_path):
+def test_page_with_the_least(report, tmp_path):
     d = made_up(30)
-    tab,wrong = visit(browser, report_page(tmp_path/'least.html', title='Least', points=d['points'], labels=d['labels']))
+    tab,wrong = report(report_page(tmp_path/'least.html', title='Least', points=d['points'], labels=d['labels']))
     assert tab.is_hidden('#player') and tab.is_hidden('#radius-card') and tab.is_hidden('#table-card') and wrong==[]
 
-def test_page_of_an_empty_clip(browser, tmp_path):
+def test_page_of_an_empty_clip(report, tmp_path):
     d = made_up(3); d['clips'][:] = 0
-    tab,wrong = visit(browser, report_page(tmp_path/'empty.html', title='Empty', layout='ntu-rgb+d', **d))
+    tab,wrong = report(report_page(tmp_path/'empty.html', title='Empty', layout='ntu-rgb+d', **d))
     assert wrong==[]
 
 class Scripts(HTMLParser):
@@ -141,7 +130,7 @@ class Scripts(HTMLParser):
 
 def test_page_is_one_safe_file(page):
     p = Scripts(); p.feed(page.read_text('utf-8'))
-    assert p.tags.count('script')==4 and 'img' not in p.tags and p.links==['data:,']
+    assert p.tags.count('script')==5 and 'img' not in p.tags and p.links==['data:,']
     data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text('utf-8'), re.S)[1])
     assert data['class_names'][:4]==NASTY and data['curves']['data'][1]['y'][-1] is None
     assert len(list(page.parent.iterdir()))==1

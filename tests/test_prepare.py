@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import test_kinect
 import yaml
 
 from hysp.core import HyspError, checksum
@@ -226,19 +227,13 @@ def test_uiprmd(tmp_path):
 
 # From raw files to the reference's arrays
 
-def skeleton(position, ids=None):
+def skeleton(position, ids=range(100, 200)):
     "A clip (3,T,25,M) as a .skeleton file; numbers are written so that they are read to the bit"
-    there,out = (position!=0).any((0,2)),[position.shape[1]]
-    for t in range(position.shape[1]):
-        out.append(there[t].sum())
-        for m in np.flatnonzero(there[t]):
-            out += [f'{ids[m] if ids else 100+m} 0 1 1 1 1 0 0 0 2', 25, *(' '.join(repr(float(o)) for o in row)+' 0'*9 for row in position[:,t,:,m].T)]
-    return '\r\n'.join(map(str, [*out,''])).encode()
+    there = (position!=0).any((0,2))
+    return test_kinect.skeleton([[(ids[m], position[:,t,:,m].T) for m in np.flatnonzero(o)] for t,o in enumerate(there)])
 
 def plant(folder, texts, name=lambda i: f'S{1+i//120:03}C{1+i%3:03}P{1+i//3%40:03}R001A{1+i%60:03}'):
-    folder.mkdir(parents=True, exist_ok=True)
-    for i,o in enumerate(texts): (folder/f'{name(i)}.skeleton').write_bytes(o)
-    return folder
+    return test_kinect.plant(folder, **{name(i):o for i,o in enumerate(texts)})
 
 def test_golden_from_files_to_arrays(tmp_path):
     raw = plant(tmp_path/'raw', [skeleton(x[:,:(x!=0).any((0,2,3)).nonzero()[0][-1]+1]) for x in golden['raw']])
@@ -322,7 +317,7 @@ def test_choose_orders_by_motion():
 
 def test_what_cannot_be_used_is_listed_and_the_rest_made(tmp_path):
     texts = walkers(100)
-    texts[7],texts[50],texts[99] = b'',texts[50][:500],skeleton(np.zeros((3,4,25,1)))
+    texts[7],texts[50],texts[99] = b'',b'\r\n'.join(texts[50].split(b'\r\n')[:10]),skeleton(np.zeros((3,4,25,1)))
     raw = plant(tmp_path/'raw', texts); (raw/'other.skeleton').write_bytes(texts[0])
     out = prepare(ntu(raw), tmp_path/'out', frames=4, strict=False, workers=2, progress=False)
     with open(out/'problems.csv', newline='') as f: rows = list(csv.DictReader(f))
@@ -473,16 +468,12 @@ def test_an_unforeseen_error_in_a_worker_is_not_hidden(tmp_path):
     p = start(tmp_path, 2, f"if os.path.getsize({str(tmp_path/'log')!r})==100: 1/0")
     assert 'ZeroDivisionError' in p.communicate(timeout=120)[1].decode() and not (tmp_path/'out').exists()
 
-def test_disk_too_small_for_the_rows_is_said_at_once(tmp_path):
+def test_disk_too_small_for_the_rows_is_said_at_once(tmp_path, monkeypatch):
     s,asked = made_up(),[]
     load = s.load; s.load = lambda i: (asked.append(i), load(i))[1]
-    import hysp.prepare as p
-    real = os.posix_fallocate
     def full(*args): raise OSError(28, 'No space left on device')
-    p.os.posix_fallocate = full
-    try:
-        with pytest.raises(HyspError, match='cannot write .*No space left on device'): prepare(s, tmp_path/'s', progress=False)
-    finally: p.os.posix_fallocate = real
+    monkeypatch.setattr(os, 'posix_fallocate', full)
+    with pytest.raises(HyspError, match='cannot write .*No space left on device'): prepare(s, tmp_path/'s', progress=False)
     assert not asked and not list(tmp_path.iterdir())
 
 def test_a_disk_that_fills_up_leaves_what_is_done(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from hysp.core import HyspError
-from hysp.readers import Clip, Source, arrays, check_clip, euler, kinematics, table, uiprmd
+from hysp.readers import Clip, Source, arrays, check_clip, euler, forward_kinematics, table, uiprmd
 from hysp.skeleton import Layout, layouts
 
 data = Path(__file__).parents[2]/'shared'/'data'
@@ -120,7 +120,7 @@ def test_euler_is_that_of_scipy():
 def test_kinematics_is_the_plain_recursion():
     layout = Layout('any', list('abcdef'), (2,0,-1,2,1,3))
     p,a = rng.normal(size=(4,6,3)),rng.uniform(-180, 180, (4,6,3))
-    x = kinematics(p, a, layout)
+    x = forward_kinematics(p, euler(a), [(j,layout.parents[j]) for j in layout.order[1:]])
     def pose(t, j):
         k = layout.parents[j]
         if k==-1: return euler(a[t,j]),p[t,j]

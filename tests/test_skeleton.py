@@ -87,8 +87,8 @@ def test_numbers_of_numpy_are_plain_in_yaml():
 @pytest.mark.parametrize('change,message', [
     (dict(parents=[1,2,0]), 'no tree'), (dict(parents=[-1,-1,0]), '2 roots'), (dict(parents=[-1,1,0]), 'loop'), (dict(parents=[-1,0,7]), 'parent 7'), (dict(parents=[-1,0,-2]), 'parent -2'),
     (dict(parents=[-1,0]), '3 joints but 2 parents'), (dict(joints=['a','left b','a']), 'twice'), (dict(mirror=[1,2,0]), 'no involution'), (dict(mirror=[0,1]), 'no permutation'),
-    (dict(mirror=[0,0,0]), 'no permutation'), (dict(centre=9), 'no joint 9'), (dict(centre='hed'), "joint|centre"), (dict(shoulders=[1]), 'two different'), (dict(shoulders=3), 'list of joints'),
-    (dict(mirrors=[0,2,1]), "did you mean 'mirror'"), (dict(joints='abc'), 'list'), (dict(parents='-1'), 'list'), (dict(parents=[-1,0,.5]), 'name or the number'), (dict(joints=['a','left b','left c']), "'right b'")])
+    (dict(mirror=[0,0,0]), 'no permutation'), (dict(centre=9), 'no joint 9'), (dict(centre='hed'), "unknown centre of layout 'own' 'hed'"), (dict(shoulders=[1]), 'two different'), (dict(shoulders=3), 'list of joints'),
+    (dict(mirrors=[0,2,1]), "did you mean 'mirror'"), (dict(joints='abc'), 'needs a list of names under joints'), (dict(parents='-1'), 'list of joints'), (dict(parents=[-1,0,.5]), 'name or the number'), (dict(joints=['a','left b','left c']), "'right b'")])
 def test_refused_layouts(change, message):
     with pytest.raises(HyspError, match=message):
         Layout.from_dict({**dict(joints=['a','left b','right b'], parents=[-1,0,0]), **change})

@@ -10,7 +10,7 @@ from hysp import cli
 from hysp.core import HyspError
 from hysp.feeder import Dataset
 from hysp.readers import Fault, csv_folder, read_csv, read_layout, File
-from hysp.skeleton import layouts
+from hysp.skeleton import Layout, layouts
 from hysp.survey import describe, draw, oddities, open_raw, sparkline, survey
 from test_kinect import plant, plant_pku, skeleton, walk
 from test_readers import write_uiprmd
@@ -93,10 +93,9 @@ def test_refused_layouts(tmp_path, text, says):
 @example(b'\xef\xbb\xbf')
 def test_any_bytes_are_a_clip_or_refused(tmp_path, data):
     p = tmp_path/'a.csv'; p.write_bytes(data)
-    try: x = read_csv(File(str(p)), read_layout(layouts['ui-prmd']) if len(data)%2 else csv_tree_layout)
+    try: x = read_csv(File(str(p)), layouts['ui-prmd'] if len(data)%2 else Layout.from_dict(dict(arm, name='arm')))
     except Fault: return
     assert x.shape[0]==3 and np.isfinite(x).all()
-csv_tree_layout = __import__('hysp.skeleton', fromlist=['Layout']).Layout.from_dict(dict(arm, name='arm'))
 
 # What is there
 
@@ -189,7 +188,7 @@ def test_resumes_after_ctrl_c(capsys, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('typed,says', [
     ('prepare ntu60 --out d', 'say what to read: hysp prepare ntu60 --raw FOLDER --out d'), ('prepare csv . --out d', 'say what the joints are: --layout NAME or --layout FILE.yaml'), ('prepare uiprmd . --missing m --out d', '--missing is for ntu, not for uiprmd'),
-    ('prepare ntu60 . --layout coco --out d', '--layout is for csv and arrays, not for ntu60'), ('prepare arrays a.npz b.npz --out d', 'arrays is read from one place, not from 2'), ('prepare ntu60 . --bodies moton --out d', "bodies"), ('prepare ntu60 nowhere --out d', 'there is no folder or file nowhere'),
+    ('prepare ntu60 . --layout coco --out d', '--layout is for csv and arrays, not for ntu60'), ('prepare arrays a.npz b.npz --out d', 'arrays is read from one place, not from 2'), ('prepare ntu60 . --bodies moton --out d', "unknown bodies 'moton'; did you mean 'motion'?"), ('prepare ntu60 nowhere --out d', 'there is no folder or file nowhere'),
     ('prepare pku2 . --out d', 'no recording of PKU-MMD part 2'), ('prepare csv . --layout coca --out d', "unknown layout 'coca'; did you mean 'coco'?"), ('info .', 'is no dataset folder, no run folder')])
 def test_refused_in_one_sentence(typed, says, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -199,4 +198,4 @@ def test_refused_in_one_sentence(typed, says, capsys, tmp_path, monkeypatch):
 
 def test_draw_refuses_what_is_no_picture(tmp_path):
     ntu_tree(tmp_path/'raw', 4)
-    with pytest.raises(HyspError, match='end its name with .png'): draw(survey(tmp_path/'raw', progress=False), tmp_path/'x.docx')
+    with pytest.raises(HyspError, match=r"unknown kind of picture '\.docx'"): draw(survey(tmp_path/'raw', progress=False), tmp_path/'x.docx')

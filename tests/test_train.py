@@ -148,7 +148,7 @@ def test_killed_at_every_point_of_saving(tmp_path, whole):
     assert n==1+(3+4)*3, 'two epochs, three files, a fourth for the best; and for each: fsync, rename, fsync of the folder'
 
 def test_killed_in_the_middle_of_a_write(tmp_path, whole):
-    stopped = trainer(tmp_path, data=asks(4))
+    stopped = trainer(tmp_path, data=Asking(4))
     with pytest.raises(KeyboardInterrupt): stopped.fit()
     before = (tmp_path/'last.pt').read_bytes()
     assert end(forked(train_with_room_for, tmp_path, len(before)//2, True))==-signal.SIGXFSZ
@@ -160,7 +160,7 @@ def test_killed_in_the_middle_of_a_write(tmp_path, whole):
 @pytest.mark.parametrize('spoil', [lambda s: s['optimizer']['state'].clear(), lambda s: s['model'].update({'online.2.running_mean': torch.ones(8)}),
     lambda s: s['sums'].add_(1), lambda s: s['rows'][0].update(loss=0.), lambda s: s.update(k=0)], ids=['optimizer','batch norm','sums','rows','step'])
 def test_the_comparison_notices_what_is_forgotten(tmp_path, whole, spoil):
-    with pytest.raises(KeyboardInterrupt): trainer(tmp_path, data=asks(5)).fit()
+    with pytest.raises(KeyboardInterrupt): trainer(tmp_path, data=Asking(5)).fit()
     state = load_state(tmp_path/'last.pt'); spoil(state); torch.save(state, tmp_path/'last.pt')
     trainer(tmp_path).fit()
     assert differing(whole, outcome(tmp_path))
@@ -175,8 +175,6 @@ class Asking(Clips):
         for _ in range(self.times if self.calls==self.at else 0): os.kill(os.getpid(), self.sig)
         return super().batch(i)
 
-asks = Asking
-
 @pytest.mark.parametrize('sig', [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize('at', [1, 2, 3, 5])
 def test_stops_after_the_step_and_goes_on(tmp_path, whole, sig, at):
@@ -190,11 +188,11 @@ def test_stops_after_the_step_and_goes_on(tmp_path, whole, sig, at):
     assert not differing(whole, outcome(tmp_path))
 
 def test_asked_in_the_last_step_it_is_done(tmp_path, whole):
-    trainer(tmp_path, data=asks(6)).fit()
+    trainer(tmp_path, data=Asking(6)).fit()
     assert not differing(whole, outcome(tmp_path))
 
 def test_asked_twice_it_stops_at_once(tmp_path, whole):
-    with pytest.raises(KeyboardInterrupt, match='^$'): trainer(tmp_path, data=asks(5, times=2)).fit()
+    with pytest.raises(KeyboardInterrupt, match='^$'): trainer(tmp_path, data=Asking(5, times=2)).fit()
     assert load_state(tmp_path/'last.pt')['epoch']==1
     trainer(tmp_path).fit()
     assert not differing(whole, outcome(tmp_path))
@@ -202,7 +200,7 @@ def test_asked_twice_it_stops_at_once(tmp_path, whole):
 def test_going_on_with_a_finished_run_changes_nothing(tmp_path, whole):
     trainer(tmp_path).fit()
     files = {o.name: (o.read_bytes(), o.stat().st_mtime_ns) for o in tmp_path.iterdir() if o.name!='metrics.csv'}
-    trainer(tmp_path, data=asks(1)).fit()
+    trainer(tmp_path, data=Asking(1)).fit()
     assert files=={o.name: (o.read_bytes(), o.stat().st_mtime_ns) for o in tmp_path.iterdir() if o.name!='metrics.csv'} and not differing(whole, outcome(tmp_path))
 
 def test_chance_outside_is_left_alone_and_has_no_say(tmp_path, whole):
@@ -219,7 +217,7 @@ def test_every_setting_counts(tmp_path, whole, other):
 # A full disk
 
 def test_full_disk_leaves_the_older_state(tmp_path, whole):
-    with pytest.raises(KeyboardInterrupt): trainer(tmp_path, data=asks(4)).fit()
+    with pytest.raises(KeyboardInterrupt): trainer(tmp_path, data=Asking(4)).fit()
     before = {o.name: o.read_bytes() for o in tmp_path.iterdir()}
     assert end(forked(train_with_room_for, tmp_path, len(before['last.pt'])//2, False))==2
     said = (tmp_path/'said').read_text(); (tmp_path/'said').unlink()
@@ -269,13 +267,13 @@ def test_too_few_clips(tmp_path):
 @pytest.mark.parametrize('other,says', [(dict(epochs=3),'epochs was 2, is 3'), (dict(batch=3),'batch was 4, is 3'), (dict(seed=1),'seed was 0, is 1'), (dict(ema=.8),'ema was 0.9, is 0.8'),
     (dict(geometry='tangent'),'geometry was ball, is tangent'), (dict(make=hysp_model),'another model'), (dict(optimizer='sgd'),'another')], ids=str)
 def test_another_runs_folder_is_refused_and_untouched(tmp_path, other, says):
-    with pytest.raises(KeyboardInterrupt): trainer(tmp_path, data=asks(4)).fit()
+    with pytest.raises(KeyboardInterrupt): trainer(tmp_path, data=Asking(4)).fit()
     before = {o.name: o.read_bytes() for o in tmp_path.iterdir()}
     with pytest.raises(HyspError, match=says): trainer(tmp_path, **other).fit()
     assert before=={o.name: o.read_bytes() for o in tmp_path.iterdir()}
 
 def test_other_clips_are_another_run(tmp_path):
-    with pytest.raises(KeyboardInterrupt): trainer(tmp_path, data=asks(4)).fit()
+    with pytest.raises(KeyboardInterrupt): trainer(tmp_path, data=Asking(4)).fit()
     for k,v in dict(checksum='other', names=[f'other{i}' for i in range(12)]).items():
         data = Clips(); setattr(data, k, v)
         with pytest.raises(HyspError, match='holds another run'): trainer(tmp_path, data=data).fit()
