@@ -182,6 +182,6 @@ def example_data(
             try: made.rename(out)
             except OSError:
                 if not (out/'dataset.yaml').exists(): raise
-    found = Dataset(out).checksum
+    found = str(Dataset(out).about['checksum'])
     if found!=wanted: warnings.warn(f'the clips in {out} are not those of the example to the last bit (checksum {found[:12]}, not {wanted[:12]}): another machine or version rounds otherwise', stacklevel=2)
     return out
