@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['build', 'load_run', 'open_checkpoints', 'begin', 'check_layout', 'open_data', 'git_state', 'environment',
-           'write_json', 'save_environment', 'data_record', 'weights_record', 'write_manifest', 'read_manifest',
-           'example', 'example_data']
+           'write_json', 'write_csv', 'save_environment', 'data_record', 'weights_record', 'write_manifest',
+           'read_manifest', 'example', 'example_data']
 
-# %% ../nbs/63_runs.ipynb #a499ee45
-import hashlib, json, os, platform, subprocess, tempfile, warnings
+# %% ../nbs/63_runs.ipynb #4748d5a5
+import csv, hashlib, json, os, platform, subprocess, tempfile, warnings
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -118,6 +118,14 @@ def write_json(
 ):
     "Write values, whole or not at all"
     with atomic_write(path, 'w') as f: json.dump(values, f, indent=1)
+
+def write_csv(
+    path:str|Path, # File to write
+    head, # Names of the columns
+    rows # Their values
+):
+    "Write a table, whole or not at all"
+    with atomic_write(path, 'w') as f: csv.writer(f, lineterminator='\n').writerows([head, *rows])
 
 def save_environment(
     t # A `hysp.train.Trainer`
