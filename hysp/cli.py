@@ -15,8 +15,9 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import tyro, yaml
 from tyro.conf import Positional
 from . import __version__, recipes
+from .config import check_config, checked, config_names, load_config, read_yaml, to_yaml
 from .core import HyspError, pick
-from .recipes import Demo, Embed, Ensemble, Evaluate, Pretrain, Subset, check_config, checked, config_names, load_config, read_yaml, to_yaml
+from .recipes import Demo, Embed, Ensemble, Evaluate, Pretrain, Subset
 
 # %% ../nbs/81_cli.ipynb #240e5be3
 @dataclass
@@ -150,7 +151,8 @@ def export(
     "Write the encoder, and try what was written on random clips"
     import torch
     from hysp.checkpoint import endings, export_encoder, run_exported
-    model,about = recipes.load_run(cfg.run)
+    from hysp.runs import load_run
+    model,about = load_run(cfg.run)
     path = cfg.out or Path(about['file']).with_name(f'encoder{endings[cfg.format]}')
     x = export_encoder(model.online_encoder, path, cfg.format, cfg.frames, cfg.bodies)
     N,C,T,V,M = x.shape

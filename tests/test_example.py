@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hysp import recipes
+from hysp import runs
 from hysp.core import HyspError
 from hysp.evaluate import features
 from hysp.feeder import Dataset
@@ -41,7 +41,7 @@ def test_damage_is_told(tmp_path, monkeypatch):
     folder = tmp_path/'assets'/'example'
     shutil.copytree(example(), folder)
     with open(folder/'metrics.csv', 'a') as f: f.write(' ')
-    monkeypatch.setattr(recipes, 'files', lambda o: tmp_path)
+    monkeypatch.setattr(runs, 'files', lambda o: tmp_path)
     with pytest.raises(HyspError, match=r'metrics\.csv.*install hysp again'): example()
 
 def test_other_clips_are_told(data, tmp_path):

@@ -211,8 +211,7 @@ def test_embeddings_not_finite(tmp_path):
     with pytest.raises(HyspError, match='no clips'): Scene(SimpleNamespace(names=[], epochs=[], z=[]))
 
 def test_example_is_explored_without_data(monkeypatch):
-    from hysp import recipes
-    monkeypatch.setattr(recipes, 'example_data', lambda *a: pytest.fail('the clips are not needed yet'))
+    monkeypatch.setattr('hysp.embeddings.example_data', lambda *a: pytest.fail('the clips are not needed yet'))
     x = open_explorer()
     assert len(x.state['runs'][0]['names'])==600 and x.answer('view', epoch=5)['points']
     assert x.state['runs'][0]['epochs']==load_embeddings(example()).epochs
