@@ -24,7 +24,7 @@ from hysp.uncertainty import ask, branch, choose, explained, radii, ways
 
 root = Path(__file__).parents[1]
 columns = 'set','seed','weights','measure','value','low','high','clips'
-settings = dict(synthetic='demo', uiprmd='uiprmd')
+settings = dict(synthetic='tiny/synth', uiprmd='uiprmd')
 protocols = dict(knn=('1-NN','knn'), linear=('linear','linear'), few=('semi 1 %','semi'), some=('semi 10 %','semi'), supervised=('supervised','supervised'))
 
 class Table:

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn, Tensor
+from .core import write_table
 from .evaluate import choose_k, features, few_labels, fine_tune, groups, hold_out, judge, knn, linear_probe
 from .metrics import fit_temperature
-from .runs import write_csv
 from .skeleton import stream as to_stream
 from .uncertainty import Maturing, branch, certainty, radii
 
@@ -78,7 +78,7 @@ def tuned(
         i,note = few_labels(a.labels, share, seed),{}
         if share<1:
             file = out/f'labels-{share:g}-seed{seed}.csv'
-            write_csv(file, ('name','class'), ((a.names[j],a.class_names[a.labels[j]]) for j in i))
+            write_table(file, ('name','class'), ((a.names[j],a.class_names[a.labels[j]]) for j in i))
             note = dict(clips=len(i), names=file.name)
         scores = fine_tune(encoder, a, a.labels, i, b, a.classes, stream, seed=seed, device=device, **tune)
         found[name] = judge(scores, b.labels),note

@@ -401,7 +401,7 @@ class Demo:
     data:Path|None=None # Dataset folder or npz of plain arrays; None: the synthetic set
     out:Path=Path('runs/demo') # Folder for the data, the run, the table and the HTML page
     settings:str='demo' # Settings of the pre-training: a ready-made name, or a YAML file
-    frames:int=16 # Frames each clip is resampled to, where an npz or the synthetic set is prepared
+    frames:int=8 # Frames each clip is resampled to, where an npz or the synthetic set is prepared
     group:str|None=None # Judge merged classes too: names are cut where this text begins
     seed:int=0 # Seed of the clips, the weights and the views
     device:str='auto' # auto, cpu, cuda or cuda:N

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from .core import atomic_write
+from .core import atomic_write, write_json, write_table
 from .disk import polar
 from .evaluate import Verdict, features
 from .feeder import Dataset
 from .metrics import radius
 from .plot import report_page
-from .runs import data_record, environment, load_run, weights_record, write_csv, write_json
+from .runs import data_record, environment, load_run, weights_record
 from .uncertainty import panels, plot_certainty, plot_maturing
 
 # %% ../nbs/74_report.ipynb #18e2e3a5
@@ -83,7 +83,7 @@ def report(
     manifest = dict(data=clips, augmentation='none', encoder='eval mode; its hash is the same before and after', reported='last epoch, accuracy over the whole set',
                     transfer=any(r['weights'] and r['weights']['pretrained_on']['checksum']!=clips['checksum'] for r in rows), settings=settings, environment=environment())
     write_json(out/'evaluation.json', dict(manifest=manifest, class_names=sets[0].class_names, rows=[_json_row(r) for r in rows]))
-    write_csv(out/'evaluation.csv', ('features','epoch','classes','protocol','top1','low','high','top5','clips','seed','data','weights'),
+    write_table(out/'evaluation.csv', ('features','epoch','classes','protocol','top1','low','high','top5','clips','seed','data','weights'),
         [(r['features'], r['epoch'], r['classes'], k, o.top1, *o.interval, o.top5, len(o.pred), settings['seed'], clips['checksum'][:16], (r['weights'] or {}).get('sha256', '')[:16])
          for r in rows for k,(o,_) in r['verdicts'].items()])
     if len({r['epoch'] for r in rows if r['weights']})>1: save_png(plot_rows(rows), out/'evaluation.png')
@@ -120,7 +120,7 @@ def report_radius(
     parts = [(repr(r), plot_certainty(r), 'radius.png')]
     if m:
         parts.append((repr(m), plot_maturing(m), 'maturing.png'))
-        write_csv(out/'maturing.csv', ('epoch','of','which','q05','q25','q50','q75','q95'), m.table())
+        write_table(out/'maturing.csv', ('epoch','of','which','q05','q25','q50','q75','q95'), m.table())
     for text,axs,name in parts: print(text+'\n'); save_png(axs[0], out/name)
     with atomic_write(out/'radius.txt', 'w') as f: f.write('\n\n'.join(o for o,_,_ in parts)+'\n')
 

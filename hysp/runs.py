@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['build', 'load_run', 'open_checkpoints', 'begin', 'check_layout', 'open_data', 'git_state', 'environment',
-           'write_json', 'write_csv', 'save_environment', 'data_record', 'weights_record', 'write_manifest',
-           'read_manifest', 'example', 'example_data']
+           'save_environment', 'data_record', 'weights_record', 'write_manifest', 'read_manifest', 'example',
+           'example_data']
 
 # %% ../nbs/63_runs.ipynb #4748d5a5
-import csv, hashlib, json, os, platform, subprocess, tempfile, warnings
+import hashlib, json, os, platform, subprocess, tempfile, warnings
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import nn
 from .checkpoint import load_weights
-from .core import HyspError, atomic_write, checksum, pick
+from .core import HyspError, checksum, pick, write_json
 from .evaluate import blank, weights_hash
 from .feeder import Dataset
 from .models import models
@@ -111,22 +111,7 @@ def environment()->dict: # Names and versions
     packages = {o: version(o) for o in ('hysp','torch','numpy','geoopt','accelerate')}
     return dict(python=platform.python_version(), system=platform.platform(), **packages, git=git_state())
 
-# %% ../nbs/63_runs.ipynb #92e71992
-def write_json(
-    path:str|Path, # File to write
-    values # What JSON can hold
-):
-    "Write values, whole or not at all"
-    with atomic_write(path, 'w') as f: json.dump(values, f, indent=1)
-
-def write_csv(
-    path:str|Path, # File to write
-    head, # Names of the columns
-    rows # Their values
-):
-    "Write a table, whole or not at all"
-    with atomic_write(path, 'w') as f: csv.writer(f, lineterminator='\n').writerows([head, *rows])
-
+# %% ../nbs/63_runs.ipynb #8fd1aeec
 def save_environment(
     t # A `hysp.train.Trainer`
 ):

@@ -1,0 +1,47 @@
+"""Does torch.compile pay? A training step (two views, HYSP) as it is and compiled, measured alternately in one process.
+
+    python bench/compiled.py                          # width 8/64, 16 clips of 16 frames, as the small settings have it
+    python bench/compiled.py --width 16 256 --frames 50
+
+It prints how long compiling took, what a step takes either way, and after how many steps the compiling is paid for."""
+import argparse
+import time
+from statistics import median
+
+import torch
+from speed import timed
+
+from hysp.losses import mix
+from hysp.models import HYSP
+from hysp.optim import make_optimizer
+
+
+def stepper(hidden, out, pool, compiled):
+    torch.manual_seed(0)
+    model = HYSP(hidden=hidden, out=out, dropout=0., pool=pool, gain=.3).train()
+    if compiled:
+        for part in model.children(): part.compile(dynamic=False)
+    optimizer = make_optimizer([p for p in model.parameters() if p.requires_grad], 'adamw', lr=1e-3)
+    def step(x, y):
+        loss = sum(mix(*p, .5, geometry='tangent')[0] for p in model(x, y)).mean()/2
+        optimizer.zero_grad(); loss.backward(); optimizer.step(); model.after_step(.99)
+        return loss.item()
+    return step
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('--width', type=int, nargs=2, default=(8,64)); p.add_argument('--clips', type=int, default=16)
+    p.add_argument('--frames', type=int, default=16); p.add_argument('--rounds', type=int, default=15); p.add_argument('--threads', type=int, default=1)
+    a = p.parse_args()
+    torch.set_num_threads(a.threads)
+    x,y = torch.randn(2, a.clips, 3, a.frames, 25, 1)*.3
+    plain,fast = (stepper(*a.width, 'all', o) for o in (False,True))
+    start = time.perf_counter()
+    first = plain(x, y),fast(x, y)
+    took = time.perf_counter()-start
+    assert abs(first[0]-first[1])<1e-3*abs(first[0]), first
+    seconds = list(zip(*[[timed(lambda f=f: f(x, y)) for f in (plain,fast)] for _ in range(a.rounds)]))
+    a,b = map(median, seconds)
+    print(f'compiling {took:.0f} s; a step {1000*a:.1f} ms, compiled {1000*b:.1f} ms, ratio {a/b:.2f}; paid for after {f"{took/(a-b):,.0f} steps" if b<a else "no number of steps"}')
+
+if __name__=='__main__': main()
