@@ -28,7 +28,7 @@ import torch
 import yaml
 from tqdm import tqdm
 
-from hysp.augment import Normal, Strong
+from hysp.augment import Normal, Strong, alike, several_bodies
 from hysp.core import atomic_write
 from hysp.evaluate import features, linear_probe, neighbours
 from hysp.feeder import Dataset
@@ -129,7 +129,7 @@ def view_gap(x, views, drawn, mirror):
     normal,strong = views
     g = torch.Generator().manual_seed(5)
     loud,again = torch.zeros_like(x),torch.Generator().manual_seed(5)
-    order,groups = strong.groups(x, drawn)
+    order,groups = alike(*(drawn[o] for o in ('flip','noise','blur')), several_bodies(x))
     for some,(_,noisy,_,several) in groups:
         bodies = x[order[some],...,:2 if several else 1]
         if noisy: loud[order[some],...,:bodies.shape[-1]] = torch.randn(bodies.shape, generator=again)*strong.noise_sigma
