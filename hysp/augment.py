@@ -97,14 +97,18 @@ def rotation_angles(
     return torch.rand(n,3, **kw)*most*math.pi/180
 
 # %% ../nbs/05_augment.ipynb #f0301f6f
+@cache
+def _swapped(layout, bodies):
+    "Where each joint of each body finds its pair, in a row of joints and bodies"
+    return (torch.tensor(layout.mirror)[:,None]*bodies + torch.arange(bodies)).flatten()
+
 def mirror(
     x:Tensor, # Clips, shape (N,3,T,V,M)
     layout:str|Layout # Says which joints are a pair, by name or as an object
 )->Tensor: # Clips with left and right joints swapped, as `x`
     "Swap the left and right joints of each clip, keeping coordinates"
-    layout,bodies = get_layout(layout),torch.arange(x.shape[-1], device=x.device)
-    columns = (torch.tensor(layout.mirror, device=x.device)[:,None]*len(bodies)+bodies).flatten()
-    return _check(x, layout).reshape(-1, len(columns)).index_select(1, columns).view(x.shape)
+    columns = _swapped(get_layout(layout), _check(x, get_layout(layout)).shape[-1])
+    return x.reshape(-1, len(columns)).index_select(1, columns.to(x.device)).view(x.shape)
 
 # %% ../nbs/05_augment.ipynb #cd2e35ad
 def mask_axis(
@@ -336,8 +340,8 @@ class Normal(View):
     def apply(self, x, drawn, generator=None):
         "The view that the `drawn` numbers make"
         i,out = crop_index(drawn['start'], x.shape[2], drawn['pad']),torch.empty_like(x, memory_format=torch.contiguous_format)
-        for y,clips in zip(out.split(32), torch.arange(len(x), device=i.device).split(32)): # few at a time: what is in between stays in the cache
-            y.copy_(linear(take_frames(x, i[clips], clips), drawn['matrix'][clips]))
+        for y,clips in zip(out.split(64), torch.arange(len(x), device=i.device).split(64)): # few at a time: what is in between stays in the cache
+            torch.matmul(drawn['matrix'][clips].to(x), take_frames(x, i[clips], clips).flatten(2), out=y.flatten(2)) # `linear`, written where it belongs
         return out
 
 # %% ../nbs/05_augment.ipynb #8be2c4f9
