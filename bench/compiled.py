@@ -5,9 +5,11 @@
 
 It prints how long compiling took, what a step takes either way, and after how many steps the compiling is paid for."""
 import argparse
+import os
 import time
 from statistics import median
 
+os.environ['TORCHINDUCTOR_FORCE_DISABLE_CACHES'] = '1' # Compiling is to be timed, not finding what was compiled before
 import torch
 from speed import timed
 
