@@ -11,24 +11,8 @@ from statistics import median
 
 os.environ['TORCHINDUCTOR_FORCE_DISABLE_CACHES'] = '1' # Compiling is to be timed, not finding what was compiled before
 import torch
-from speed import timed
+from speed import stepper, timed
 
-from hysp.losses import mix
-from hysp.models import HYSP
-from hysp.optim import make_optimizer
-
-
-def stepper(hidden, out, pool, compiled):
-    torch.manual_seed(0)
-    model = HYSP(hidden=hidden, out=out, dropout=0., pool=pool, gain=.3).train()
-    if compiled:
-        for part in model.children(): part.compile(dynamic=False)
-    optimizer = make_optimizer([p for p in model.parameters() if p.requires_grad], 'adamw', lr=1e-3)
-    def step(x, y):
-        loss = sum(mix(*p, .5, geometry='tangent')[0] for p in model(x, y)).mean()/2
-        optimizer.zero_grad(); loss.backward(); optimizer.step(); model.after_step(.99)
-        return loss.item()
-    return step
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -37,13 +21,15 @@ def main():
     a = p.parse_args()
     torch.set_num_threads(a.threads)
     x,y = torch.randn(2, a.clips, 3, a.frames, 25, 1)*.3
-    plain,fast = (stepper(*a.width, 'all', o) for o in (False,True))
+    (_,plain),(model,fast) = (stepper(*a.width, 'all', dropout=0., gain=.3) for _ in range(2))
+    for part in model.children(): part.compile(dynamic=False)
     start = time.perf_counter()
     first = plain(x, y),fast(x, y)
     took = time.perf_counter()-start
     assert abs(first[0]-first[1])<1e-3*abs(first[0]), first
     seconds = list(zip(*[[timed(lambda f=f: f(x, y)) for f in (plain,fast)] for _ in range(a.rounds)]))
-    a,b = map(median, seconds)
-    print(f'compiling {took:.0f} s; a step {1000*a:.1f} ms, compiled {1000*b:.1f} ms, ratio {a/b:.2f}; paid for after {f"{took/(a-b):,.0f} steps" if b<a else "no number of steps"}')
+    slow,quick = map(median, seconds)
+    print(f'compiling {took:.0f} s; a step {1000*slow:.1f} ms, compiled {1000*quick:.1f} ms, ratio {slow/quick:.2f}; '
+          f'paid for after {f"{took/(slow-quick):,.0f} steps" if quick<slow else "no number of steps"}')
 
 if __name__=='__main__': main()

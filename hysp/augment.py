@@ -107,7 +107,8 @@ def mirror(
     layout:str|Layout # Says which joints are a pair, by name or as an object
 )->Tensor: # Clips with left and right joints swapped, as `x`
     "Swap the left and right joints of each clip, keeping coordinates"
-    columns = _swapped(get_layout(layout), _check(x, get_layout(layout)).shape[-1])
+    layout = get_layout(layout)
+    columns = _swapped(layout, _check(x, layout).shape[-1])
     return x.reshape(-1, len(columns)).index_select(1, columns.to(x.device)).view(x.shape)
 
 # %% ../nbs/05_augment.ipynb #cd2e35ad
@@ -153,7 +154,7 @@ def take_frames(
     clips = torch.arange(len(x), device=x.device) if clips is None else clips.to(x.device)
     start = (clips[:,None]*c + torch.arange(c, device=x.device))[...,None]*t
     rows = (start + index.to(x.device)[:,None]).flatten()
-    frames = x.reshape(-1, *x.shape[3:])
+    frames = x.reshape(-1, *x.shape[3:]) # a view of one body of several too; of it `index_select` would copy row by row
     return (frames.index_select(0, rows) if x.is_contiguous() else frames[rows]).view(len(clips), c, index.shape[1], *x.shape[3:])
 
 # %% ../nbs/05_augment.ipynb #c814dcf0
