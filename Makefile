@@ -23,7 +23,7 @@ docs: .venv/.installed-dev
 
 # After an edit: strip the notebooks and write the package and README.md from them
 export: .venv/.installed-dev
-	PATH="$(CURDIR)/$(BIN):$$PATH"; nbdev_clean && nbdev_export && python bench/readme.py
+	PATH="$(CURDIR)/$(BIN):$$PATH"; nbdev_clean && ruff format --quiet && nbdev_export && python bench/readme.py
 
 # README.md alone, from nbs/index.ipynb
 readme: .venv/.python
@@ -42,7 +42,7 @@ in-sync: .venv/.installed-dev
 	if [ "$$bad" ]; then echo 'The lines above differ (-: as it is, +: as it should be). `make export` mends that.' >&2; exit 1; fi
 
 lint: .venv/.installed-dev
-	$(BIN)/ruff check
+	$(BIN)/ruff format --check --quiet && $(BIN)/ruff check
 
 notebooks: .venv/.installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 nbdev_test --n_workers 2

@@ -4,32 +4,47 @@
     python bench/compiled.py --width 16 256 --frames 50
 
 It prints how long compiling took, what a step takes either way, and after how many steps the compiling is paid for."""
+
 import argparse
 import os
 import time
 from statistics import median
 
-os.environ['TORCHINDUCTOR_FORCE_DISABLE_CACHES'] = '1' # Compiling is to be timed, not finding what was compiled before
+os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = (
+    "1"  # Compiling is to be timed, not finding what was compiled before
+)
 import torch
 from speed import stepper, timed
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--width', type=int, nargs=2, default=(8,64)); p.add_argument('--clips', type=int, default=16)
-    p.add_argument('--frames', type=int, default=16); p.add_argument('--rounds', type=int, default=15); p.add_argument('--threads', type=int, default=1)
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument("--width", type=int, nargs=2, default=(8, 64))
+    p.add_argument("--clips", type=int, default=16)
+    p.add_argument("--frames", type=int, default=16)
+    p.add_argument("--rounds", type=int, default=15)
+    p.add_argument("--threads", type=int, default=1)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
-    x,y = torch.randn(2, a.clips, 3, a.frames, 25, 1)*.3
-    (_,plain),(model,fast) = (stepper(*a.width, 'all', dropout=0., gain=.3) for _ in range(2))
-    for part in model.children(): part.compile(dynamic=False)
+    x, y = torch.randn(2, a.clips, 3, a.frames, 25, 1) * 0.3
+    (_, plain), (model, fast) = (stepper(*a.width, "all", dropout=0.0, gain=0.3) for _ in range(2))
+    for part in model.children():
+        part.compile(dynamic=False)
     start = time.perf_counter()
-    first = plain(x, y),fast(x, y)
-    took = time.perf_counter()-start
-    assert abs(first[0]-first[1])<1e-3*abs(first[0]), first
-    seconds = list(zip(*[[timed(lambda f=f: f(x, y)) for f in (plain,fast)] for _ in range(a.rounds)]))
-    slow,quick = map(median, seconds)
-    print(f'compiling {took:.0f} s; a step {1000*slow:.1f} ms, compiled {1000*quick:.1f} ms, ratio {slow/quick:.2f}; '
-          f'paid for after {f"{took/(slow-quick):,.0f} steps" if quick<slow else "no number of steps"}')
+    first = plain(x, y), fast(x, y)
+    took = time.perf_counter() - start
+    assert abs(first[0] - first[1]) < 1e-3 * abs(first[0]), first
+    seconds = list(
+        zip(*[[timed(lambda f=f: f(x, y)) for f in (plain, fast)] for _ in range(a.rounds)])
+    )
+    slow, quick = map(median, seconds)
+    print(
+        f"compiling {took:.0f} s; a step {1000 * slow:.1f} ms, compiled {1000 * quick:.1f} ms, ratio {slow / quick:.2f}; "
+        f"paid for after {f'{took / (slow - quick):,.0f} steps' if quick < slow else 'no number of steps'}"
+    )
 
-if __name__=='__main__': main()
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,5 @@
 "Many weightings of three streams: hysp.ensemble.sweep beside a plain loop. python bench/ensemble.py [weightings of the loop]"
+
 import sys
 import time
 
@@ -7,24 +8,45 @@ import torch
 
 from hysp.ensemble import sweep
 
-n,classes,weightings = 16_487,60,1_000
+n, classes, weightings = 16_487, 60, 1_000
 
-def plain(s, y, weights): return [((f := sum(a*b for a,b in zip(w, s)))>=f.gather(1, y[:,None])).sum(1).eq(1).double().mean().item() for w in weights]
+
+def plain(s, y, weights):
+    return [
+        ((f := sum(a * b for a, b in zip(w, s))) >= f.gather(1, y[:, None]))
+        .sum(1)
+        .eq(1)
+        .double()
+        .mean()
+        .item()
+        for w in weights
+    ]
+
 
 def timed(f, *args):
-    start = time.perf_counter(); found = f(*args)
-    return time.perf_counter()-start,found
+    start = time.perf_counter()
+    found = f(*args)
+    return time.perf_counter() - start, found
 
-if __name__=='__main__':
-    some = int(sys.argv[1]) if len(sys.argv)>1 else 50
+
+if __name__ == "__main__":
+    some = int(sys.argv[1]) if len(sys.argv) > 1 else 50
     rng = np.random.default_rng(0)
-    y,w = torch.tensor(rng.integers(classes, size=n)),torch.tensor(rng.random((weightings,3)))
-    print(f'{n} x {classes} scores, {weightings} weightings, {torch.get_num_threads()} threads; the loop on {some} of them, scaled up')
-    for signal,what in ((2.5,'streams that are right four times in five'), (1.,'one time in five'), (0.,'streams that know nothing')):
-        s = torch.tensor(rng.normal(size=(3,n,classes)))
-        s[:,torch.arange(n),y] += signal
-        fast,found = min((timed(sweep, s, y, w) for _ in range(3)), key=lambda o: o[0])
-        slow,want = timed(plain, s, y, w[:some])
-        assert found[:some].tolist()==want
-        slow *= weightings/some
-        print(f'{what}: {fast:.2f} s, the loop {slow:.1f} s, {slow/fast:.0f} times as long; the same accuracies')
+    y, w = torch.tensor(rng.integers(classes, size=n)), torch.tensor(rng.random((weightings, 3)))
+    print(
+        f"{n} x {classes} scores, {weightings} weightings, {torch.get_num_threads()} threads; the loop on {some} of them, scaled up"
+    )
+    for signal, what in (
+        (2.5, "streams that are right four times in five"),
+        (1.0, "one time in five"),
+        (0.0, "streams that know nothing"),
+    ):
+        s = torch.tensor(rng.normal(size=(3, n, classes)))
+        s[:, torch.arange(n), y] += signal
+        fast, found = min((timed(sweep, s, y, w) for _ in range(3)), key=lambda o: o[0])
+        slow, want = timed(plain, s, y, w[:some])
+        assert found[:some].tolist() == want
+        slow *= weightings / some
+        print(
+            f"{what}: {fast:.2f} s, the loop {slow:.1f} s, {slow / fast:.0f} times as long; the same accuracies"
+        )

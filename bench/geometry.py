@@ -5,6 +5,7 @@
     python bench/geometry.py --clips 240 --epochs 1 --seeds 0 --out /tmp/try.csv   # to see it work
 
 One row is written after each run; what is in the file already is not done again, and a run that was interrupted is gone on with."""
+
 import argparse
 import csv
 from pathlib import Path
@@ -15,56 +16,126 @@ from hysp.recipes import Evaluate, Pretrain, evaluate, load_config, pretrain
 from hysp.synthetic import generate
 
 root = Path(__file__).parents[1]
-columns = 'set','clips','epochs','model','geometry','stream','option','seed','linear','knn','radius','std','rank','seconds'
+columns = (
+    "set",
+    "clips",
+    "epochs",
+    "model",
+    "geometry",
+    "stream",
+    "option",
+    "seed",
+    "linear",
+    "knn",
+    "radius",
+    "std",
+    "rank",
+    "seconds",
+)
 same = columns[:8]
-hyperbolic = dict(hysp={}, simsiam=dict(pred_dim=32), skeletonclr=dict(ramp=(0,0), queue=256)) # HYSP and SimSiam with the set's own ramp
-options = dict(pool=dict(pool='all'), ball=dict(geometry='ball'), sgd=dict(optimizer='sgd', lr=.05, weight_decay=1e-4), riemannian_sgd=dict(optimizer='riemannian_sgd', lr=.05, weight_decay=1e-4))
+hyperbolic = dict(
+    hysp={}, simsiam=dict(pred_dim=32), skeletonclr=dict(ramp=(0, 0), queue=256)
+)  # HYSP and SimSiam with the set's own ramp
+options = dict(
+    pool=dict(pool="all"),
+    ball=dict(geometry="ball"),
+    sgd=dict(optimizer="sgd", lr=0.05, weight_decay=1e-4),
+    riemannian_sgd=dict(optimizer="riemannian_sgd", lr=0.05, weight_decay=1e-4),
+)
+
 
 def plan():
     "Model, geometry, stream, option, and what they mean as settings"
-    for model,own in hyperbolic.items():
-        yield model,'euclidean','joint','',own | dict(ramp=None)
-        yield model,'hyperbolic','joint','',own
-    for stream in ('motion','bone'): yield 'hysp','hyperbolic',stream,'',{}
-    for name,own in options.items(): yield 'hysp','hyperbolic','joint',name,own
+    for model, own in hyperbolic.items():
+        yield model, "euclidean", "joint", "", own | dict(ramp=None)
+        yield model, "hyperbolic", "joint", "", own
+    for stream in ("motion", "bone"):
+        yield "hysp", "hyperbolic", stream, "", {}
+    for name, own in options.items():
+        yield "hysp", "hyperbolic", "joint", name, own
+
 
 def read(path):
-    if not path.exists(): return []
-    with open(path, encoding='utf-8', newline='') as f: return list(csv.DictReader(f))
+    if not path.exists():
+        return []
+    with open(path, encoding="utf-8", newline="") as f:
+        return list(csv.DictReader(f))
+
 
 def write(path, rows):
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path, 'w') as f:
-        w = csv.DictWriter(f, columns); w.writeheader(); w.writerows(rows)
+    with atomic_write(path, "w") as f:
+        w = csv.DictWriter(f, columns)
+        w.writeheader()
+        w.writerows(rows)
+
 
 def one(args, data, row, own):
     "Pre-train, judge, and return the row filled in"
-    out = args.work/'-'.join(str(row[k]) for k in same if row[k]!='')
-    settings = dict(data=data, out=out, model=row['model'], stream=row['stream'], seed=row['seed'], threads=1, **own) | (dict(epochs=args.epochs) if args.epochs else {})
-    cfg = load_config(Pretrain, f'tiny/{args.set}', settings)
+    out = args.work / "-".join(str(row[k]) for k in same if row[k] != "")
+    settings = dict(
+        data=data,
+        out=out,
+        model=row["model"],
+        stream=row["stream"],
+        seed=row["seed"],
+        threads=1,
+        **own,
+    ) | (dict(epochs=args.epochs) if args.epochs else {})
+    cfg = load_config(Pretrain, f"tiny/{args.set}", settings)
     t = pretrain(cfg)
-    judged = evaluate(Evaluate(t.run, seed=row['seed'], threads=1, baselines=False))[0]
+    judged = evaluate(Evaluate(t.run, seed=row["seed"], threads=1, baselines=False))[0]
     last = t.rows[-1]
-    return dict(row, linear=round(judged['linear'], 4), knn=round(judged['1-NN'], 4), radius=round(last['median_radius'], 4), std=round(last['std'], 3), rank=round(last['rank'], 2),
-                seconds=round(sum(r['seconds'] for r in t.rows)))
+    return dict(
+        row,
+        linear=round(judged["linear"], 4),
+        knn=round(judged["1-NN"], 4),
+        radius=round(last["median_radius"], 4),
+        std=round(last["std"], 3),
+        rank=round(last["rank"], 2),
+        seconds=round(sum(r["seconds"] for r in t.rows)),
+    )
 
-if __name__=='__main__':
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--set', choices=['synth','uiprmd'], default='synth')
-    p.add_argument('--data', type=Path, help='dataset folder; the embedded set is made if none is given')
-    p.add_argument('--clips', type=int, default=1200, help='of the embedded set')
-    p.add_argument('--epochs', type=int, help='other than the tiny settings say')
-    p.add_argument('--seeds', type=int, nargs='+', default=[0,1,2])
-    p.add_argument('--work', type=Path, default=root/'runs'/'geometry', help='where the runs go')
-    p.add_argument('--out', type=Path, default=root/'nbs'/'tutorials'/'geometry_matters.csv')
+
+if __name__ == "__main__":
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument("--set", choices=["synth", "uiprmd"], default="synth")
+    p.add_argument(
+        "--data", type=Path, help="dataset folder; the embedded set is made if none is given"
+    )
+    p.add_argument("--clips", type=int, default=1200, help="of the embedded set")
+    p.add_argument("--epochs", type=int, help="other than the tiny settings say")
+    p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    p.add_argument(
+        "--work", type=Path, default=root / "runs" / "geometry", help="where the runs go"
+    )
+    p.add_argument("--out", type=Path, default=root / "nbs" / "tutorials" / "geometry_matters.csv")
     args = p.parse_args()
-    data = args.data or args.work/f'synth-{args.clips}'
-    if not args.data and not data.exists(): prepare(generate(args.clips, seed=0), data, frames=16)
-    epochs = args.epochs or load_config(Pretrain, f'tiny/{args.set}', missing=Path()).epochs
+    data = args.data or args.work / f"synth-{args.clips}"
+    if not args.data and not data.exists():
+        prepare(generate(args.clips, seed=0), data, frames=16)
+    epochs = args.epochs or load_config(Pretrain, f"tiny/{args.set}", missing=Path()).epochs
     for seed in args.seeds:
-        for model,geometry,stream,option,own in plan():
-            row = dict(zip(same, (args.set, args.clips if args.set=='synth' else 2000, epochs, model, geometry, stream, option, seed)))
+        for model, geometry, stream, option, own in plan():
+            row = dict(
+                zip(
+                    same,
+                    (
+                        args.set,
+                        args.clips if args.set == "synth" else 2000,
+                        epochs,
+                        model,
+                        geometry,
+                        stream,
+                        option,
+                        seed,
+                    ),
+                )
+            )
             rows = read(args.out)
-            if any(all(str(r[k])==str(row[k]) for k in same) for r in rows): continue
+            if any(all(str(r[k]) == str(row[k]) for k in same) for r in rows):
+                continue
             write(args.out, [*rows, one(args, data, row, own)])
-            print(f'{args.out}: {len(rows)+1} rows')
+            print(f"{args.out}: {len(rows) + 1} rows")

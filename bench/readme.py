@@ -1,27 +1,48 @@
 "Write README.md from nbs/index.ipynb: `make readme`; what is hidden in the notebook is left out, links start at the top folder"
+
 import json
 import re
 from pathlib import Path
 
 root = Path(__file__).parents[1]
 
+
 def from_top(text):
     "Links of nbs/ as seen from the folder above it"
-    def moved(m): return m[0] if re.match(r"[a-z]+:|#", m[1]) else f"]({m[1][3:]})" if m[1].startswith("../") else f"](nbs/{m[1]})"
-    return re.sub(r'\]\(([^)\s]+)\)', moved, text)
+
+    def moved(m):
+        return (
+            m[0]
+            if re.match(r"[a-z]+:|#", m[1])
+            else f"]({m[1][3:]})"
+            if m[1].startswith("../")
+            else f"](nbs/{m[1]})"
+        )
+
+    return re.sub(r"\]\(([^)\s]+)\)", moved, text)
+
 
 def markdown(cell):
     "A cell as Markdown; nothing for a hidden one"
-    text = ''.join(cell['source']).strip()
-    if cell['cell_type']!='code': return from_top(text)
-    if re.search(r'^#\|\s*hide\b', text, re.M): return ''
-    return '```python\n'+re.sub(r'^#\|.*\n', '', text, flags=re.M)+'\n```'
+    text = "".join(cell["source"]).strip()
+    if cell["cell_type"] != "code":
+        return from_top(text)
+    if re.search(r"^#\|\s*hide\b", text, re.M):
+        return ""
+    return "```python\n" + re.sub(r"^#\|.*\n", "", text, flags=re.M) + "\n```"
+
 
 def readme(
-    index # The notebook
-): # What README.md holds
+    index,  # The notebook
+):  # What README.md holds
     "A notebook's cells as Markdown"
-    parts = map(markdown, json.loads(Path(index).read_text('utf-8'))['cells'])
-    return '<!-- Made from nbs/index.ipynb by `make readme`: edit that -->\n\n'+'\n\n'.join(filter(None, parts))+'\n'
+    parts = map(markdown, json.loads(Path(index).read_text("utf-8"))["cells"])
+    return (
+        "<!-- Made from nbs/index.ipynb by `make readme`: edit that -->\n\n"
+        + "\n\n".join(filter(None, parts))
+        + "\n"
+    )
 
-if __name__=='__main__': (root/'README.md').write_text(readme(root/'nbs'/'index.ipynb'), encoding='utf-8')
+
+if __name__ == "__main__":
+    (root / "README.md").write_text(readme(root / "nbs" / "index.ipynb"), encoding="utf-8")

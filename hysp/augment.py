@@ -19,93 +19,127 @@ from .skeleton import Layout, get_layout
 
 # %% ../nbs/05_augment.ipynb #fed878dc
 def _check(x, layout=None):
-    if x.ndim != 5: raise HyspError(f'a batch has 5 axes (clips, coordinates, frames, joints, bodies), not {x.ndim}: {tuple(x.shape)}')
-    if x.shape[1] != 3: raise HyspError(f'clips to augment have 3 coordinates, not {x.shape[1]}: augment first, then take the stream')
-    if not x.is_floating_point(): raise HyspError(f'augmentations need floating-point positions, not {x.dtype}')
+    if x.ndim != 5:
+        raise HyspError(
+            f"a batch has 5 axes (clips, coordinates, frames, joints, bodies), not {x.ndim}: {tuple(x.shape)}"
+        )
+    if x.shape[1] != 3:
+        raise HyspError(
+            f"clips to augment have 3 coordinates, not {x.shape[1]}: augment first, then take the stream"
+        )
+    if not x.is_floating_point():
+        raise HyspError(f"augmentations need floating-point positions, not {x.dtype}")
     if layout is not None and x.shape[3] != len(layout):
-        raise HyspError(f"the clips have {x.shape[3]} joints but layout '{layout.name}' has {len(layout)}: name the data's own layout")
+        raise HyspError(
+            f"the clips have {x.shape[3]} joints but layout '{layout.name}' has {len(layout)}: name the data's own layout"
+        )
     return x
 
 # %% ../nbs/05_augment.ipynb #a2874c03
 def _each(value, x, what):
-    v = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.int64 if isinstance(value, int) else torch.float64)
-    if v.ndim == 0: v = v.expand(len(x))
-    if v.shape != (len(x),): raise HyspError(f'{what} needs one number a clip, shape ({len(x)},), not {tuple(v.shape)}')
+    v = (
+        value
+        if isinstance(value, Tensor)
+        else torch.tensor(value, dtype=torch.int64 if isinstance(value, int) else torch.float64)
+    )
+    if v.ndim == 0:
+        v = v.expand(len(x))
+    if v.shape != (len(x),):
+        raise HyspError(f"{what} needs one number a clip, shape ({len(x)},), not {tuple(v.shape)}")
     return v
 
 # %% ../nbs/05_augment.ipynb #1d8b7929
 def linear(
-    x:Tensor, # Clips, shape (N,3,T,V,M)
-    matrix:Tensor # One matrix a clip, shape (N,3,3), or one for all, (3,3)
-)->Tensor: # $x'=Rx$ at each joint, the shape, device and dtype of `x`
+    x: Tensor,  # Clips, shape (N,3,T,V,M)
+    matrix: Tensor,  # One matrix a clip, shape (N,3,3), or one for all, (3,3)
+) -> Tensor:  # $x'=Rx$ at each joint, the shape, device and dtype of `x`
     "Apply a 3×3 matrix to the coordinates of each clip"
     matrix = matrix.to(_check(x))
-    if matrix.shape[-2:] != (3,3) or matrix.ndim not in (2,3) or matrix.ndim == 3 and len(matrix) != len(x):
-        raise HyspError(f'linear needs one 3×3 matrix a clip, shape ({len(x)},3,3), not {tuple(matrix.shape)}')
+    if (
+        matrix.shape[-2:] != (3, 3)
+        or matrix.ndim not in (2, 3)
+        or matrix.ndim == 3
+        and len(matrix) != len(x)
+    ):
+        raise HyspError(
+            f"linear needs one 3×3 matrix a clip, shape ({len(x)},3,3), not {tuple(matrix.shape)}"
+        )
     return (matrix @ x.flatten(2)).view(x.shape)
 
 # %% ../nbs/05_augment.ipynb #8bac207f
 def shear_matrix(
-    n:int, # Clips
-    amplitude:float, # The six off-diagonal terms are drawn from U(-amplitude, amplitude)
-    generator:Generator # Where the numbers come from
-)->Tensor: # Shape (n,3,3), on the generator's device
+    n: int,  # Clips
+    amplitude: float,  # The six off-diagonal terms are drawn from U(-amplitude, amplitude)
+    generator: Generator,  # Where the numbers come from
+) -> Tensor:  # Shape (n,3,3), on the generator's device
     "Random shear matrices: unit diagonal, the rest uniform"
-    off = (2*torch.rand(n,3,3, generator=generator, device=generator.device)-1)*amplitude
+    off = (2 * torch.rand(n, 3, 3, generator=generator, device=generator.device) - 1) * amplitude
     one = torch.eye(3, device=generator.device)
-    return one + off*(1-one)
+    return one + off * (1 - one)
 
 # %% ../nbs/05_augment.ipynb #a78761bb
 def shear(
-    x:Tensor, # Clips, shape (N,3,T,V,M)
-    R:Tensor # Shear matrices as `shear_matrix` draws them, shape (N,3,3)
-)->Tensor: # Slanted clips, as `x`
+    x: Tensor,  # Clips, shape (N,3,T,V,M)
+    R: Tensor,  # Shear matrices as `shear_matrix` draws them, shape (N,3,3)
+) -> Tensor:  # Slanted clips, as `x`
     "Slant each clip by its matrix, $x'=Rx$"
     return linear(x, R)
 
 # %% ../nbs/05_augment.ipynb #907cb68e
 def rotation_matrix(
-    angles:Tensor # Radians about x, y and z, shape (N,3)
-)->Tensor: # $R_zR_yR_x$, shape (N,3,3)
+    angles: Tensor,  # Radians about x, y and z, shape (N,3)
+) -> Tensor:  # $R_zR_yR_x$, shape (N,3,3)
     "Rotation about x, then y, then z"
-    (a,b,g),(A,B,G) = angles.cos().unbind(-1),angles.sin().unbind(-1)
-    rows = [b*g, A*B*g+a*G, A*G-a*B*g,
-            -b*G, a*g-A*B*G, a*B*G+A*g,
-            B, -A*b, a*b]
-    return torch.stack(rows, -1).unflatten(-1, (3,3))
+    (a, b, g), (A, B, G) = angles.cos().unbind(-1), angles.sin().unbind(-1)
+    rows = [
+        b * g,
+        A * B * g + a * G,
+        A * G - a * B * g,
+        -b * G,
+        a * g - A * B * G,
+        a * B * G + A * g,
+        B,
+        -A * b,
+        a * b,
+    ]
+    return torch.stack(rows, -1).unflatten(-1, (3, 3))
 
 # %% ../nbs/05_augment.ipynb #dbbf0bb9
 def rotate(
-    x:Tensor, # Clips, shape (N,3,T,V,M)
-    angles:Tensor # Radians about x, y and z, applied in that order, shape (N,3)
-)->Tensor: # Turned clips, as `x`
+    x: Tensor,  # Clips, shape (N,3,T,V,M)
+    angles: Tensor,  # Radians about x, y and z, applied in that order, shape (N,3)
+) -> Tensor:  # Turned clips, as `x`
     "Turn each clip about the origin"
-    if angles.shape != (len(x),3): raise HyspError(f'rotate needs three angles a clip, shape ({len(x)},3), not {tuple(angles.shape)}')
+    if angles.shape != (len(x), 3):
+        raise HyspError(
+            f"rotate needs three angles a clip, shape ({len(x)},3), not {tuple(angles.shape)}"
+        )
     return linear(x, rotation_matrix(angles))
 
 # %% ../nbs/05_augment.ipynb #fc0b9da5
 def rotation_angles(
-    n:int, # Clips
-    degrees:float, # Largest angle about the chosen axis
-    generator:Generator, # Where the numbers come from
-    others:float=1. # Largest angle about the other two axes, degrees
-)->Tensor: # Radians about x, y and z, shape (n,3), on the generator's device
+    n: int,  # Clips
+    degrees: float,  # Largest angle about the chosen axis
+    generator: Generator,  # Where the numbers come from
+    others: float = 1.0,  # Largest angle about the other two axes, degrees
+) -> Tensor:  # Radians about x, y and z, shape (n,3), on the generator's device
     "Random angles: large about one axis, small about the other two"
     kw = dict(generator=generator, device=generator.device)
-    chosen = torch.randint(3, (n,1), **kw) == torch.arange(3, device=generator.device)
+    chosen = torch.randint(3, (n, 1), **kw) == torch.arange(3, device=generator.device)
     most = torch.where(chosen, float(degrees), float(min(others, degrees)))
-    return torch.rand(n,3, **kw)*most*math.pi/180
+    return torch.rand(n, 3, **kw) * most * math.pi / 180
 
 # %% ../nbs/05_augment.ipynb #f0301f6f
 @cache
 def _swapped(layout, bodies):
     "Where each joint of each body finds its pair, in a row of joints and bodies"
-    return (torch.tensor(layout.mirror)[:,None]*bodies + torch.arange(bodies)).flatten()
+    return (torch.tensor(layout.mirror)[:, None] * bodies + torch.arange(bodies)).flatten()
+
 
 def mirror(
-    x:Tensor, # Clips, shape (N,3,T,V,M)
-    layout:str|Layout # Says which joints are a pair, by name or as an object
-)->Tensor: # Clips with left and right joints swapped, as `x`
+    x: Tensor,  # Clips, shape (N,3,T,V,M)
+    layout: str | Layout,  # Says which joints are a pair, by name or as an object
+) -> Tensor:  # Clips with left and right joints swapped, as `x`
     "Swap the left and right joints of each clip, keeping coordinates"
     layout = get_layout(layout)
     columns = _swapped(layout, _check(x, layout).shape[-1])
@@ -113,282 +147,354 @@ def mirror(
 
 # %% ../nbs/05_augment.ipynb #cd2e35ad
 def mask_axis(
-    x:Tensor, # Clips, shape (N,3,T,V,M)
-    axis:Tensor|int # The coordinate to zero, 0, 1 or 2, or -1 for none, shape (N,)
-)->Tensor: # Flattened clips, as `x`
+    x: Tensor,  # Clips, shape (N,3,T,V,M)
+    axis: Tensor | int,  # The coordinate to zero, 0, 1 or 2, or -1 for none, shape (N,)
+) -> Tensor:  # Flattened clips, as `x`
     "Set one coordinate of each clip to zero"
-    axis = _each(axis, _check(x), 'mask_axis')
-    if ((axis<-1)|(axis>2)).any(): raise HyspError(f'mask_axis takes axes 0, 1, 2, or -1 for none, not {axis.tolist()}')
-    keep = axis.to(x.device)[:,None] != torch.arange(3, device=x.device)
-    return x * keep.view(-1,3,1,1,1)
+    axis = _each(axis, _check(x), "mask_axis")
+    if ((axis < -1) | (axis > 2)).any():
+        raise HyspError(f"mask_axis takes axes 0, 1, 2, or -1 for none, not {axis.tolist()}")
+    keep = axis.to(x.device)[:, None] != torch.arange(3, device=x.device)
+    return x * keep.view(-1, 3, 1, 1, 1)
 
 # %% ../nbs/05_augment.ipynb #bc20e700
 def _present(x):
     "Which bodies are there, 0 or 1, shape (N,1,1,1,M)"
-    return x.flatten(1, 3).any(1)[:,None,None,None]
+    return x.flatten(1, 3).any(1)[:, None, None, None]
+
 
 def several_bodies(
-    x:Tensor # Clips, shape (N,3,T,V,M)
-)->Tensor: # True or false for each clip, shape (N,)
+    x: Tensor,  # Clips, shape (N,3,T,V,M)
+) -> Tensor:  # True or false for each clip, shape (N,)
     "Is there anybody besides the first body?"
-    return x[...,1:].flatten(1).any(1)
+    return x[..., 1:].flatten(1).any(1)
+
 
 def noise(
-    x:Tensor, # Clips, shape (N,3,T,V,M)
-    sigma:float|Tensor, # Standard deviation in metres, a number or shape (N,)
-    generator:Generator # Where the numbers come from
-)->Tensor: # Noisy clips, as `x`; an empty body stays empty
+    x: Tensor,  # Clips, shape (N,3,T,V,M)
+    sigma: float | Tensor,  # Standard deviation in metres, a number or shape (N,)
+    generator: Generator,  # Where the numbers come from
+) -> Tensor:  # Noisy clips, as `x`; an empty body stays empty
     "Add Gaussian noise to the present bodies"
-    sigma = _each(sigma, _check(x), 'noise').to(x).view(-1,1,1,1,1)
+    sigma = _each(sigma, _check(x), "noise").to(x).view(-1, 1, 1, 1, 1)
     drawn = torch.randn(x.shape, generator=generator, device=generator.device).to(x)
-    return torch.addcmul(x, drawn, sigma*_present(x))
+    return torch.addcmul(x, drawn, sigma * _present(x))
 
 # %% ../nbs/05_augment.ipynb #ce33336a
 def take_frames(
-    x:Tensor, # Clips, shape (N,3,T,V,M)
-    index:Tensor, # Which frame comes at each place, shape (N,S), in 0…T-1
-    clips:Tensor|None=None # Positions of the clips to take, shape (n,), with `index` for these; None: all
-)->Tensor: # Shape (N,3,S,V,M), or (n,3,S,V,M)
+    x: Tensor,  # Clips, shape (N,3,T,V,M)
+    index: Tensor,  # Which frame comes at each place, shape (N,S), in 0…T-1
+    clips: Tensor
+    | None = None,  # Positions of the clips to take, shape (n,), with `index` for these; None: all
+) -> Tensor:  # Shape (N,3,S,V,M), or (n,3,S,V,M)
     "Rearrange the frames of each clip"
-    _,c,t = _check(x).shape[:3]
+    _, c, t = _check(x).shape[:3]
     clips = torch.arange(len(x), device=x.device) if clips is None else clips.to(x.device)
-    start = (clips[:,None]*c + torch.arange(c, device=x.device))[...,None]*t
-    rows = (start + index.to(x.device)[:,None]).flatten()
-    frames = x.reshape(-1, *x.shape[3:]) # a view of one body of several too; of it `index_select` would copy row by row
-    return (frames.index_select(0, rows) if x.is_contiguous() else frames[rows]).view(len(clips), c, index.shape[1], *x.shape[3:])
+    start = (clips[:, None] * c + torch.arange(c, device=x.device))[..., None] * t
+    rows = (start + index.to(x.device)[:, None]).flatten()
+    frames = x.reshape(
+        -1, *x.shape[3:]
+    )  # a view of one body of several too; of it `index_select` would copy row by row
+    return (frames.index_select(0, rows) if x.is_contiguous() else frames[rows]).view(
+        len(clips), c, index.shape[1], *x.shape[3:]
+    )
 
 # %% ../nbs/05_augment.ipynb #c814dcf0
 def mix_frames(
-    x:Tensor, # Clips, shape (N,3,T,V,M)
-    weight:Tensor # Weights, shape (N,S,T) or (S,T): row s makes frame s
-)->Tensor: # Shape (N,3,S,V,M)
+    x: Tensor,  # Clips, shape (N,3,T,V,M)
+    weight: Tensor,  # Weights, shape (N,S,T) or (S,T): row s makes frame s
+) -> Tensor:  # Shape (N,3,S,V,M)
     "Each new frame a weighted sum of the clip's frames"
     weight = weight.to(_check(x))
-    return torch.einsum('nst,nctvm->ncsvm' if weight.ndim==3 else 'st,nctvm->ncsvm', weight, x)
+    return torch.einsum("nst,nctvm->ncsvm" if weight.ndim == 3 else "st,nctvm->ncsvm", weight, x)
 
 # %% ../nbs/05_augment.ipynb #77989e63
 def mirrored(i, frames):
     "Frame numbers from -frames to 2·frames-1, those beyond either end mirrored into 0…frames-1"
-    i = torch.where(i<0, -1-i, i)
-    return torch.where(i>=frames, 2*frames-1-i, i)
+    i = torch.where(i < 0, -1 - i, i)
+    return torch.where(i >= frames, 2 * frames - 1 - i, i)
 
 # %% ../nbs/05_augment.ipynb #f75e7e84
 def crop_index(start, frames, pad):
     "Frames 0…T-1 of a clip mirrored by `pad` at both ends, from `start` on: shape (N,T)"
-    return mirrored(start[:,None] + torch.arange(frames, device=start.device) - pad, frames)
+    return mirrored(start[:, None] + torch.arange(frames, device=start.device) - pad, frames)
 
 # %% ../nbs/05_augment.ipynb #0adb2776
 def crop(
-    x:Tensor, # Clips, shape (N,3,T,V,M)
-    start:Tensor|int, # First frame kept, in the lengthened clip, 0…2·pad, shape (N,)
-    pad:int|None=None # Mirrored frames at each end; T//6 if not given
-)->Tensor: # Moved clips, as `x`
+    x: Tensor,  # Clips, shape (N,3,T,V,M)
+    start: Tensor | int,  # First frame kept, in the lengthened clip, 0…2·pad, shape (N,)
+    pad: int | None = None,  # Mirrored frames at each end; T//6 if not given
+) -> Tensor:  # Moved clips, as `x`
     "Crop T frames from a clip lengthened by mirrored frames"
-    start,frames = _each(start, _check(x), 'crop'),x.shape[2]
-    pad = frames//6 if pad is None else pad
-    if not 0<=pad<=frames: raise HyspError(f'crop can mirror 0 to {frames} frames of a clip of {frames}, not {pad}')
-    if ((start<0)|(start>2*pad)).any(): raise HyspError(f'crop starts between 0 and 2·pad = {2*pad}, not at {start.tolist()}')
+    start, frames = _each(start, _check(x), "crop"), x.shape[2]
+    pad = frames // 6 if pad is None else pad
+    if not 0 <= pad <= frames:
+        raise HyspError(f"crop can mirror 0 to {frames} frames of a clip of {frames}, not {pad}")
+    if ((start < 0) | (start > 2 * pad)).any():
+        raise HyspError(f"crop starts between 0 and 2·pad = {2 * pad}, not at {start.tolist()}")
     return take_frames(x, crop_index(start, frames, pad))
 
 # %% ../nbs/05_augment.ipynb #d8d29f9a
 def time_flip(
-    x:Tensor # Clips, shape (N,3,T,V,M)
-)->Tensor: # Reversed clips, as `x`
+    x: Tensor,  # Clips, shape (N,3,T,V,M)
+) -> Tensor:  # Reversed clips, as `x`
     "Play each clip backwards"
     return _check(x).flip(2)
 
 # %% ../nbs/05_augment.ipynb #bd932b53
 def blur(
-    x:Tensor, # Clips, shape (N,3,T,V,M)
-    sigma:Tensor|float, # Width of the Gaussian in frames, above 0, shape (N,)
-    taps:int=15, # Frames under the kernel, an odd number
-    normalise:bool=False # Weights that add up to one? The reference's do not
-)->Tensor: # Smoothed clips, as `x`
+    x: Tensor,  # Clips, shape (N,3,T,V,M)
+    sigma: Tensor | float,  # Width of the Gaussian in frames, above 0, shape (N,)
+    taps: int = 15,  # Frames under the kernel, an odd number
+    normalise: bool = False,  # Weights that add up to one? The reference's do not
+) -> Tensor:  # Smoothed clips, as `x`
     "Gaussian blur over time"
-    sigma = _each(sigma, _check(x), 'blur')
-    if (sigma<=0).any(): raise HyspError(f'blur needs a sigma above 0 for every clip, not {sigma.tolist()}')
-    if taps<1 or taps%2==0: raise HyspError(f'blur needs an odd number of taps, not {taps}')
-    half,frames = min(taps//2, x.shape[2]-1),x.shape[2]
-    w = torch.exp(-.5*(torch.arange(-half, half+1, device=x.device)/sigma.to(x.device)[:,None])**2)
-    band = F.pad(w, (frames-1-half,)*2).unfold(1, frames, 1).flip(1) # row s holds the weights of the lags from -s to T-1-s
-    return mix_frames(x, band/band.sum(-1,keepdim=True) if normalise else band)
+    sigma = _each(sigma, _check(x), "blur")
+    if (sigma <= 0).any():
+        raise HyspError(f"blur needs a sigma above 0 for every clip, not {sigma.tolist()}")
+    if taps < 1 or taps % 2 == 0:
+        raise HyspError(f"blur needs an odd number of taps, not {taps}")
+    half, frames = min(taps // 2, x.shape[2] - 1), x.shape[2]
+    w = torch.exp(
+        -0.5 * (torch.arange(-half, half + 1, device=x.device) / sigma.to(x.device)[:, None]) ** 2
+    )
+    band = (
+        F.pad(w, (frames - 1 - half,) * 2).unfold(1, frames, 1).flip(1)
+    )  # row s holds the weights of the lags from -s to T-1-s
+    return mix_frames(x, band / band.sum(-1, keepdim=True) if normalise else band)
 
 # %% ../nbs/05_augment.ipynb #01679e66
 def resample(
-    x:Tensor, # Clips, shape (N,3,T,V,M)
-    factor:Tensor|float # Speed, above 0 and at most 3, shape (N,)
-)->Tensor: # Clips at another speed, T frames as before
+    x: Tensor,  # Clips, shape (N,3,T,V,M)
+    factor: Tensor | float,  # Speed, above 0 and at most 3, shape (N,)
+) -> Tensor:  # Clips at another speed, T frames as before
     "Play each clip faster or slower about its middle"
-    factor,frames = _each(factor, _check(x), 'resample'),x.shape[2]
-    if ((factor<=0)|(factor>3)).any(): raise HyspError(f'resample takes speeds above 0 and up to 3, not {factor.tolist()}')
-    middle = (frames-1)/2
-    at = middle + (torch.arange(frames, device=factor.device)-middle)*factor[:,None]
+    factor, frames = _each(factor, _check(x), "resample"), x.shape[2]
+    if ((factor <= 0) | (factor > 3)).any():
+        raise HyspError(f"resample takes speeds above 0 and up to 3, not {factor.tolist()}")
+    middle = (frames - 1) / 2
+    at = middle + (torch.arange(frames, device=factor.device) - middle) * factor[:, None]
     below = at.floor()
-    a,b = (take_frames(x, mirrored(below.long()+i, frames)) for i in (0,1))
-    return torch.lerp(a, b, (at-below).to(x)[:,None,:,None,None])
+    a, b = (take_frames(x, mirrored(below.long() + i, frames)) for i in (0, 1))
+    return torch.lerp(a, b, (at - below).to(x)[:, None, :, None, None])
 
 # %% ../nbs/05_augment.ipynb #428e02e3
 @lru_cache(maxsize=16)
 def _savgol(frames, window, order):
-    from scipy.signal import savgol_filter # here, because importing it is slow and few need it
-    return torch.from_numpy(savgol_filter(torch.eye(frames, dtype=torch.float64).numpy(), window, order, axis=0))
+    from scipy.signal import savgol_filter  # here, because importing it is slow and few need it
+
+    return torch.from_numpy(
+        savgol_filter(torch.eye(frames, dtype=torch.float64).numpy(), window, order, axis=0)
+    )
 
 # %% ../nbs/05_augment.ipynb #bcfcbb9a
 def savitzky_golay(
-    x:Tensor, # Clips, shape (N,3,T,V,M)
-    window:int=7, # Frames under the polynomial, an odd number, at most T
-    order:int=2 # Degree of the polynomial, below `window`
-)->Tensor: # Smoothed clips, as `x`
+    x: Tensor,  # Clips, shape (N,3,T,V,M)
+    window: int = 7,  # Frames under the polynomial, an odd number, at most T
+    order: int = 2,  # Degree of the polynomial, below `window`
+) -> Tensor:  # Smoothed clips, as `x`
     "Smooth each clip by local polynomials"
     frames = _check(x).shape[2]
-    if not 0<window<=frames or window%2==0 or not 0<=order<window:
-        raise HyspError(f'savitzky_golay needs an odd window of at most {frames} frames and a smaller order, not {window} and {order}')
+    if not 0 < window <= frames or window % 2 == 0 or not 0 <= order < window:
+        raise HyspError(
+            f"savitzky_golay needs an odd window of at most {frames} frames and a smaller order, not {window} and {order}"
+        )
     return mix_frames(x, _savgol(frames, window, order))
 
 # %% ../nbs/05_augment.ipynb #a72ea34a
 @cache
 def limbs(
-    layout:str|Layout # By name or as an object
-)->tuple: # The joint numbers of each limb
+    layout: str | Layout,  # By name or as an object
+) -> tuple:  # The joint numbers of each limb
     "The arms and legs of a layout"
     layout = get_layout(layout)
-    paired = lambda j: layout.mirror[j]!=j
-    def walk(j): # the branch at j first, then those that were cut from it
-        own,others = [j],[]
-        branches = [walk(k) for k,p in enumerate(layout.parents) if p==j]
-        for branch,*cut in branches:
-            if not paired(j) or len(branches)>1 and len(branch)>2: others.append(branch)
-            else: own += branch
+    paired = lambda j: layout.mirror[j] != j
+
+    def walk(j):  # the branch at j first, then those that were cut from it
+        own, others = [j], []
+        branches = [walk(k) for k, p in enumerate(layout.parents) if p == j]
+        for branch, *cut in branches:
+            if not paired(j) or len(branches) > 1 and len(branch) > 2:
+                others.append(branch)
+            else:
+                own += branch
             others += cut
         return [own] + others
-    return tuple(sorted(tuple(sorted(o)) for o in walk(layout.root) if paired(o[0]) and len(o)>2))
+
+    return tuple(sorted(tuple(sorted(o)) for o in walk(layout.root) if paired(o[0]) and len(o) > 2))
 
 # %% ../nbs/05_augment.ipynb #e3b1b00c
 def mask_limb(
-    x:Tensor, # Clips, shape (N,3,T,V,M)
-    limb:Tensor|int, # Which of `limbs(layout)`, or -1 for none, shape (N,)
-    layout:str|Layout # By name or as an object
-)->Tensor: # Clips without that limb, as `x`
+    x: Tensor,  # Clips, shape (N,3,T,V,M)
+    limb: Tensor | int,  # Which of `limbs(layout)`, or -1 for none, shape (N,)
+    layout: str | Layout,  # By name or as an object
+) -> Tensor:  # Clips without that limb, as `x`
     "Set the joints of one limb to zero"
     layout = get_layout(layout)
-    limb,known = _each(limb, _check(x, layout), 'mask_limb'),limbs(layout)
-    if ((limb<-1)|(limb>=len(known))).any():
-        raise HyspError(f"layout '{layout.name}' has limbs 0 to {len(known)-1}, or -1 for none, not {limb.tolist()}")
-    keep = torch.ones(len(known)+1, len(layout), dtype=torch.bool) # the last row, -1, hides nothing
-    for i,o in enumerate(known): keep[i,list(o)] = False
-    return x * keep.to(limb.device)[limb].to(x.device)[:,None,None,:,None]
+    limb, known = _each(limb, _check(x, layout), "mask_limb"), limbs(layout)
+    if ((limb < -1) | (limb >= len(known))).any():
+        raise HyspError(
+            f"layout '{layout.name}' has limbs 0 to {len(known) - 1}, or -1 for none, not {limb.tolist()}"
+        )
+    keep = torch.ones(
+        len(known) + 1, len(layout), dtype=torch.bool
+    )  # the last row, -1, hides nothing
+    for i, o in enumerate(known):
+        keep[i, list(o)] = False
+    return x * keep.to(limb.device)[limb].to(x.device)[:, None, None, :, None]
 
 # %% ../nbs/05_augment.ipynb #905586e6
 def time_shift(
-    x:Tensor, # Clips, shape (N,3,T,V,M)
-    shift:Tensor|int # Frames to move by, either way, shape (N,)
-)->Tensor: # Shifted clips, as `x`
+    x: Tensor,  # Clips, shape (N,3,T,V,M)
+    shift: Tensor | int,  # Frames to move by, either way, shape (N,)
+) -> Tensor:  # Shifted clips, as `x`
     "Shift each clip in time, going round"
-    shift,frames = _each(shift, _check(x), 'time_shift'),x.shape[2]
-    return take_frames(x, (torch.arange(frames, device=shift.device)-shift[:,None]) % frames)
+    shift, frames = _each(shift, _check(x), "time_shift"), x.shape[2]
+    return take_frames(x, (torch.arange(frames, device=shift.device) - shift[:, None]) % frames)
 
 # %% ../nbs/05_augment.ipynb #64a86820
 def alike(
-    *marks:Tensor, # True or false for each clip, shape (N,)
-    most:int=64 # Clips of a group
-)->tuple: # The order, positions of shape (N,), and a list of groups: which part of the order, and what its clips are marked with, as truth values
+    *marks: Tensor,  # True or false for each clip, shape (N,)
+    most: int = 64,  # Clips of a group
+) -> tuple:  # The order, positions of shape (N,), and a list of groups: which part of the order, and what its clips are marked with, as truth values
     "Groups of clips that all marks agree on"
-    code = sum(o.long()<<k for k,o in enumerate(marks))
-    ends,groups = code.bincount(minlength=2**len(marks)).cumsum(0).tolist(),[]
-    for k,(start,end) in enumerate(zip([0,*ends], ends)):
-        groups += [(slice(i, min(i+most, end)), [bool(k>>j&1) for j in range(len(marks))]) for i in range(start, end, most)]
-    return code.argsort(stable=True),groups
+    code = sum(o.long() << k for k, o in enumerate(marks))
+    ends, groups = code.bincount(minlength=2 ** len(marks)).cumsum(0).tolist(), []
+    for k, (start, end) in enumerate(zip([0, *ends], ends)):
+        groups += [
+            (slice(i, min(i + most, end)), [bool(k >> j & 1) for j in range(len(marks))])
+            for i in range(start, end, most)
+        ]
+    return code.argsort(stable=True), groups
 
 # %% ../nbs/05_augment.ipynb #565f9785
 class View:
     "What `Normal` and `Strong` have in common: they draw one set of numbers a clip, then apply them"
+
     def __post_init__(self):
         self.layout = get_layout(self.layout)
         for f in fields(self):
             v = getattr(self, f.name)
-            if f.name in ('flip','noise','blur','mask_axis','reverse') and not 0<=v<=1:
-                raise HyspError(f'{f.name} is a probability, from 0 (never) to 1 (always), not {v}')
-            if f.name in ('shear','crop','rotate','noise_sigma') and not v>=0: raise HyspError(f'{f.name} is 0 (off) or more, not {v}')
-        if self.crop != int(self.crop): raise HyspError(f'crop is a whole number: T//crop frames are mirrored at each end, not {self.crop}')
+            if f.name in ("flip", "noise", "blur", "mask_axis", "reverse") and not 0 <= v <= 1:
+                raise HyspError(f"{f.name} is a probability, from 0 (never) to 1 (always), not {v}")
+            if f.name in ("shear", "crop", "rotate", "noise_sigma") and not v >= 0:
+                raise HyspError(f"{f.name} is 0 (off) or more, not {v}")
+        if self.crop != int(self.crop):
+            raise HyspError(
+                f"crop is a whole number: T//crop frames are mirrored at each end, not {self.crop}"
+            )
 
     def __repr__(self):
-        rest = ', '.join(f'{f.name}={getattr(self, f.name)}' for f in fields(self)[1:])
+        rest = ", ".join(f"{f.name}={getattr(self, f.name)}" for f in fields(self)[1:])
         return f"{type(self).__name__}('{self.layout.name}', {rest})"
 
-    def __call__(self,
-        x:Tensor, # Clips, shape (N,3,T,V,M), on any device
-        generator:Generator # Where every random number comes from
-    )->Tensor: # The view, as `x`
+    def __call__(
+        self,
+        x: Tensor,  # Clips, shape (N,3,T,V,M), on any device
+        generator: Generator,  # Where every random number comes from
+    ) -> Tensor:  # The view, as `x`
         "One random view of each clip"
         if not isinstance(generator, Generator):
-            raise HyspError(f'a view draws from a torch.Generator, not from {type(generator).__name__}')
-        return self.apply(_check(x, self.layout).contiguous(), self.draw(len(x), x.shape[2], generator), generator)
+            raise HyspError(
+                f"a view draws from a torch.Generator, not from {type(generator).__name__}"
+            )
+        return self.apply(
+            _check(x, self.layout).contiguous(), self.draw(len(x), x.shape[2], generator), generator
+        )
 
 # %% ../nbs/05_augment.ipynb #d2a9df43
 @dataclass(repr=False)
 class Normal(View):
     "The gentle view: crop, then shear; 0 switches either off"
-    layout:str|Layout # Of the clips, by name or as an object
-    shear:float=.5 # Off-diagonal terms from U(-shear, shear)
-    crop:int=6 # T//crop mirrored frames at each end
+
+    layout: str | Layout  # Of the clips, by name or as an object
+    shear: float = 0.5  # Off-diagonal terms from U(-shear, shear)
+    crop: int = 6  # T//crop mirrored frames at each end
 
     def draw(self, n, frames, generator):
         "The numbers of `n` clips of so many frames: where the crop starts, how it is sheared"
-        pad = frames//self.crop if self.crop else 0
-        start = torch.randint(2*pad+1, (n,), generator=generator, device=generator.device)
+        pad = frames // self.crop if self.crop else 0
+        start = torch.randint(2 * pad + 1, (n,), generator=generator, device=generator.device)
         return dict(start=start, pad=pad, matrix=shear_matrix(n, self.shear, generator))
 
     def apply(self, x, drawn, generator=None):
         "The view that the `drawn` numbers make"
-        i,out = crop_index(drawn['start'], x.shape[2], drawn['pad']),torch.empty_like(x, memory_format=torch.contiguous_format)
-        for y,clips in zip(out.split(64), torch.arange(len(x), device=i.device).split(64)): # few at a time: what is in between stays in the cache
-            torch.matmul(drawn['matrix'][clips].to(x), take_frames(x, i[clips], clips).flatten(2), out=y.flatten(2)) # `linear`, written where it belongs
+        i, out = (
+            crop_index(drawn["start"], x.shape[2], drawn["pad"]),
+            torch.empty_like(x, memory_format=torch.contiguous_format),
+        )
+        for y, clips in zip(
+            out.split(64), torch.arange(len(x), device=i.device).split(64)
+        ):  # few at a time: what is in between stays in the cache
+            torch.matmul(
+                drawn["matrix"][clips].to(x),
+                take_frames(x, i[clips], clips).flatten(2),
+                out=y.flatten(2),
+            )  # `linear`, written where it belongs
         return out
 
 # %% ../nbs/05_augment.ipynb #8be2c4f9
 @dataclass(repr=False)
 class Strong(Normal):
     "The strong view, in the paper's order: the normal one, and more; 0 switches an augmentation off"
-    flip:float=.5 # Probability of swapping left and right
-    rotate:float=30. # Largest angle about one axis, degrees; the other two up to 1
-    noise:float=.5 # Probability of noise
-    noise_sigma:float=.01 # Its standard deviation, metres
-    blur:float=.5 # Probability of blur over time
-    blur_sigma:tuple=(.1,2.) # Its width in frames is drawn between these
-    normalise_blur:bool=False # Blur with weights that add up to one? The reference's do not
-    mask_axis:float=.5 # Probability of flattening one axis
-    reverse:float=.5 # Probability of playing backwards
+
+    flip: float = 0.5  # Probability of swapping left and right
+    rotate: float = 30.0  # Largest angle about one axis, degrees; the other two up to 1
+    noise: float = 0.5  # Probability of noise
+    noise_sigma: float = 0.01  # Its standard deviation, metres
+    blur: float = 0.5  # Probability of blur over time
+    blur_sigma: tuple = (0.1, 2.0)  # Its width in frames is drawn between these
+    normalise_blur: bool = False  # Blur with weights that add up to one? The reference's do not
+    mask_axis: float = 0.5  # Probability of flattening one axis
+    reverse: float = 0.5  # Probability of playing backwards
 
     def __post_init__(self):
         super().__post_init__()
         self.blur_sigma = tuple(self.blur_sigma)
-        if len(self.blur_sigma)!=2 or not 0<self.blur_sigma[0]<=self.blur_sigma[1]:
-            raise HyspError(f'blur_sigma is a pair (smallest, largest) above 0, not {self.blur_sigma}')
+        if len(self.blur_sigma) != 2 or not 0 < self.blur_sigma[0] <= self.blur_sigma[1]:
+            raise HyspError(
+                f"blur_sigma is a pair (smallest, largest) above 0, not {self.blur_sigma}"
+            )
 
     def draw(self, n, frames, generator):
         "The numbers of `n` clips, whatever is switched off: one switch does not change what the others draw"
         kw = dict(generator=generator, device=generator.device)
-        d = super().draw(n, frames, generator) | dict(angles=rotation_angles(n, self.rotate, generator))
-        names = ('flip','noise','blur','mask_axis','reverse')
+        d = super().draw(n, frames, generator) | dict(
+            angles=rotation_angles(n, self.rotate, generator)
+        )
+        names = ("flip", "noise", "blur", "mask_axis", "reverse")
         chance = torch.tensor([getattr(self, o) for o in names], device=generator.device)
         d |= zip(names, (torch.rand(n, len(names), **kw) < chance).T)
-        lo,hi = self.blur_sigma
-        return d | dict(sigma=lo+(hi-lo)*torch.rand(n, **kw), axis=torch.randint(3, (n,), **kw))
+        lo, hi = self.blur_sigma
+        return d | dict(
+            sigma=lo + (hi - lo) * torch.rand(n, **kw), axis=torch.randint(3, (n,), **kw)
+        )
 
     def apply(self, x, drawn, generator):
         "The view that the `drawn` numbers make; `generator` gives the noise"
-        d,out = drawn,torch.zeros_like(x, memory_format=torch.contiguous_format)
-        i = crop_index(d['start'], x.shape[2], d['pad'])
-        i = torch.where(d['reverse'][:,None], i.flip(1), i)
-        keep = (torch.where(d['mask_axis'], d['axis'], -1)[:,None] != torch.arange(3, device=i.device)).to(d['matrix'])
-        matrix = keep[:,:,None]*(rotation_matrix(d['angles']) @ d['matrix'])
-        order,groups = alike(d['flip'], d['noise'], d['blur'], several_bodies(x).to(i.device))
-        i,matrix,loud,sigma = (o[order] for o in (i, matrix, self.noise_sigma*keep, d['sigma']))
-        for some,(flip,noisy,blurred,several) in groups:
-            before = take_frames(x if several else x[...,:1], i[some], order[some])
+        d, out = drawn, torch.zeros_like(x, memory_format=torch.contiguous_format)
+        i = crop_index(d["start"], x.shape[2], d["pad"])
+        i = torch.where(d["reverse"][:, None], i.flip(1), i)
+        keep = (
+            torch.where(d["mask_axis"], d["axis"], -1)[:, None] != torch.arange(3, device=i.device)
+        ).to(d["matrix"])
+        matrix = keep[:, :, None] * (rotation_matrix(d["angles"]) @ d["matrix"])
+        order, groups = alike(d["flip"], d["noise"], d["blur"], several_bodies(x).to(i.device))
+        i, matrix, loud, sigma = (
+            o[order] for o in (i, matrix, self.noise_sigma * keep, d["sigma"])
+        )
+        for some, (flip, noisy, blurred, several) in groups:
+            before = take_frames(x if several else x[..., :1], i[some], order[some])
             y = linear(before, matrix[some])
-            if flip: y = mirror(y, self.layout)
-            if noisy: y = torch.addcmul(y, torch.randn(y.shape, generator=generator, device=i.device).to(y), loud[some].to(y).view(-1,3,1,1,1)*_present(before))
-            if blurred: y = blur(y, sigma[some], normalise=self.normalise_blur)
-            out[...,:y.shape[-1]].index_copy_(0, order[some].to(x.device), y)
+            if flip:
+                y = mirror(y, self.layout)
+            if noisy:
+                y = torch.addcmul(
+                    y,
+                    torch.randn(y.shape, generator=generator, device=i.device).to(y),
+                    loud[some].to(y).view(-1, 3, 1, 1, 1) * _present(before),
+                )
+            if blurred:
+                y = blur(y, sigma[some], normalise=self.normalise_blur)
+            out[..., : y.shape[-1]].index_copy_(0, order[some].to(x.device), y)
         return out

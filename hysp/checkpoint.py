@@ -20,166 +20,297 @@ from .skeleton import Layout, get_layout
 
 # %% ../nbs/50_checkpoint.ipynb #8d9a4c83
 def save_weights(
-    path:str|Path, # File to write, `.safetensors`
-    state:dict, # Tensors by name, such as a `state_dict`
-    about:dict # Description that JSON can hold
+    path: str | Path,  # File to write, `.safetensors`
+    state: dict,  # Tensors by name, such as a `state_dict`
+    about: dict,  # Description that JSON can hold
 ):
     "Write tensors and their description, whole or not at all"
-    state = {k: v.detach().cpu().contiguous() for k,v in state.items()}
-    with atomic_write(path) as f: f.write(to_bytes(state, metadata={'hysp': json.dumps(about)}))
+    state = {k: v.detach().cpu().contiguous() for k, v in state.items()}
+    with atomic_write(path) as f:
+        f.write(to_bytes(state, metadata={"hysp": json.dumps(about)}))
 
 # %% ../nbs/50_checkpoint.ipynb #eb34850a
 def load_weights(
-    path:str|Path # A file of `save_weights`
-)->tuple[dict[str,Tensor],dict]: # Tensors by name, and the description
+    path: str | Path,  # A file of `save_weights`
+) -> tuple[dict[str, Tensor], dict]:  # Tensors by name, and the description
     "Read tensors and their description; nothing is executed"
-    if not Path(path).is_file(): raise HyspError(f'no checkpoint at {path}')
+    if not Path(path).is_file():
+        raise HyspError(f"no checkpoint at {path}")
     try:
-        with safe_open(path, 'pt') as f: state,about = {k: f.get_tensor(k) for k in f.keys()},json.loads((f.metadata() or {}).get('hysp', '0'))
-    except (SafetensorError, OSError) as e: raise HyspError(f'{path} is not a whole safetensors file ({e}); copy or train it again') from e
-    except json.JSONDecodeError: about = None
-    if not isinstance(about, dict): raise HyspError(f'{path} has no description written by hysp')
-    return state,about
+        with safe_open(path, "pt") as f:
+            state, about = (
+                {k: f.get_tensor(k) for k in f.keys()},
+                json.loads((f.metadata() or {}).get("hysp", "0")),
+            )
+    except (SafetensorError, OSError) as e:
+        raise HyspError(
+            f"{path} is not a whole safetensors file ({e}); copy or train it again"
+        ) from e
+    except json.JSONDecodeError:
+        about = None
+    if not isinstance(about, dict):
+        raise HyspError(f"{path} has no description written by hysp")
+    return state, about
 
 # %% ../nbs/50_checkpoint.ipynb #878d7faa
 def save_state(
-    path:str|Path, # File to write, `.pt`
-    state:dict # Tensors, numbers, strings, in dicts and lists
+    path: str | Path,  # File to write, `.pt`
+    state: dict,  # Tensors, numbers, strings, in dicts and lists
 ):
     "Write the state of a run, whole or not at all"
-    buf = io.BytesIO(); torch.save(state, buf)
-    with atomic_write(path) as f: f.write(buf.getbuffer())
+    buf = io.BytesIO()
+    torch.save(state, buf)
+    with atomic_write(path) as f:
+        f.write(buf.getbuffer())
 
 # %% ../nbs/50_checkpoint.ipynb #e3f83eed
 def load_state(
-    path:str|Path, # A file of `save_state`
-    device='cpu' # Where the tensors go
-)->dict: # As it was saved
+    path: str | Path,  # A file of `save_state`
+    device="cpu",  # Where the tensors go
+) -> dict:  # As it was saved
     "Read the state of a run; a file that would execute code is refused"
-    if not Path(path).is_file(): raise HyspError(f'no saved state at {path}')
-    try: return torch.load(path, map_location=device, weights_only=True)
+    if not Path(path).is_file():
+        raise HyspError(f"no saved state at {path}")
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as e:
-        raise HyspError(f'{path} is no saved state, or one that would run code when loaded; it is refused: move it away to begin anew') from e
-    except Exception as e: # which one depends on the byte that is wrong
-        raise HyspError(f'{path} is damaged ({(str(e) or type(e).__name__).splitlines()[0]}); move it away to begin anew') from e
+        raise HyspError(
+            f"{path} is no saved state, or one that would run code when loaded; it is refused: move it away to begin anew"
+        ) from e
+    except Exception as e:  # which one depends on the byte that is wrong
+        raise HyspError(
+            f"{path} is damaged ({(str(e) or type(e).__name__).splitlines()[0]}); move it away to begin anew"
+        ) from e
 
 # %% ../nbs/50_checkpoint.ipynb #275de220
 def _untrusted(path):
     "What a pickled checkpoint holds, if that is tensors, plain values and argparse's Namespace"
-    if not Path(path).is_file(): raise HyspError(f'no checkpoint at {path}')
+    if not Path(path).is_file():
+        raise HyspError(f"no checkpoint at {path}")
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]): return torch.load(path, map_location='cpu', weights_only=True)
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as e:
-        asked = re.search(r'GLOBAL (\S+)', str(e))
-        raise HyspError(f"{path} is refused: it {f'asks for {asked[1]}' if asked else 'is no checkpoint or'}, which could run code on loading; ask its owner for the state_dict alone") from e
-    except Exception as e: # which one depends on the byte that is wrong
-        raise HyspError(f'{path} is damaged ({(str(e) or type(e).__name__).splitlines()[0]}); copy it again') from e
+        asked = re.search(r"GLOBAL (\S+)", str(e))
+        raise HyspError(
+            f"{path} is refused: it {f'asks for {asked[1]}' if asked else 'is no checkpoint or'}, which could run code on loading; ask its owner for the state_dict alone"
+        ) from e
+    except Exception as e:  # which one depends on the byte that is wrong
+        raise HyspError(
+            f"{path} is damaged ({(str(e) or type(e).__name__).splitlines()[0]}); copy it again"
+        ) from e
+
 
 def _ours(key):
     "The name that a key of the authors' has here"
-    key = re.sub(r'^(model\.|module\.)+', '', key)
-    for a,b in (('encoder_q.','online_encoder.'), ('encoder_k.','target_encoder.'), ('queue_ptr','oldest')): key = b+key[len(a):] if key.startswith(a) else key
+    key = re.sub(r"^(model\.|module\.)+", "", key)
+    for a, b in (
+        ("encoder_q.", "online_encoder."),
+        ("encoder_k.", "target_encoder."),
+        ("queue_ptr", "oldest"),
+    ):
+        key = b + key[len(a) :] if key.startswith(a) else key
     return key
 
 # %% ../nbs/50_checkpoint.ipynb #5a198a67
 def _spec(state, layout):
     "The arguments of the model that has such weights"
-    enc = {k.removeprefix('online_encoder.'): v for k,v in state.items() if k.startswith('online_encoder.')}
-    try: A,first,last,bn = enc['A'],enc['st_gcn_networks.0.gcn.conv.weight'],enc['st_gcn_networks.9.tcn.2.weight'],enc['data_bn.weight']
-    except KeyError as e: raise HyspError(f'the file holds no ST-GCN encoder: {e} is not among its {len(state)} keys') from None
-    if A.shape[1]!=len(layout): raise HyspError(f"the file's skeleton has {A.shape[1]} joints, layout '{layout.name}' has {len(layout)}; name its layout")
-    head,middle = (state.get(f'online_{o}.weight') for o in ('projector.net.3','predictor.net.0'))
-    name = 'skeletonclr' if 'queue' in state else 'hysp' if any(k.startswith('target_') for k in state) else 'simsiam'
-    stream = {1:'joint', 2:'2s', 3:'3s'}.get(len(bn)/A.shape[1]/3)
-    if stream is None: raise HyspError(f'the file has {len(bn)/A.shape[1]:g} channels; hysp knows 3, 6 and 9')
-    return dict(model=name, layout=layout.to_dict(), stream=stream, hidden=len(first)//len(A), out=len(last), head=None if head is None else len(head),
-                middle=None if middle is None else len(middle), edge_importance='edge_importance.0' in enc, **(dict(queue=state['queue'].shape[1]) if name=='skeletonclr' else {}))
+    enc = {
+        k.removeprefix("online_encoder."): v
+        for k, v in state.items()
+        if k.startswith("online_encoder.")
+    }
+    try:
+        A, first, last, bn = (
+            enc["A"],
+            enc["st_gcn_networks.0.gcn.conv.weight"],
+            enc["st_gcn_networks.9.tcn.2.weight"],
+            enc["data_bn.weight"],
+        )
+    except KeyError as e:
+        raise HyspError(
+            f"the file holds no ST-GCN encoder: {e} is not among its {len(state)} keys"
+        ) from None
+    if A.shape[1] != len(layout):
+        raise HyspError(
+            f"the file's skeleton has {A.shape[1]} joints, layout '{layout.name}' has {len(layout)}; name its layout"
+        )
+    head, middle = (state.get(f"online_{o}.weight") for o in ("projector.net.3", "predictor.net.0"))
+    name = (
+        "skeletonclr"
+        if "queue" in state
+        else "hysp"
+        if any(k.startswith("target_") for k in state)
+        else "simsiam"
+    )
+    stream = {1: "joint", 2: "2s", 3: "3s"}.get(len(bn) / A.shape[1] / 3)
+    if stream is None:
+        raise HyspError(f"the file has {len(bn) / A.shape[1]:g} channels; hysp knows 3, 6 and 9")
+    return dict(
+        model=name,
+        layout=layout.to_dict(),
+        stream=stream,
+        hidden=len(first) // len(A),
+        out=len(last),
+        head=None if head is None else len(head),
+        middle=None if middle is None else len(middle),
+        edge_importance="edge_importance.0" in enc,
+        **(dict(queue=state["queue"].shape[1]) if name == "skeletonclr" else {}),
+    )
 
 # %% ../nbs/50_checkpoint.ipynb #1e92aec1
 class Keys(list):
     "What became of each tensor: rows of (fate, key, shape), where a fate is used, missing or ignored"
-    def fate(self, fate): return [k for f,k,_ in self if f==fate]
+
+    def fate(self, fate):
+        return [k for f, k, _ in self if f == fate]
+
     def __repr__(self):
-        counts = ', '.join(f'{len(self.fate(o))} {o}' for o in ('used','missing','ignored'))
-        return '\n'.join([counts, *(f"{f:8} {k} {'×'.join(map(str, s))}" for f,k,s in self)])
+        counts = ", ".join(f"{len(self.fate(o))} {o}" for o in ("used", "missing", "ignored"))
+        return "\n".join([counts, *(f"{f:8} {k} {'×'.join(map(str, s))}" for f, k, s in self)])
+
 
 def load_reference(
-    path:str|Path, # A Lightning checkpoint of HYSP's authors, or a state dict of AimCLR's kind
-    layout:str|Layout='ntu-rgb+d' # Its skeleton
-)->tuple[nn.Module,Keys]: # The model in eval mode, and what became of each key of the file and of the model
+    path: str | Path,  # A Lightning checkpoint of HYSP's authors, or a state dict of AimCLR's kind
+    layout: str | Layout = "ntu-rgb+d",  # Its skeleton
+) -> tuple[
+    nn.Module, Keys
+]:  # The model in eval mode, and what became of each key of the file and of the model
     "A model with the weights of a reference checkpoint; nothing in the file is executed"
     held = _untrusted(path)
-    held = held.get('state_dict', held) if isinstance(held, dict) else {}
-    given = {_ours(k): (k, v.T if _ours(k)=='queue' else v) for k,v in held.items() if isinstance(v, Tensor)}
-    spec = _spec({k: held[old] for k,(old,_) in given.items()}, get_layout(layout))
-    model = models[spec['model']](**{k: v for k,v in spec.items() if k!='model'} | dict(layout=get_layout(layout)))
+    held = held.get("state_dict", held) if isinstance(held, dict) else {}
+    given = {
+        _ours(k): (k, v.T if _ours(k) == "queue" else v)
+        for k, v in held.items()
+        if isinstance(v, Tensor)
+    }
+    spec = _spec({k: held[old] for k, (old, _) in given.items()}, get_layout(layout))
+    model = models[spec["model"]](
+        **{k: v for k, v in spec.items() if k != "model"} | dict(layout=get_layout(layout))
+    )
     own = model.state_dict()
-    fits = {k: v.reshape(own[k].shape) for k,(_,v) in given.items() if k in own and v.numel()==own[k].numel()}
+    fits = {
+        k: v.reshape(own[k].shape)
+        for k, (_, v) in given.items()
+        if k in own and v.numel() == own[k].numel()
+    }
     model.load_state_dict(fits, strict=False)
-    rows = [('used' if k in fits else 'ignored', old, tuple(v.shape)) for k,(old,v) in given.items()]
-    return model.eval(), Keys(rows + [('missing', k, tuple(v.shape)) for k,v in own.items() if k not in fits])
+    rows = [
+        ("used" if k in fits else "ignored", old, tuple(v.shape)) for k, (old, v) in given.items()
+    ]
+    return model.eval(), Keys(
+        rows + [("missing", k, tuple(v.shape)) for k, v in own.items() if k not in fits]
+    )
 
 # %% ../nbs/50_checkpoint.ipynb #fdf6aaf0
 class Portable(nn.Module):
     "An encoder whose every step has a fixed place in a graph"
-    def __init__(self,
-        encoder:nn.Module # An `STGCN`; copied
+
+    def __init__(
+        self,
+        encoder: nn.Module,  # An `STGCN`; copied
     ):
         super().__init__()
-        self.encoder,self.present = deepcopy(encoder).cpu().eval(),encoder.pool=='present'
-        self.encoder.pool = 'all'
+        self.encoder, self.present = deepcopy(encoder).cpu().eval(), encoder.pool == "present"
+        self.encoder.pool = "all"
 
-    def forward(self,
-        x:Tensor # Clips, (N, C, T, V, M)
-    )->Tensor: # Features, (N, out)
-        N,C,T,V,M = x.shape
-        z = self.encoder(x.permute(0,4,1,2,3).reshape(N*M, C, T, V, 1)).view(N, M, -1)
-        there = (x!=0).flatten(1, 3).any(1).to(z) if self.present else torch.ones_like(z[...,0])
-        return (z*there[...,None]).sum(1)/there.sum(1, keepdim=True).clamp(min=1)
+    def forward(
+        self,
+        x: Tensor,  # Clips, (N, C, T, V, M)
+    ) -> Tensor:  # Features, (N, out)
+        N, C, T, V, M = x.shape
+        z = self.encoder(x.permute(0, 4, 1, 2, 3).reshape(N * M, C, T, V, 1)).view(N, M, -1)
+        there = (x != 0).flatten(1, 3).any(1).to(z) if self.present else torch.ones_like(z[..., 0])
+        return (z * there[..., None]).sum(1) / there.sum(1, keepdim=True).clamp(min=1)
 
 # %% ../nbs/50_checkpoint.ipynb #d81454e5
 def _graph(encoder, x, frames):
     from torch.export import Dim, export
-    shapes = {0: Dim('clips', min=1), **({} if frames else {2: Dim('frames', min=5)})}
+
+    shapes = {0: Dim("clips", min=1), **({} if frames else {2: Dim("frames", min=5)})}
     return export(Portable(encoder), (x,), dynamic_shapes=(shapes,))
 
-def _onnx(encoder, x, frames, path):
-    try: import onnxscript # noqa: F401 what torch.onnx needs
-    except ImportError as e: raise HyspError('ONNX export needs two more packages: pip install onnx onnxscript') from e
-    torch.onnx.export(_graph(encoder, x, frames), dynamo=True, input_names=['clips'], output_names=['features'], external_data=False, verbose=False).save(path)
 
-def _torchscript(encoder, x, frames, path): torch.jit.trace(Portable(encoder), x).save(path)
-def _torch_export(encoder, x, frames, path): torch.export.save(_graph(encoder, x, frames), path)
-formats = {'onnx':_onnx, 'torchscript':_torchscript, 'torch-export':_torch_export}
-endings = {'onnx':'.onnx', 'torchscript':'.pt', 'torch-export':'.pt2'}
+def _onnx(encoder, x, frames, path):
+    try:
+        import onnxscript  # noqa: F401 what torch.onnx needs
+    except ImportError as e:
+        raise HyspError("ONNX export needs two more packages: pip install onnx onnxscript") from e
+    torch.onnx.export(
+        _graph(encoder, x, frames),
+        dynamo=True,
+        input_names=["clips"],
+        output_names=["features"],
+        external_data=False,
+        verbose=False,
+    ).save(path)
+
+
+def _torchscript(encoder, x, frames, path):
+    torch.jit.trace(Portable(encoder), x).save(path)
+
+
+def _torch_export(encoder, x, frames, path):
+    torch.export.save(_graph(encoder, x, frames), path)
+
+
+formats = {"onnx": _onnx, "torchscript": _torchscript, "torch-export": _torch_export}
+endings = {"onnx": ".onnx", "torchscript": ".pt", "torch-export": ".pt2"}
 
 # %% ../nbs/50_checkpoint.ipynb #1bb3452b
 def export_encoder(
-    encoder:nn.Module, # An `STGCN`
-    path:str|Path, # File to write
-    format:str='onnx', # onnx, torchscript or torch-export
-    frames:int|None=None, # A fixed number of frames, 5 or more; None: free (TorchScript's always is)
-    bodies:int=2 # Bodies of a clip
-)->Tensor: # Clips to try it with, (3, C, T, V, bodies)
+    encoder: nn.Module,  # An `STGCN`
+    path: str | Path,  # File to write
+    format: str = "onnx",  # onnx, torchscript or torch-export
+    frames: int
+    | None = None,  # A fixed number of frames, 5 or more; None: free (TorchScript's always is)
+    bodies: int = 2,  # Bodies of a clip
+) -> Tensor:  # Clips to try it with, (3, C, T, V, bodies)
     "Write an encoder for other programs, whole or not at all"
-    if frames is not None and frames<5: raise HyspError(f'an exported encoder takes 5 frames or more, not {frames}')
-    write,V = pick(format, formats, 'format'),len(encoder.layout)
-    x = torch.randn(3, encoder.data_bn.num_features//V, frames or 50, V, bodies, generator=torch.Generator().manual_seed(0))
-    x[1,...,1:] = 0. # One person alone
+    if frames is not None and frames < 5:
+        raise HyspError(f"an exported encoder takes 5 frames or more, not {frames}")
+    write, V = pick(format, formats, "format"), len(encoder.layout)
+    x = torch.randn(
+        3,
+        encoder.data_bn.num_features // V,
+        frames or 50,
+        V,
+        bodies,
+        generator=torch.Generator().manual_seed(0),
+    )
+    x[1, ..., 1:] = 0.0  # One person alone
     with torch.no_grad(), tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter('ignore') # that shapes are made constant: those that are, are meant to be
-        write(encoder, x, frames, str(part := Path(folder)/f'encoder{endings[format]}'))
-        with atomic_write(path) as f: f.write(part.read_bytes())
+        warnings.simplefilter(
+            "ignore"
+        )  # that shapes are made constant: those that are, are meant to be
+        write(encoder, x, frames, str(part := Path(folder) / f"encoder{endings[format]}"))
+        with atomic_write(path) as f:
+            f.write(part.read_bytes())
     return x
 
+
 def run_exported(
-    path:str|Path, # A file of `export_encoder`; one that you trust, since a TorchScript file is a program
-    format:str, # Its format
-    x:Tensor # Clips
-)->Tensor: # Features
+    path: str
+    | Path,  # A file of `export_encoder`; one that you trust, since a TorchScript file is a program
+    format: str,  # Its format
+    x: Tensor,  # Clips
+) -> Tensor:  # Features
     "What an exported encoder makes of clips: ONNX by onnxruntime, the others by torch"
-    if format=='onnx':
-        try: import onnxruntime
-        except ImportError as e: raise HyspError('trying an ONNX file needs one more package: pip install onnxruntime') from e
-        return torch.from_numpy(onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider']).run(None, dict(clips=x.numpy()))[0])
-    with torch.no_grad(): return (torch.jit.load(path) if pick(format, list(formats), 'format')=='torchscript' else torch.export.load(path).module())(x)
+    if format == "onnx":
+        try:
+            import onnxruntime
+        except ImportError as e:
+            raise HyspError(
+                "trying an ONNX file needs one more package: pip install onnxruntime"
+            ) from e
+        return torch.from_numpy(
+            onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(
+                None, dict(clips=x.numpy())
+            )[0]
+        )
+    with torch.no_grad():
+        return (
+            torch.jit.load(path)
+            if pick(format, list(formats), "format") == "torchscript"
+            else torch.export.load(path).module()
+        )(x)

@@ -23,268 +23,473 @@ from .recipes import Demo, Embed, Ensemble, Evaluate, Pretrain, Subset
 @dataclass
 class Prepare:
     "Turn recorded skeletons into a dataset folder"
-    kind:Positional[Literal['ntu60','ntu120','pku1','pku2','uiprmd','csv','arrays']] # NTU RGB+D 60 or 120, PKU-MMD part I or II, UI-PRMD; or your own: a folder of CSV files, or an npz of arrays
-    out:Path # Dataset folder to write
-    source:Positional[tuple[Path,...]]=() # The folder or file to read; of NTU and PKU several, and zip archives as they are
-    raw:tuple[Path,...]=() # The same, as an option
-    frames:int=50 # Frames that each clip is resized to
-    layout:str|None=None # Of csv and arrays: the skeleton, a known layout or a YAML file of your own
-    missing:Path|None=None # Of NTU: the authors' list of clips without skeletons, to leave out
-    train_subjects:tuple[int,...]=() # Subjects that train under the protocol `xsub`, the others validate; none given: those of the set's own protocols, or the odd ones
-    max_bodies:int|None=None # Bodies kept; None: as many as the clips have, at most 2
-    bodies:Literal['file','motion']='file' # Which bodies, where there are more: the first in the file, as the reference, or those who move most
-    centre:bool=True # Put the layout's centre at the origin in each frame
-    align:bool=True # Turn each frame so that the shoulders lie along x
-    cut:bool=True # Cut to the frames with somebody in them
-    resize:bool=True # Resize to `frames`; otherwise the first so many frames are taken
-    reference_arrays:bool=False # Also write the arrays that other repositories read, under `action_dataset`
-    strict:bool=False # Stop at the first clip that cannot be used, as arrays always does; otherwise it is left out and listed in problems.csv, and the exit code is 3
-    workers:int|None=None # Processes; None: one a core
-    overwrite:bool=False # Replace a dataset folder that is there already
+
+    kind: Positional[
+        Literal["ntu60", "ntu120", "pku1", "pku2", "uiprmd", "csv", "arrays"]
+    ]  # NTU RGB+D 60 or 120, PKU-MMD part I or II, UI-PRMD; or your own: a folder of CSV files, or an npz of arrays
+    out: Path  # Dataset folder to write
+    source: Positional[
+        tuple[Path, ...]
+    ] = ()  # The folder or file to read; of NTU and PKU several, and zip archives as they are
+    raw: tuple[Path, ...] = ()  # The same, as an option
+    frames: int = 50  # Frames that each clip is resized to
+    layout: str | None = (
+        None  # Of csv and arrays: the skeleton, a known layout or a YAML file of your own
+    )
+    missing: Path | None = (
+        None  # Of NTU: the authors' list of clips without skeletons, to leave out
+    )
+    train_subjects: tuple[
+        int, ...
+    ] = ()  # Subjects that train under the protocol `xsub`, the others validate; none given: those of the set's own protocols, or the odd ones
+    max_bodies: int | None = None  # Bodies kept; None: as many as the clips have, at most 2
+    bodies: Literal["file", "motion"] = (
+        "file"  # Which bodies, where there are more: the first in the file, as the reference, or those who move most
+    )
+    centre: bool = True  # Put the layout's centre at the origin in each frame
+    align: bool = True  # Turn each frame so that the shoulders lie along x
+    cut: bool = True  # Cut to the frames with somebody in them
+    resize: bool = True  # Resize to `frames`; otherwise the first so many frames are taken
+    reference_arrays: bool = (
+        False  # Also write the arrays that other repositories read, under `action_dataset`
+    )
+    strict: bool = False  # Stop at the first clip that cannot be used, as arrays always does; otherwise it is left out and listed in problems.csv, and the exit code is 3
+    workers: int | None = None  # Processes; None: one a core
+    overwrite: bool = False  # Replace a dataset folder that is there already
 
 # %% ../nbs/81_cli.ipynb #908d79f7
 def _write(source, cfg, **options):
     from hysp.prepare import prepare, problems
+
     info(Info(prepare(source, cfg.out, cfg.frames, overwrite=cfg.overwrite, **options)))
-    if not (faults := problems(cfg.out)): return 0
-    return _say(f"{len(faults)} of {len(source)+len(source.faults)} clips could not be used and were left out, see {cfg.out/'problems.csv'}; the first: {faults[0]}", 3)
+    if not (faults := problems(cfg.out)):
+        return 0
+    return _say(
+        f"{len(faults)} of {len(source) + len(source.faults)} clips could not be used and were left out, see {cfg.out / 'problems.csv'}; the first: {faults[0]}",
+        3,
+    )
+
 
 def _source(cfg):
     "What a `Prepare` says to read"
     from hysp import readers
-    paths,kind = [*cfg.source,*cfg.raw],cfg.kind.rstrip('0126')
-    for option,kinds in dict(missing=('ntu',), layout=('csv','arrays')).items():
-        if getattr(cfg, option) is not None and kind not in kinds: raise HyspError(f"--{option} is for {' and '.join(kinds)}, not for {cfg.kind}")
-    if not paths: raise HyspError(f'say what to read: hysp prepare {cfg.kind} --raw FOLDER --out {cfg.out}')
-    if kind=='ntu': return readers.ntu(paths, int(cfg.kind[3:]), cfg.missing)
-    if kind=='pku': return readers.pku(paths, int(cfg.kind[3:]))
-    if len(paths)>1: raise HyspError(f'{cfg.kind} is read from one place, not from {len(paths)}: {paths[0]}, {paths[1]}')
-    if kind=='csv' and cfg.layout is None: raise HyspError('say what the joints are: --layout NAME or --layout FILE.yaml (names: ' + ', '.join(readers.layouts) + ')')
-    return dict(csv=readers.csv_folder, arrays=readers.arrays)[kind](paths[0], cfg.layout) if kind in ('csv','arrays') else readers.uiprmd(paths[0])
+
+    paths, kind = [*cfg.source, *cfg.raw], cfg.kind.rstrip("0126")
+    for option, kinds in dict(missing=("ntu",), layout=("csv", "arrays")).items():
+        if getattr(cfg, option) is not None and kind not in kinds:
+            raise HyspError(f"--{option} is for {' and '.join(kinds)}, not for {cfg.kind}")
+    if not paths:
+        raise HyspError(f"say what to read: hysp prepare {cfg.kind} --raw FOLDER --out {cfg.out}")
+    if kind == "ntu":
+        return readers.ntu(paths, int(cfg.kind[3:]), cfg.missing)
+    if kind == "pku":
+        return readers.pku(paths, int(cfg.kind[3:]))
+    if len(paths) > 1:
+        raise HyspError(
+            f"{cfg.kind} is read from one place, not from {len(paths)}: {paths[0]}, {paths[1]}"
+        )
+    if kind == "csv" and cfg.layout is None:
+        raise HyspError(
+            "say what the joints are: --layout NAME or --layout FILE.yaml (names: "
+            + ", ".join(readers.layouts)
+            + ")"
+        )
+    return (
+        dict(csv=readers.csv_folder, arrays=readers.arrays)[kind](paths[0], cfg.layout)
+        if kind in ("csv", "arrays")
+        else readers.uiprmd(paths[0])
+    )
+
 
 def prepare(
-    cfg:Prepare # Settings
-)->int: # Exit code: 3 if clips had to be left out
+    cfg: Prepare,  # Settings
+) -> int:  # Exit code: 3 if clips had to be left out
     "Read a source and write its dataset folder"
     protocols = dict(xsub=list(cfg.train_subjects)) if cfg.train_subjects else None
-    same = {k:getattr(cfg, k) for k in ('max_bodies','bodies','centre','align','cut','resize','workers')}
-    return _write(_source(cfg), cfg, protocols=protocols, reference=cfg.reference_arrays, strict=cfg.strict or cfg.kind=='arrays', **same)
+    same = {
+        k: getattr(cfg, k)
+        for k in ("max_bodies", "bodies", "centre", "align", "cut", "resize", "workers")
+    }
+    return _write(
+        _source(cfg),
+        cfg,
+        protocols=protocols,
+        reference=cfg.reference_arrays,
+        strict=cfg.strict or cfg.kind == "arrays",
+        **same,
+    )
 
 # %% ../nbs/81_cli.ipynb #032e1b2d
 @dataclass
 class Synth:
     "Write a synthetic dataset folder: people of many builds who do labelled actions"
-    out:Path # Dataset folder to write
-    n:int=1200 # Clips
-    classes:int=12 # Actions
-    subjects:int=10 # People; those with odd numbers train under the protocol `xsub`
-    variety:float=1. # How much clips of one action differ, as a factor of the usual
-    frames:int=50 # Frames that each clip is resized to
-    seed:int=0 # The same seed gives the same clips to the bit
-    overwrite:bool=False # Replace a dataset folder that is there already
+
+    out: Path  # Dataset folder to write
+    n: int = 1200  # Clips
+    classes: int = 12  # Actions
+    subjects: int = 10  # People; those with odd numbers train under the protocol `xsub`
+    variety: float = 1.0  # How much clips of one action differ, as a factor of the usual
+    frames: int = 50  # Frames that each clip is resized to
+    seed: int = 0  # The same seed gives the same clips to the bit
+    overwrite: bool = False  # Replace a dataset folder that is there already
+
 
 def synth(
-    cfg:Synth # Settings
+    cfg: Synth,  # Settings
 ):
     "Generate clips and write their dataset folder"
     from hysp.synthetic import generate
+
     return _write(generate(cfg.n, cfg.classes, cfg.subjects, cfg.seed, cfg.variety), cfg)
 
 # %% ../nbs/81_cli.ipynb #86692a43
 @dataclass
 class Info:
     "Say what is in a raw tree, a dataset folder or a run folder"
-    path:Positional[Path] # Folder of raw files (NTU RGB+D, PKU-MMD, UI-PRMD, CSV; also a zip or an npz), dataset folder or run folder
-    read:int=200 # Of a raw tree: read this many clips, evenly spaced; 0: all
-    layout:str|None=None # Of CSV files: the skeleton, a known layout or a YAML file of your own
-    picture:Path|None=None # Draw classes, lengths and some clips into this file (png, svg or pdf)
+
+    path: Positional[
+        Path
+    ]  # Folder of raw files (NTU RGB+D, PKU-MMD, UI-PRMD, CSV; also a zip or an npz), dataset folder or run folder
+    read: int = 200  # Of a raw tree: read this many clips, evenly spaced; 0: all
+    layout: str | None = (
+        None  # Of CSV files: the skeleton, a known layout or a YAML file of your own
+    )
+    picture: Path | None = (
+        None  # Draw classes, lengths and some clips into this file (png, svg or pdf)
+    )
+
 
 def info(
-    cfg:Info # Settings
+    cfg: Info,  # Settings
 ):
     "Print what a folder holds"
-    if (cfg.path/'config.yaml').exists(): return _run_info(cfg.path)
+    if (cfg.path / "config.yaml").exists():
+        return _run_info(cfg.path)
     from hysp.survey import describe, draw, survey
-    if not cfg.path.exists(): raise HyspError(f'there is no folder {cfg.path}')
+
+    if not cfg.path.exists():
+        raise HyspError(f"there is no folder {cfg.path}")
     seen = survey(cfg.path, cfg.read, cfg.layout)
-    print('\n'.join(describe(seen)))
-    if seen.kind=='dataset': _splits_info(cfg.path)
-    else: _classes_info(seen)
-    if cfg.picture: draw(seen, cfg.picture); print(f'drawn to {cfg.picture}')
+    print("\n".join(describe(seen)))
+    if seen.kind == "dataset":
+        _splits_info(cfg.path)
+    else:
+        _classes_info(seen)
+    if cfg.picture:
+        draw(seen, cfg.picture)
+        print(f"drawn to {cfg.picture}")
 
 # %% ../nbs/81_cli.ipynb #932902b3
 def _table(rows):
-    width = max(len(o) for o,_ in rows)
-    for name,row in rows: print(f'{name:{width}}', *(f'{o:>12}' for o in row))
+    width = max(len(o) for o, _ in rows)
+    for name, row in rows:
+        print(f"{name:{width}}", *(f"{o:>12}" for o in row))
+
 
 def _splits_info(path):
     from hysp.feeder import Dataset
+
     ds = Dataset(path)
     parts = [Dataset(path, o) for o in ds.splits]
-    _table([('', [o.split for o in parts]), ('clips', map(len, parts)), *((f'{i:3} {name}', [(o.labels==i).sum() for o in parts]) for i,name in enumerate(ds.class_names))])
+    _table(
+        [
+            ("", [o.split for o in parts]),
+            ("clips", map(len, parts)),
+            *(
+                (f"{i:3} {name}", [(o.labels == i).sum() for o in parts])
+                for i, name in enumerate(ds.class_names)
+            ),
+        ]
+    )
+
 
 def _classes_info(seen):
-    _table([('clips', [len(seen.labels)]), *((f'{i:3} {name}', [(seen.labels==i).sum()]) for i,name in enumerate(seen.class_names))])
+    _table(
+        [
+            ("clips", [len(seen.labels)]),
+            *(
+                (f"{i:3} {name}", [(seen.labels == i).sum()])
+                for i, name in enumerate(seen.class_names)
+            ),
+        ]
+    )
 
 # %% ../nbs/81_cli.ipynb #a49b8c8a
 def _run_info(path):
-    cfg,_ = read_yaml(path/'config.yaml')
-    for k in ('data','split','model','stream','width','out_dim','epochs','batch','optimizer','lr','seed'): print(f'{k:12}{cfg.get(k)}')
-    print('weights     ' + (', '.join(o.name for o in sorted(path.glob('*.safetensors'))) or 'none yet'))
-    if not (path/'metrics.csv').exists(): return print('no epoch is finished')
-    with open(path/'metrics.csv', encoding='utf-8', newline='') as f: rows = list(csv.DictReader(f))
-    if rows: print(f"{len(rows)} epochs; the last: " + ', '.join(f'{k} {float(v):.4g}' for k,v in rows[-1].items()))
+    cfg, _ = read_yaml(path / "config.yaml")
+    for k in (
+        "data",
+        "split",
+        "model",
+        "stream",
+        "width",
+        "out_dim",
+        "epochs",
+        "batch",
+        "optimizer",
+        "lr",
+        "seed",
+    ):
+        print(f"{k:12}{cfg.get(k)}")
+    print(
+        "weights     "
+        + (", ".join(o.name for o in sorted(path.glob("*.safetensors"))) or "none yet")
+    )
+    if not (path / "metrics.csv").exists():
+        return print("no epoch is finished")
+    with open(path / "metrics.csv", encoding="utf-8", newline="") as f:
+        rows = list(csv.DictReader(f))
+    if rows:
+        print(
+            f"{len(rows)} epochs; the last: "
+            + ", ".join(f"{k} {float(v):.4g}" for k, v in rows[-1].items())
+        )
 
 # %% ../nbs/81_cli.ipynb #e480bbec
 @dataclass
 class Export:
     "Write a pre-trained encoder as ONNX, TorchScript or torch.export; the number of clips stays free"
-    run:Positional[Path] # Run folder, or a checkpoint file
-    format:Literal['onnx','torchscript','torch-export']='onnx' # onnx needs the packages onnx and onnxscript
-    out:Path|None=None # File to write; None: encoder.onnx, .pt or .pt2 in the run folder
-    frames:int|None=None # A fixed number of frames, 5 or more; None: free
-    bodies:int=2 # Bodies of a clip, fixed
+
+    run: Positional[Path]  # Run folder, or a checkpoint file
+    format: Literal["onnx", "torchscript", "torch-export"] = (
+        "onnx"  # onnx needs the packages onnx and onnxscript
+    )
+    out: Path | None = None  # File to write; None: encoder.onnx, .pt or .pt2 in the run folder
+    frames: int | None = None  # A fixed number of frames, 5 or more; None: free
+    bodies: int = 2  # Bodies of a clip, fixed
+
 
 def export(
-    cfg:Export # Settings
+    cfg: Export,  # Settings
 ):
     "Write the encoder, and try what was written on random clips"
     import torch
     from hysp.checkpoint import endings, export_encoder, run_exported
     from hysp.runs import load_run
-    model,about = load_run(cfg.run)
-    path = cfg.out or Path(about['file']).with_name(f'encoder{endings[cfg.format]}')
+
+    model, about = load_run(cfg.run)
+    path = cfg.out or Path(about["file"]).with_name(f"encoder{endings[cfg.format]}")
     x = export_encoder(model.online_encoder, path, cfg.format, cfg.frames, cfg.bodies)
-    N,C,T,V,M = x.shape
-    print(f"{path}: clips (any number, {C}, {cfg.frames or 'any number of frames from 5 on'}, {V}, {M}) to features (as many, {model.online_encoder.out}); stream {about['spec']['stream']}")
-    with torch.no_grad(): gap = (run_exported(path, cfg.format, x)-model.online_encoder(x)).abs().max().item()
-    print(f'largest difference from the encoder on random clips: {gap:.1e}')
-    if not gap<1e-4: raise HyspError(f'{path} does not give what the encoder gives; do not use it, and please tell us')
+    N, C, T, V, M = x.shape
+    print(
+        f"{path}: clips (any number, {C}, {cfg.frames or 'any number of frames from 5 on'}, {V}, {M}) to features (as many, {model.online_encoder.out}); stream {about['spec']['stream']}"
+    )
+    with torch.no_grad():
+        gap = (run_exported(path, cfg.format, x) - model.online_encoder(x)).abs().max().item()
+    print(f"largest difference from the encoder on random clips: {gap:.1e}")
+    if not gap < 1e-4:
+        raise HyspError(
+            f"{path} does not give what the encoder gives; do not use it, and please tell us"
+        )
 
 # %% ../nbs/81_cli.ipynb #dc35aedc
-commands = dict(prepare=Prepare, synth=Synth, pretrain=Pretrain, evaluate=Evaluate, ensemble=Ensemble, subset=Subset, embed=Embed, export=Export, demo=Demo, info=Info)
-configurable = dict(pretrain='[CONFIG]', evaluate='[--config CONFIG]') # by how each is told which
+commands = dict(
+    prepare=Prepare,
+    synth=Synth,
+    pretrain=Pretrain,
+    evaluate=Evaluate,
+    ensemble=Ensemble,
+    subset=Subset,
+    embed=Embed,
+    export=Export,
+    demo=Demo,
+    info=Info,
+)
+configurable = dict(pretrain="[CONFIG]", evaluate="[--config CONFIG]")  # by how each is told which
 
 # %% ../nbs/81_cli.ipynb #1e5901a5
 def _take_config(name, args):
-    if configurable.get(name)=='[CONFIG]' and args and not args[0].startswith('-'): return args[0], args[1:]
-    for i,o in enumerate(args if name in configurable else ()):
-        if o.startswith('--config='): return o.split('=', 1)[1], args[:i]+args[i+1:]
-        if o=='--config' and i+1<len(args): return args[i+1], args[:i]+args[i+2:]
-        if o=='--config': raise HyspError(f"--config wants a name or a file (known: {', '.join(config_names())})")
+    if configurable.get(name) == "[CONFIG]" and args and not args[0].startswith("-"):
+        return args[0], args[1:]
+    for i, o in enumerate(args if name in configurable else ()):
+        if o.startswith("--config="):
+            return o.split("=", 1)[1], args[:i] + args[i + 1 :]
+        if o == "--config" and i + 1 < len(args):
+            return args[i + 1], args[:i] + args[i + 2 :]
+        if o == "--config":
+            raise HyspError(f"--config wants a name or a file (known: {', '.join(config_names())})")
     return None, args
 
 # %% ../nbs/81_cli.ipynb #5bdd5755
-def _options(cls, prefix=''):
+def _options(cls, prefix=""):
     "Type of each option, by its name"
     out = {}
-    for k,hint in get_type_hints(cls).items():
-        k = k.replace('_','-')
-        if is_dataclass(hint): out |= _options(hint, f'{prefix}{k}.')
-        else: out |= {f'--{prefix}{o}': hint for o in ((k, f'no-{k}') if hint is bool else (k,))}
+    for k, hint in get_type_hints(cls).items():
+        k = k.replace("_", "-")
+        if is_dataclass(hint):
+            out |= _options(hint, f"{prefix}{k}.")
+        else:
+            out |= {f"--{prefix}{o}": hint for o in ((k, f"no-{k}") if hint is bool else (k,))}
     return out
+
 
 def _check_names(options, args):
     for o in args:
-        name = o.partition('=')[0].replace('_','-')
-        if name.startswith('--') and not name.startswith('--tyro-'): pick(name, ['--help', *options], 'option')
+        name = o.partition("=")[0].replace("_", "-")
+        if name.startswith("--") and not name.startswith("--tyro-"):
+            pick(name, ["--help", *options], "option")
 
 # %% ../nbs/81_cli.ipynb #c868cce4
 def _typed(word):
-    try: return None if word=='None' else yaml.safe_load(word)
-    except yaml.YAMLError: return word
+    try:
+        return None if word == "None" else yaml.safe_load(word)
+    except yaml.YAMLError:
+        return word
+
 
 def _check_values(options, args):
-    words = [w for o in args for w in (o.split('=', 1) if o.startswith('--') else [o])]
-    for i,o in enumerate(words):
-        hint = options.get(o.replace('_','-'), bool)
-        values = [_typed(w) for w in itertools.takewhile(lambda w: not w.startswith('--'), words[i+1:])]
-        if hint in (bool,str,Path) or not values: continue
-        if tuple not in map(get_origin, (hint, *get_args(hint))) or values==[None]: values = values[0]
-        checked(values, hint, o.lstrip('-'))
+    words = [w for o in args for w in (o.split("=", 1) if o.startswith("--") else [o])]
+    for i, o in enumerate(words):
+        hint = options.get(o.replace("_", "-"), bool)
+        values = [
+            _typed(w) for w in itertools.takewhile(lambda w: not w.startswith("--"), words[i + 1 :])
+        ]
+        if hint in (bool, str, Path) or not values:
+            continue
+        if tuple not in map(get_origin, (hint, *get_args(hint))) or values == [None]:
+            values = values[0]
+        checked(values, hint, o.lstrip("-"))
 
 # %% ../nbs/81_cli.ipynb #ea32069d
 def _between_rules(text):
-    parts = re.split(r'^ *-{4,} *$', text, flags=re.M)
-    return ' '.join((parts[1] if len(parts)>1 else text).split())
+    parts = re.split(r"^ *-{4,} *$", text, flags=re.M)
+    return " ".join((parts[1] if len(parts) > 1 else text).split())
 
 # %% ../nbs/81_cli.ipynb #f8b2c1cf
 def parse(
-    name:str, # A command
-    args:list, # What was typed after it
-    missing=tyro.MISSING # Stands for what is required and not given; tyro.MISSING: refuse
-): # The command's dataclass, filled and checked
+    name: str,  # A command
+    args: list,  # What was typed after it
+    missing=tyro.MISSING,  # Stands for what is required and not given; tyro.MISSING: refuse
+):  # The command's dataclass, filled and checked
     "The settings that a command line means"
-    cls,prog = commands[name],' '.join(['hysp', name, *filter(None, [configurable.get(name)])])
-    config,args = _take_config(name, args)
+    cls, prog = commands[name], " ".join(["hysp", name, *filter(None, [configurable.get(name)])])
+    config, args = _take_config(name, args)
     options = _options(cls)
     _check_names(options, args)
-    default = load_config(cls, config, missing=missing) if name in configurable else tyro.MISSING_NONPROP
-    about = cls.__doc__ + (f". CONFIG is a YAML file or one of: {', '.join(config_names())}" if name in configurable else '')
-    if {'-h','--help'} & set(args): return tyro.cli(cls, prog=prog, description=about, args=args, default=default)
+    default = (
+        load_config(cls, config, missing=missing) if name in configurable else tyro.MISSING_NONPROP
+    )
+    about = cls.__doc__ + (
+        f". CONFIG is a YAML file or one of: {', '.join(config_names())}"
+        if name in configurable
+        else ""
+    )
+    if {"-h", "--help"} & set(args):
+        return tyro.cli(cls, prog=prog, description=about, args=args, default=default)
     box = io.StringIO()
     try:
-        with contextlib.redirect_stdout(box), contextlib.redirect_stderr(box): cfg = tyro.cli(cls, prog=f'hysp {name}', args=args, default=default)
+        with contextlib.redirect_stdout(box), contextlib.redirect_stderr(box):
+            cfg = tyro.cli(cls, prog=f"hysp {name}", args=args, default=default)
     except SystemExit as e:
-        if not e.code: print(box.getvalue()); raise
+        if not e.code:
+            print(box.getvalue())
+            raise
         _check_values(options, args)
-        raise HyspError(f'{_between_rules(box.getvalue())} (`hysp {name} --help` explains)') from None
+        raise HyspError(
+            f"{_between_rules(box.getvalue())} (`hysp {name} --help` explains)"
+        ) from None
     check_config(cfg, name)
     return cfg
 
 # %% ../nbs/81_cli.ipynb #1f41b03a
 def config(args):
     "Print ready-made settings, or all that a command would use"
-    if not args: print('\n'.join(config_names()))
-    elif args[0] in ('-h','--help'): print(f"usage: hysp config [CONFIG | {{{','.join(configurable)}}} [CONFIG] [OPTIONS]]\n\n{config.__doc__}")
-    elif args[0] in configurable: print(to_yaml(recipes.resolved(parse(args[0], args[1:], missing=Path('REQUIRED')))), end='')
-    else: print(to_yaml(recipes.resolved(parse(_made_for(args[0]), ['--config', *args], missing=Path('REQUIRED')))), end='')
+    if not args:
+        print("\n".join(config_names()))
+    elif args[0] in ("-h", "--help"):
+        print(
+            f"usage: hysp config [CONFIG | {{{','.join(configurable)}}} [CONFIG] [OPTIONS]]\n\n{config.__doc__}"
+        )
+    elif args[0] in configurable:
+        print(to_yaml(recipes.resolved(parse(args[0], args[1:], missing=Path("REQUIRED")))), end="")
+    else:
+        print(
+            to_yaml(
+                recipes.resolved(
+                    parse(_made_for(args[0]), ["--config", *args], missing=Path("REQUIRED"))
+                )
+            ),
+            end="",
+        )
+
 
 def _made_for(name):
     "The command that a config is for"
-    if not Path(name).suffix and '+' not in name: pick(name, [*configurable, *config_names()], 'command or config')
+    if not Path(name).suffix and "+" not in name:
+        pick(name, [*configurable, *config_names()], "command or config")
     why = []
     for o in configurable:
-        try: load_config(commands[o], name, missing=Path('REQUIRED')); return o
-        except HyspError as e: why.append(e)
+        try:
+            load_config(commands[o], name, missing=Path("REQUIRED"))
+            return o
+        except HyspError as e:
+            why.append(e)
     raise why[0]
 
 # %% ../nbs/81_cli.ipynb #ad29ec8b
-def overview()->str: # A line a command
+def overview() -> str:  # A line a command
     "What `hysp --help` prints"
-    about = {k: v.__doc__ for k,v in commands.items()} | dict(config=config.__doc__)
-    return '\n'.join([f'hysp {__version__}: hyperbolic self-paced learning on skeletons', '', 'usage: hysp COMMAND [OPTIONS]', '',
-                      *(f'  {k:10}{v}' for k,v in about.items()), '', '`hysp COMMAND --help` explains every option.'])
+    about = {k: v.__doc__ for k, v in commands.items()} | dict(config=config.__doc__)
+    return "\n".join(
+        [
+            f"hysp {__version__}: hyperbolic self-paced learning on skeletons",
+            "",
+            "usage: hysp COMMAND [OPTIONS]",
+            "",
+            *(f"  {k:10}{v}" for k, v in about.items()),
+            "",
+            "`hysp COMMAND --help` explains every option.",
+        ]
+    )
 
 # %% ../nbs/81_cli.ipynb #f62c7553
 def run(args):
-    if not args or args[0] in ('-h','--help'): return print(overview())
-    if args[0]=='--version': return print(__version__)
+    if not args or args[0] in ("-h", "--help"):
+        return print(overview())
+    if args[0] == "--version":
+        return print(__version__)
     name = args[0]
-    pick(name, [*commands,'config'], 'command')
-    if name=='config': return config(args[1:])
+    pick(name, [*commands, "config"], "command")
+    if name == "config":
+        return config(args[1:])
     cfg = parse(name, args[1:])
     own = dict(prepare=prepare, synth=synth, info=info, export=export)
-    if name in own: return own[name](cfg)
+    if name in own:
+        return own[name](cfg)
     getattr(recipes, name)(cfg)
 
 # %% ../nbs/81_cli.ipynb #4a9579a9
 def _say(message, code):
-    print(f'hysp: {message}', file=sys.stderr)
+    print(f"hysp: {message}", file=sys.stderr)
     return code
 
+
 def main(
-    args:list|None=None # The words after `hysp`; None: those that were typed
-)->int: # Exit code: 0 done, 2 wrong usage or input, 3 done but clips left out, 1 unexpected, 130 interrupted
+    args: list | None = None,  # The words after `hysp`; None: those that were typed
+) -> int:  # Exit code: 0 done, 2 wrong usage or input, 3 done but clips left out, 1 unexpected, 130 interrupted
     "The `hysp` command"
-    try: return run(sys.argv[1:] if args is None else args) or 0
-    except HyspError as e: return _say(e, 2)
-    except KeyboardInterrupt as e: return _say(str(e) or 'interrupted; the same command, typed again, goes on from the last checkpoint if there is one', 130)
-    except BrokenPipeError: return _closed()
+    try:
+        return run(sys.argv[1:] if args is None else args) or 0
+    except HyspError as e:
+        return _say(e, 2)
+    except KeyboardInterrupt as e:
+        return _say(
+            str(e)
+            or "interrupted; the same command, typed again, goes on from the last checkpoint if there is one",
+            130,
+        )
+    except BrokenPipeError:
+        return _closed()
     except OSError as e:
-        if e.errno is None: raise
-        where = f' {e.filename}' if e.filename else ''
-        return _say(f'cannot write{where}: the disk is full; make room and type the same command again' if e.errno==errno.ENOSPC else f'{e.strerror}:{where}', 2)
+        if e.errno is None:
+            raise
+        where = f" {e.filename}" if e.filename else ""
+        return _say(
+            f"cannot write{where}: the disk is full; make room and type the same command again"
+            if e.errno == errno.ENOSPC
+            else f"{e.strerror}:{where}",
+            2,
+        )
 
 # %% ../nbs/81_cli.ipynb #40a87b31
 def _closed():

@@ -16,176 +16,297 @@ import yaml
 from .core import HyspError, atomic_write, pick
 
 # %% ../nbs/80_config.ipynb #8e9cc7ee
-wanted = {bool:'true or false', int:'a whole number', float:'a finite number', str:'text', Path:'a path'}
+wanted = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a finite number",
+    str: "text",
+    Path: "a path",
+}
 
 # %% ../nbs/80_config.ipynb #504fb0e5
 def checked(
-    value, # As YAML or Python gave it
-    hint, # Its type: bool, int, float, str, Path, a Literal, a tuple of these, or one of these or None
-    where:str # What the setting is called in the message
-): # The value with the type `hint`
+    value,  # As YAML or Python gave it
+    hint,  # Its type: bool, int, float, str, Path, a Literal, a tuple of these, or one of these or None
+    where: str,  # What the setting is called in the message
+):  # The value with the type `hint`
     "A value as its type wants it, or `HyspError`"
-    origin,args = typing.get_origin(hint),typing.get_args(hint)
-    if origin is Literal: return pick(value, args, where)
-    if origin in (types.UnionType, typing.Union): return None if value is None else checked(value, args[0], where)
-    if origin is tuple: return _checked_tuple(value, args, where)
-    if hint is float and isinstance(value, (int,str)) and not isinstance(value, bool):
-        try: value = float(value)
-        except ValueError: pass
-    if hint is Path and isinstance(value, str): value = Path(value)
-    if isinstance(value, hint) and (hint is bool or not isinstance(value, bool)) and (hint is not float or math.isfinite(value)): return value
-    raise HyspError(f'{where} must be {wanted[hint]}, not {value!r}')
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return pick(value, args, where)
+    if origin in (types.UnionType, typing.Union):
+        return None if value is None else checked(value, args[0], where)
+    if origin is tuple:
+        return _checked_tuple(value, args, where)
+    if hint is float and isinstance(value, (int, str)) and not isinstance(value, bool):
+        try:
+            value = float(value)
+        except ValueError:
+            pass
+    if hint is Path and isinstance(value, str):
+        value = Path(value)
+    if (
+        isinstance(value, hint)
+        and (hint is bool or not isinstance(value, bool))
+        and (hint is not float or math.isfinite(value))
+    ):
+        return value
+    raise HyspError(f"{where} must be {wanted[hint]}, not {value!r}")
 
 # %% ../nbs/80_config.ipynb #80f1d0e8
 def _checked_tuple(value, args, where):
     many = args[-1] is ...
-    if not isinstance(value, (list,tuple)) or not many and len(value)!=len(args):
-        raise HyspError(f"{where} must be a list{'' if many else f' of {len(args)}'}, not {value!r}")
-    return tuple(checked(v, args[0] if many else args[i], f'{where}, item {i+1},') for i,v in enumerate(value))
+    if not isinstance(value, (list, tuple)) or not many and len(value) != len(args):
+        raise HyspError(
+            f"{where} must be a list{'' if many else f' of {len(args)}'}, not {value!r}"
+        )
+    return tuple(
+        checked(v, args[0] if many else args[i], f"{where}, item {i + 1},")
+        for i, v in enumerate(value)
+    )
 
 # %% ../nbs/80_config.ipynb #abdae8f2
-ranges = {**dict.fromkeys(('width','out_dim','head_dim','pred_dim','queue','epochs','batch','save_every','keep_every','frames'), (1,None)),
-          **dict.fromkeys(('lr','head_lr','weight_decay','warmup','threads','keep_last','k','shares','share','clips'), (0,None)), **dict.fromkeys(('momentum','dropout'), (0,1))}
+ranges = {
+    **dict.fromkeys(
+        (
+            "width",
+            "out_dim",
+            "head_dim",
+            "pred_dim",
+            "queue",
+            "epochs",
+            "batch",
+            "save_every",
+            "keep_every",
+            "frames",
+        ),
+        (1, None),
+    ),
+    **dict.fromkeys(
+        (
+            "lr",
+            "head_lr",
+            "weight_decay",
+            "warmup",
+            "threads",
+            "keep_last",
+            "k",
+            "shares",
+            "share",
+            "clips",
+        ),
+        (0, None),
+    ),
+    **dict.fromkeys(("momentum", "dropout"), (0, 1)),
+}
+
 
 def within(
-    value, # A number, None or a tuple of numbers
-    name:str, # The setting, a key of `ranges` or without a range
-    where:str # What the setting is called in the message
-): # `value`
+    value,  # A number, None or a tuple of numbers
+    name: str,  # The setting, a key of `ranges` or without a range
+    where: str,  # What the setting is called in the message
+):  # `value`
     "A value that, or each item of which, lies in the range of its setting"
-    low,high = ranges.get(name, (None,None))
+    low, high = ranges.get(name, (None, None))
     for v in value if isinstance(value, tuple) else (value,):
-        if None not in (v,low) and (v<low or high is not None and v>=high):
-            raise HyspError(f"{where} must be at least {low}{'' if high is None else f' and below {high}'}, not {v}")
+        if None not in (v, low) and (v < low or high is not None and v >= high):
+            raise HyspError(
+                f"{where} must be at least {low}{'' if high is None else f' and below {high}'}, not {v}"
+            )
     return value
 
 # %% ../nbs/80_config.ipynb #c3ac078d
-def _checked_all(cls, given, where, prefix=''):
-    hints,out = typing.get_type_hints(cls),{}
-    for k,v in given.items():
-        name = f'{prefix}{k}'
+def _checked_all(cls, given, where, prefix=""):
+    hints, out = typing.get_type_hints(cls), {}
+    for k, v in given.items():
+        name = f"{prefix}{k}"
         try:
-            hint = pick(k, hints, 'setting')
+            hint = pick(k, hints, "setting")
             group = dataclasses.is_dataclass(hint)
-            if group and not isinstance(v, dict): raise HyspError(f"{name} is a group of settings ({', '.join(typing.get_type_hints(hint))}), not {v!r}")
-            if not group: out[k] = within(checked(v, hint, name), k, name)
-        except HyspError as e: raise HyspError(f'{where(name)}: {e}') from None
-        if group: out[k] = _checked_all(hint, v, where, f'{name}.')
+            if group and not isinstance(v, dict):
+                raise HyspError(
+                    f"{name} is a group of settings ({', '.join(typing.get_type_hints(hint))}), not {v!r}"
+                )
+            if not group:
+                out[k] = within(checked(v, hint, name), k, name)
+        except HyspError as e:
+            raise HyspError(f"{where(name)}: {e}") from None
+        if group:
+            out[k] = _checked_all(hint, v, where, f"{name}.")
     return out
 
 # %% ../nbs/80_config.ipynb #9f60254f
 def check_config(
-    config, # A settings dataclass
-    where:str='settings' # What the message begins with
-): # `config`, if nothing in it is amiss
+    config,  # A settings dataclass
+    where: str = "settings",  # What the message begins with
+):  # `config`, if nothing in it is amiss
     "Refuse a value of the wrong type, or a number that is not finite or out of its range"
     _checked_all(type(config), dataclasses.asdict(config), lambda k: where)
     return config
 
 # %% ../nbs/80_config.ipynb #832383c0
-def config_folder()->Path: return Path(str(files('hysp')))/'configs'
+def config_folder() -> Path:
+    return Path(str(files("hysp"))) / "configs"
 
-def config_names()->list: # Such as `uiprmd`, or `ntu60/xview`
+
+def config_names() -> list:  # Such as `uiprmd`, or `ntu60/xview`
     "Names of the ready-made settings"
     folder = config_folder()
-    return sorted(o.relative_to(folder).with_suffix('').as_posix() for o in folder.rglob('*.yaml'))
+    return sorted(o.relative_to(folder).with_suffix("").as_posix() for o in folder.rglob("*.yaml"))
 
 # %% ../nbs/80_config.ipynb #00492434
 def config_path(
-    name:str|Path # A ready-made name, or the path of a file that ends in .yaml or .yml
-)->Path:
+    name: str | Path,  # A ready-made name, or the path of a file that ends in .yaml or .yml
+) -> Path:
     "The file that a name stands for"
     path = Path(name)
-    if path.suffix not in ('.yaml','.yml'): return config_folder()/f"{pick(str(name), config_names(), 'config')}.yaml"
-    if not path.is_file(): raise HyspError(f"there is no config file {path} (ready-made names, without .yaml: {', '.join(config_names())})")
+    if path.suffix not in (".yaml", ".yml"):
+        return config_folder() / f"{pick(str(name), config_names(), 'config')}.yaml"
+    if not path.is_file():
+        raise HyspError(
+            f"there is no config file {path} (ready-made names, without .yaml: {', '.join(config_names())})"
+        )
     return path
 
 # %% ../nbs/80_config.ipynb #e2691f4f
-def _lines(node, path, prefix=''):
+def _lines(node, path, prefix=""):
     out = {}
-    for k,v in node.value if isinstance(node, yaml.MappingNode) else ():
-        key,line = f'{prefix}{k.value}',k.start_mark.line+1
-        if key in out: raise HyspError(f"{path}, line {line}: '{key}' was given already in line {out[key]}; keep one")
-        out |= {key:line, **_lines(v, path, f'{key}.')}
+    for k, v in node.value if isinstance(node, yaml.MappingNode) else ():
+        key, line = f"{prefix}{k.value}", k.start_mark.line + 1
+        if key in out:
+            raise HyspError(
+                f"{path}, line {line}: '{key}' was given already in line {out[key]}; keep one"
+            )
+        out |= {key: line, **_lines(v, path, f"{key}.")}
     return out
 
 # %% ../nbs/80_config.ipynb #ba03ba50
 def read_yaml(
-    path:Path # A YAML file
-)->tuple: # Its mapping, and the line of each dotted key
+    path: Path,  # A YAML file
+) -> tuple:  # Its mapping, and the line of each dotted key
     "A YAML file that holds a mapping"
-    try: node = yaml.compose(text := path.read_text('utf-8'), Loader=yaml.SafeLoader); values = yaml.safe_load(text)
-    except OSError as e: raise HyspError(f'cannot read {path}: {e.strerror}') from e
-    except UnicodeDecodeError as e: raise HyspError(f'{path} is not UTF-8 text: {e.reason} at byte {e.start}') from e
-    except yaml.MarkedYAMLError as e: raise HyspError(f'{path}, line {e.problem_mark.line+1}: {e.problem}') from e
-    except yaml.YAMLError as e: raise HyspError(f'{path} is not YAML: {e}') from e
-    if not isinstance(values or {}, dict): raise HyspError(f"{path} must hold lines 'setting: value', not {type(values).__name__}")
+    try:
+        node = yaml.compose(text := path.read_text("utf-8"), Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except OSError as e:
+        raise HyspError(f"cannot read {path}: {e.strerror}") from e
+    except UnicodeDecodeError as e:
+        raise HyspError(f"{path} is not UTF-8 text: {e.reason} at byte {e.start}") from e
+    except yaml.MarkedYAMLError as e:
+        raise HyspError(f"{path}, line {e.problem_mark.line + 1}: {e.problem}") from e
+    except yaml.YAMLError as e:
+        raise HyspError(f"{path} is not YAML: {e}") from e
+    if not isinstance(values or {}, dict):
+        raise HyspError(f"{path} must hold lines 'setting: value', not {type(values).__name__}")
     return values or {}, _lines(node, path)
 
 # %% ../nbs/80_config.ipynb #8269b4fe
 def _chain(name, seen=()):
-    if isinstance(name, str) and '+' in name: return [o for part in name.split('+') for o in _chain(part, seen)]
+    if isinstance(name, str) and "+" in name:
+        return [o for part in name.split("+") for o in _chain(part, seen)]
     path = config_path(name)
-    if path in seen: raise HyspError(f"config files extend each other in a circle: {' → '.join(map(str, (*seen, path)))}")
-    values,lines = read_yaml(path)
-    parent = values.pop('extends', None)
-    if parent is None: return [(path, values, lines)]
+    if path in seen:
+        raise HyspError(
+            f"config files extend each other in a circle: {' → '.join(map(str, (*seen, path)))}"
+        )
+    values, lines = read_yaml(path)
+    parent = values.pop("extends", None)
+    if parent is None:
+        return [(path, values, lines)]
     parent = checked(parent, str, f"{path}, line {lines['extends']}: extends")
-    return _chain(path.parent/parent if parent.endswith(('.yaml','.yml')) else parent, (*seen, path)) + [(path, values, lines)]
+    return _chain(
+        path.parent / parent if parent.endswith((".yaml", ".yml")) else parent, (*seen, path)
+    ) + [(path, values, lines)]
 
 # %% ../nbs/80_config.ipynb #216a834f
 def _merge(a, b):
     "Two nested mappings; where both have a value, the second's"
-    return a | {k: _merge(a[k], v) if isinstance(v, dict) and isinstance(a.get(k), dict) else v for k,v in b.items()}
+    return a | {
+        k: _merge(a[k], v) if isinstance(v, dict) and isinstance(a.get(k), dict) else v
+        for k, v in b.items()
+    }
+
 
 def _replace(config, values):
     "A dataclass with values from a nested mapping"
-    return dataclasses.replace(config, **{k: _replace(getattr(config, k), v) if isinstance(v, dict) else v for k,v in values.items()})
+    return dataclasses.replace(
+        config,
+        **{
+            k: _replace(getattr(config, k), v) if isinstance(v, dict) else v
+            for k, v in values.items()
+        },
+    )
+
 
 def _nested(flat):
     "Dotted keys as nested mappings"
     out = {}
-    for k,v in flat.items():
-        for part in reversed(str(k).split('.')): v = {part:v}
+    for k, v in flat.items():
+        for part in reversed(str(k).split(".")):
+            v = {part: v}
         out = _merge(out, v)
     return out
 
 # %% ../nbs/80_config.ipynb #55c47384
 def load_config(
-    cls:type, # The dataclass to fill
-    name:str|Path|None=None, # Ready-made settings or a YAML file; None: the defaults
-    overrides:dict|None=None, # Settings by name, `{'strong.blur': 0}` or `{'strong': {'blur': 0}}`
-    missing=None # Stands for a required setting that nothing gives; None: refuse
-): # An instance of `cls`
+    cls: type,  # The dataclass to fill
+    name: str | Path | None = None,  # Ready-made settings or a YAML file; None: the defaults
+    overrides: dict
+    | None = None,  # Settings by name, `{'strong.blur': 0}` or `{'strong': {'blur': 0}}`
+    missing=None,  # Stands for a required setting that nothing gives; None: refuse
+):  # An instance of `cls`
     "Settings from defaults, YAML and overrides, all checked"
     values = {}
-    for path,given,lines in _chain(name) if name else []:
-        values = _merge(values, _checked_all(cls, given, lambda k, path=path, lines=lines: f'{path}, line {lines.get(k)}'))
-    values = _merge(values, _checked_all(cls, _nested(overrides or {}), lambda k: cls.__name__.lower()))
-    needed = [o.name for o in dataclasses.fields(cls) if o.default is o.default_factory is dataclasses.MISSING]
-    if missing is None and (lack := [o for o in needed if o not in values]): raise HyspError(f"{cls.__name__.lower()} needs {' and '.join(lack)}")
+    for path, given, lines in _chain(name) if name else []:
+        values = _merge(
+            values,
+            _checked_all(
+                cls, given, lambda k, path=path, lines=lines: f"{path}, line {lines.get(k)}"
+            ),
+        )
+    values = _merge(
+        values, _checked_all(cls, _nested(overrides or {}), lambda k: cls.__name__.lower())
+    )
+    needed = [
+        o.name
+        for o in dataclasses.fields(cls)
+        if o.default is o.default_factory is dataclasses.MISSING
+    ]
+    if missing is None and (lack := [o for o in needed if o not in values]):
+        raise HyspError(f"{cls.__name__.lower()} needs {' and '.join(lack)}")
     return _replace(cls(**{o: values.pop(o, missing) for o in needed}), values)
 
 # %% ../nbs/80_config.ipynb #c68c46d8
-class _Dumper(yaml.SafeDumper): "Lists in one line, mappings one key a line"
-_Dumper.add_representer(tuple, lambda dumper,o: dumper.represent_sequence('tag:yaml.org,2002:seq', o, flow_style=True))
-_Dumper.add_multi_representer(Path, lambda dumper,o: dumper.represent_str(str(o)))
+class _Dumper(yaml.SafeDumper):
+    "Lists in one line, mappings one key a line"
+
+
+_Dumper.add_representer(
+    tuple, lambda dumper, o: dumper.represent_sequence("tag:yaml.org,2002:seq", o, flow_style=True)
+)
+_Dumper.add_multi_representer(Path, lambda dumper, o: dumper.represent_str(str(o)))
+
 
 def to_yaml(
-    config # A settings dataclass
-)->str:
+    config,  # A settings dataclass
+) -> str:
     "All settings as YAML text"
-    return yaml.dump(dataclasses.asdict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return yaml.dump(
+        dataclasses.asdict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True
+    )
+
 
 def to_plain(
-    config # A settings dataclass
-)->dict: # Nested, of values that JSON can hold
+    config,  # A settings dataclass
+) -> dict:  # Nested, of values that JSON can hold
     "All settings as plain values"
     return yaml.safe_load(to_yaml(config))
 
+
 def save_config(
-    config, # A settings dataclass
-    path:str|Path # The file to write
+    config,  # A settings dataclass
+    path: str | Path,  # The file to write
 ):
     "Write all settings to a YAML file"
-    with atomic_write(path, 'w') as f: f.write(to_yaml(config))
+    with atomic_write(path, "w") as f:
+        f.write(to_yaml(config))

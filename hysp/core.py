@@ -16,99 +16,129 @@ class HyspError(ValueError):
 
 # %% ../nbs/00_core.ipynb #827242a7
 def pick(
-    name:str, # The name that was asked for
-    known, # The names there are: a collection of strings, or a dict, whose value is returned
-    what:str='name' # What the names stand for, used in the message
-): # `known[name]` for a dict, else `name`
+    name: str,  # The name that was asked for
+    known,  # The names there are: a collection of strings, or a dict, whose value is returned
+    what: str = "name",  # What the names stand for, used in the message
+):  # `known[name]` for a dict, else `name`
     "Look up `name`; where there is none, raise `HyspError` with the nearest one"
-    if name in known: return known[name] if isinstance(known, dict) else name
-    near = difflib.get_close_matches(str(name), map(str, known), n=1, cutoff=.4)
-    hint = f"; did you mean '{near[0]}'?" if near else ''
-    listed = f" (known: {', '.join(map(str, known))})" if not near or len(known)<=12 else ''
+    if name in known:
+        return known[name] if isinstance(known, dict) else name
+    near = difflib.get_close_matches(str(name), map(str, known), n=1, cutoff=0.4)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    listed = f" (known: {', '.join(map(str, known))})" if not near or len(known) <= 12 else ""
     raise HyspError(f"unknown {what} '{name}'{hint}{listed}")
 
 # %% ../nbs/00_core.ipynb #78c94661
 def _sync_dir(path):
     fd = os.open(path, os.O_RDONLY)
-    try: os.fsync(fd)
-    finally: os.close(fd)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 # %% ../nbs/00_core.ipynb #8619bea9
 @contextmanager
 def atomic_write(
-    path:str|Path, # The file to write or to replace
-    mode:str='wb' # As for `open`; text is UTF-8
-): # The open temporary file
+    path: str | Path,  # The file to write or to replace
+    mode: str = "wb",  # As for `open`; text is UTF-8
+):  # The open temporary file
     "A file that takes the name `path` only once it is complete and on the disk"
     path = Path(path)
-    tmp = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    tmp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(tmp, mode, encoding=None if 'b' in mode else 'utf-8', newline=None if 'b' in mode else '') as f:
+        with open(
+            tmp,
+            mode,
+            encoding=None if "b" in mode else "utf-8",
+            newline=None if "b" in mode else "",
+        ) as f:
             yield f
-            f.flush(); os.fsync(f.fileno())
+            f.flush()
+            os.fsync(f.fileno())
         os.replace(tmp, path)
         _sync_dir(path.parent)
-    except OSError as e: raise HyspError(f"cannot write {path}: {e.strerror or e}; what was there before is untouched") from e
-    finally: tmp.unlink(missing_ok=True)
+    except OSError as e:
+        raise HyspError(
+            f"cannot write {path}: {e.strerror or e}; what was there before is untouched"
+        ) from e
+    finally:
+        tmp.unlink(missing_ok=True)
 
 # %% ../nbs/00_core.ipynb #f94f2cac
 def check_free(
-    path:str|Path, # The folder that is to be made
-    overwrite:bool=False # May it replace what is there?
-)->Path: # The same path; raises `HyspError`
+    path: str | Path,  # The folder that is to be made
+    overwrite: bool = False,  # May it replace what is there?
+) -> Path:  # The same path; raises `HyspError`
     "Refuse a place where a file or a folder with something in it is already"
     path = Path(path)
-    if path.exists() and not path.is_dir(): raise HyspError(f'{path} is a file; name a folder')
-    if path.exists() and any(path.iterdir()) and not overwrite: raise HyspError(f'{path} exists already and is not empty; name another folder or overwrite it')
+    if path.exists() and not path.is_dir():
+        raise HyspError(f"{path} is a file; name a folder")
+    if path.exists() and any(path.iterdir()) and not overwrite:
+        raise HyspError(
+            f"{path} exists already and is not empty; name another folder or overwrite it"
+        )
     return path
 
 # %% ../nbs/00_core.ipynb #3bce1940
 @contextmanager
 def atomic_dir(
-    path:str|Path, # The folder to make; replaced as a whole if `overwrite`
-    overwrite:bool=False # Replace what is there? Otherwise an existing non-empty folder is refused
-): # A temporary folder to fill
+    path: str | Path,  # The folder to make; replaced as a whole if `overwrite`
+    overwrite: bool = False,  # Replace what is there? Otherwise an existing non-empty folder is refused
+):  # A temporary folder to fill
     "A folder that takes the name `path` only once everything in it is complete"
     path = check_free(path, overwrite)
-    tmp,old = (path.with_name(f'.{path.name}.{os.getpid()}.{o}') for o in ('tmp','old'))
+    tmp, old = (path.with_name(f".{path.name}.{os.getpid()}.{o}") for o in ("tmp", "old"))
     try:
         tmp.mkdir(parents=True)
         yield tmp
-        if path.exists(): os.replace(path, old)
+        if path.exists():
+            os.replace(path, old)
         os.replace(tmp, path)
         _sync_dir(path.parent)
-    except OSError as e: raise HyspError(f'cannot write {path}: {e.strerror or e}') from e
+    except OSError as e:
+        raise HyspError(f"cannot write {path}: {e.strerror or e}") from e
     finally:
-        for o in (tmp,old): shutil.rmtree(o, ignore_errors=True)
+        for o in (tmp, old):
+            shutil.rmtree(o, ignore_errors=True)
 
 # %% ../nbs/00_core.ipynb #2ec7d885
 def write_table(
-    path:str|Path, # The CSV file to write or to replace
-    head, # Names of the columns
-    rows # Cells of each row, in any iterable
+    path: str | Path,  # The CSV file to write or to replace
+    head,  # Names of the columns
+    rows,  # Cells of each row, in any iterable
 ):
     "Write a CSV file, whole or not at all"
-    with atomic_write(path, 'w') as f:
-        w = csv.writer(f, lineterminator='\n'); w.writerow(head); w.writerows(rows)
+    with atomic_write(path, "w") as f:
+        w = csv.writer(f, lineterminator="\n")
+        w.writerow(head)
+        w.writerows(rows)
+
 
 def write_yaml(
-    path:str|Path, # The file to write or to replace
-    content:dict # Plain values, kept in their order
+    path: str | Path,  # The file to write or to replace
+    content: dict,  # Plain values, kept in their order
 ):
     "Write a YAML file, whole or not at all"
-    import yaml # here, because the command line's first words need none
-    with atomic_write(path, 'w') as f: yaml.safe_dump(content, f, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    import yaml  # here, because the command line's first words need none
+
+    with atomic_write(path, "w") as f:
+        yaml.safe_dump(
+            content, f, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120
+        )
+
 
 def write_json(
-    path:str|Path, # The file to write or to replace
-    content # Values that JSON can hold
+    path: str | Path,  # The file to write or to replace
+    content,  # Values that JSON can hold
 ):
     "Write a JSON file, whole or not at all"
-    with atomic_write(path, 'w') as f: json.dump(content, f, indent=1)
+    with atomic_write(path, "w") as f:
+        json.dump(content, f, indent=1)
 
 # %% ../nbs/00_core.ipynb #ab894ceb
 def checksum(
-    path:str|Path # A file
-)->str: # 64 hexadecimal digits
+    path: str | Path,  # A file
+) -> str:  # 64 hexadecimal digits
     "SHA-256 of a file's bytes"
-    with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()

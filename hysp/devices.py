@@ -16,61 +16,97 @@ from .core import HyspError, pick
 from .models import everyone
 
 # %% ../nbs/51_devices.ipynb #d20dcb94
-precisions = dict(fp32='no', bf16='bf16', fp16='fp16') # accelerate's names
+precisions = dict(fp32="no", bf16="bf16", fp16="fp16")  # accelerate's names
+
 
 class Devices:
     "The processes and devices a run is spread over"
-    def __init__(self,
-        device='cpu', # Where the model runs; with several processes on GPUs each takes its own
-        precision:str='fp32' # fp32, bf16 or fp16
-    ):
-        device,mixed = torch.device(device),pick(precision, precisions, 'precision')
-        if device.type=='cpu' and precision=='fp16': raise HyspError('fp16 needs a GPU, since its loss scaling is made for one; on a CPU take bf16')
-        AcceleratorState._reset_state(True) # it keeps what an earlier run in this Python wished for
-        kw = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
-        self.accelerator = Accelerator(cpu=device.type=='cpu', mixed_precision=mixed, device_placement=False, kwargs_handlers=[kw])
-        self.processes,self.rank = self.accelerator.num_processes,self.accelerator.process_index
-        self.device = self.accelerator.device if self.processes>1 and device.type!='cpu' else device
-        self.main = self.rank==0 # The one that writes and speaks
 
-    def __repr__(self): return f"{self.processes} × {self.device.type}" if self.processes>1 else str(self.device)
+    def __init__(
+        self,
+        device="cpu",  # Where the model runs; with several processes on GPUs each takes its own
+        precision: str = "fp32",  # fp32, bf16 or fp16
+    ):
+        device, mixed = torch.device(device), pick(precision, precisions, "precision")
+        if device.type == "cpu" and precision == "fp16":
+            raise HyspError(
+                "fp16 needs a GPU, since its loss scaling is made for one; on a CPU take bf16"
+            )
+        AcceleratorState._reset_state(
+            True
+        )  # it keeps what an earlier run in this Python wished for
+        kw = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
+        self.accelerator = Accelerator(
+            cpu=device.type == "cpu",
+            mixed_precision=mixed,
+            device_placement=False,
+            kwargs_handlers=[kw],
+        )
+        self.processes, self.rank = self.accelerator.num_processes, self.accelerator.process_index
+        self.device = (
+            self.accelerator.device if self.processes > 1 and device.type != "cpu" else device
+        )
+        self.main = self.rank == 0  # The one that writes and speaks
+
+    def __repr__(self):
+        return f"{self.processes} × {self.device.type}" if self.processes > 1 else str(self.device)
 
 # %% ../nbs/51_devices.ipynb #1c2d426d
-def _spread(self:Devices,
-    model:nn.Module # On the CPU or anywhere; its parameters stay the same objects
-)->nn.Module: # What to call in its place, and to keep: gradients are averaged as long as it lives; the model itself where there is nothing to do
+def _spread(
+    self: Devices,
+    model: nn.Module,  # On the CPU or anywhere; its parameters stay the same objects
+) -> nn.Module:  # What to call in its place, and to keep: gradients are averaged as long as it lives; the model itself where there is nothing to do
     "Batch norm over all GPUs, gradients averaged over all processes, autocast"
     model.to(self.device)
-    if self.processes>1 and self.device.type=='cuda': nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    if self.processes > 1 and self.device.type == "cuda":
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)
     return self.accelerator.prepare_model(model)
 
-def _part(self:Devices,
-    i:Tensor # The clips of a step
-)->Tensor: # Those of this process
+
+def _part(
+    self: Devices,
+    i: Tensor,  # The clips of a step
+) -> Tensor:  # Those of this process
     "A process's part of a batch: as many as each other's, in the order of the processes"
-    n = len(i)//self.processes
-    return i[self.rank*n:][:n]
+    n = len(i) // self.processes
+    return i[self.rank * n :][:n]
 
-def _any(self:Devices,
-    what # Something true or false
-)->bool: # Is it true in any process?
+
+def _any(
+    self: Devices,
+    what,  # Something true or false
+) -> bool:  # Is it true in any process?
     "Whether one process at least says yes"
-    return bool(what) if self.processes==1 else bool(everyone(torch.tensor([bool(what)], device=self.device)).any())
+    return (
+        bool(what)
+        if self.processes == 1
+        else bool(everyone(torch.tensor([bool(what)], device=self.device)).any())
+    )
 
-Devices.spread,Devices.part,Devices.any = _spread,_part,_any
+
+Devices.spread, Devices.part, Devices.any = _spread, _part, _any
 
 # %% ../nbs/51_devices.ipynb #834e240e
 def track(
-    devices:Devices, # Of the run
-    tracker:str, # tensorboard or wandb
-    run, # Run folder
-    settings:dict # What the run is made of, flat: numbers, strings, truth values
-): # Call it with a row of metrics and a step; call its `finish` at the end
+    devices: Devices,  # Of the run
+    tracker: str,  # tensorboard or wandb
+    run,  # Run folder
+    settings: dict,  # What the run is made of, flat: numbers, strings, truth values
+):  # Call it with a row of metrics and a step; call its `finish` at the end
     "A tracker that the first process writes to"
     from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
-    if pick(tracker, ('tensorboard','wandb'), 'tracker') not in map(str, get_available_trackers()): raise HyspError(f'{tracker} is not installed: pip install {tracker}')
-    if not devices.main: return None
+
+    if pick(tracker, ("tensorboard", "wandb"), "tracker") not in map(str, get_available_trackers()):
+        raise HyspError(f"{tracker} is not installed: pip install {tracker}")
+    if not devices.main:
+        return None
     os.makedirs(run, exist_ok=True)
-    made = LOGGER_TYPE_TO_CLASS[tracker](*(('tensorboard', run) if tracker=='tensorboard' else ('hysp',)), **(dict(dir=run) if tracker=='wandb' else {}))
-    made.start(); made.store_init_configuration({k: v if isinstance(v, int|float|bool) else str(v) for k,v in settings.items()})
+    made = LOGGER_TYPE_TO_CLASS[tracker](
+        *(("tensorboard", run) if tracker == "tensorboard" else ("hysp",)),
+        **(dict(dir=run) if tracker == "wandb" else {}),
+    )
+    made.start()
+    made.store_init_configuration(
+        {k: v if isinstance(v, int | float | bool) else str(v) for k, v in settings.items()}
+    )
     return made

@@ -16,321 +16,463 @@ from .core import HyspError, pick
 # %% ../nbs/70_disk.ipynb #dcb40842
 def _points(z, d=None):
     z = torch.as_tensor(z).detach()
-    if z.ndim != 2 or not z.shape[1]: raise HyspError(f'the disk takes points as rows, shape (N,d), not {tuple(z.shape)}')
-    if d not in (None,z.shape[1]): raise HyspError(f'expected points of {d} dimensions, not {z.shape[1]}: were they made by the same model?')
+    if z.ndim != 2 or not z.shape[1]:
+        raise HyspError(f"the disk takes points as rows, shape (N,d), not {tuple(z.shape)}")
+    if d not in (None, z.shape[1]):
+        raise HyspError(
+            f"expected points of {d} dimensions, not {z.shape[1]}: were they made by the same model?"
+        )
     bad = (~z.isfinite().all(1)).nonzero()
-    if len(bad): raise HyspError(f'point {bad[0].item()} is not finite: remove it, or look for what made it')
+    if len(bad):
+        raise HyspError(f"point {bad[0].item()} is not finite: remove it, or look for what made it")
     return z if z.is_floating_point() else z.double()
 
 # %% ../nbs/70_disk.ipynb #b85dc753
 def disk_radius(
-    z:Tensor, # Tangents at the origin, shape (N,d); ball points with `ball`
-    c:float=1., # Curvature magnitude, c>0
-    ball:bool=False # Are `z` points of the ball?
-)->Tensor: # In [0,1), shape (N,), float64
+    z: Tensor,  # Tangents at the origin, shape (N,d); ball points with `ball`
+    c: float = 1.0,  # Curvature magnitude, c>0
+    ball: bool = False,  # Are `z` points of the ball?
+) -> Tensor:  # In [0,1), shape (N,), float64
     "Distance of each point from the middle of the unit disk"
-    if not c>0: raise HyspError(f'the curvature magnitude c is above 0, not {c}')
-    r = c**.5 * torch.linalg.vector_norm(_points(z), dim=-1, dtype=torch.float64)
-    if ball and (r>=1).any():
-        raise HyspError(f'point {r.argmax().item()} lies outside the ball (√c·norm = {r.max().item():.4g}): if these are tangents, leave out ball=True')
-    return (r if ball else r.tanh()).clamp(max=1-1e-15)
+    if not c > 0:
+        raise HyspError(f"the curvature magnitude c is above 0, not {c}")
+    r = c**0.5 * torch.linalg.vector_norm(_points(z), dim=-1, dtype=torch.float64)
+    if ball and (r >= 1).any():
+        raise HyspError(
+            f"point {r.argmax().item()} lies outside the ball (√c·norm = {r.max().item():.4g}): if these are tangents, leave out ball=True"
+        )
+    return (r if ball else r.tanh()).clamp(max=1 - 1e-15)
 
 # %% ../nbs/70_disk.ipynb #3e2918f0
 def _tangents(z, c, ball):
     "Rows as tangents at the origin of the ball with c=1, float64"
     r = disk_radius(z, c, ball)
     z = z.double()
-    return normalize(z, dim=-1, eps=1e-300)*r.atanh()[:,None] if ball else c**.5*z
+    return normalize(z, dim=-1, eps=1e-300) * r.atanh()[:, None] if ball else c**0.5 * z
+
 
 def _batches(z, c, ball, size=4096):
-    for o in z.split(size): yield _tangents(o, c, ball)
+    for o in z.split(size):
+        yield _tangents(o, c, ball)
 
-def _onto_disk(u): return normalize(u, dim=-1, eps=1e-300)*disk_radius(u)[:,None]
+
+def _onto_disk(u):
+    return normalize(u, dim=-1, eps=1e-300) * disk_radius(u)[:, None]
 
 # %% ../nbs/70_disk.ipynb #a40cb21c
 def _rays(u):
     "Directions (N,d) of tangents, and hyperbolic distances from the middle (c=1), (N,)"
     n = u.norm(dim=-1)
-    return u/n.clamp(min=1e-300)[:,None],2*n
+    return u / n.clamp(min=1e-300)[:, None], 2 * n
 
-def _gap(i, j): return (i@j.T).mul_(-2).add_(2).clamp_(min=0)
+
+def _gap(i, j):
+    return (i @ j.T).mul_(-2).add_(2).clamp_(min=0)
+
 
 def _cross(u, v):
     "Hyperbolic distance (c=1) between the exponential maps of two sets of `_rays`, (N,M)"
-    (i,a),(j,b) = u,v
-    a = a[:,None]; p,q = torch.exp(-a),torch.exp(-b)
-    s = _gap(i, j).mul_(torch.expm1(-2*a)/16).mul_(torch.expm1(-2*b)).add_((q-p).square_().div_(4))
-    return (p*q).add_(s).sqrt_().add_(s.sqrt_()).log_().mul_(2).add_(a).add_(b).clamp_(min=0)
+    (i, a), (j, b) = u, v
+    a = a[:, None]
+    p, q = torch.exp(-a), torch.exp(-b)
+    s = (
+        _gap(i, j)
+        .mul_(torch.expm1(-2 * a) / 16)
+        .mul_(torch.expm1(-2 * b))
+        .add_((q - p).square_().div_(4))
+    )
+    return (p * q).add_(s).sqrt_().add_(s.sqrt_()).log_().mul_(2).add_(a).add_(b).clamp_(min=0)
 
-def _pairwise(u): return _cross(*[_rays(u)]*2).fill_diagonal_(0)
+
+def _pairwise(u):
+    return _cross(*[_rays(u)] * 2).fill_diagonal_(0)
 
 # %% ../nbs/70_disk.ipynb #2406da59
 @dataclass
 class Fidelity:
     "What a drawing on the disk has kept; `nan` where it cannot be said"
-    radius:float # Rank correlation of the radii, -1…1
-    distance:float # Rank correlation of hyperbolic distances between pairs, -1…1
-    trust:float # Trustworthiness of the 10 nearest neighbours in the disk, 0…1
-    neighbours:float # Accuracy of the 10 nearest neighbours in the disk, 0…1
-    before:float # The same in the ball
-    points:int # How many points this was found on
+
+    radius: float  # Rank correlation of the radii, -1…1
+    distance: float  # Rank correlation of hyperbolic distances between pairs, -1…1
+    trust: float  # Trustworthiness of the 10 nearest neighbours in the disk, 0…1
+    neighbours: float  # Accuracy of the 10 nearest neighbours in the disk, 0…1
+    before: float  # The same in the ball
+    points: int  # How many points this was found on
 
     def __str__(self):
-        res = f'rank correlation: radius {self.radius:.2f}, distance {self.distance:.2f}; trustworthiness {self.trust:.2f}'
-        knn = '' if math.isnan(self.neighbours) else f'; 10-NN {self.neighbours:.0%}, in the ball {self.before:.0%}'
-        return f'{res}{knn} ({self.points} points)'
+        res = f"rank correlation: radius {self.radius:.2f}, distance {self.distance:.2f}; trustworthiness {self.trust:.2f}"
+        knn = (
+            ""
+            if math.isnan(self.neighbours)
+            else f"; 10-NN {self.neighbours:.0%}, in the ball {self.before:.0%}"
+        )
+        return f"{res}{knn} ({self.points} points)"
 
 # %% ../nbs/70_disk.ipynb #ff7d9493
 def _ranks(x):
     "Ranks of the numbers in `x`; equal ones share the middle of theirs"
-    _,which,count = x.unique(return_inverse=True, return_counts=True)
-    return (count.cumsum(0)-(count-1)/2)[which].double()
+    _, which, count = x.unique(return_inverse=True, return_counts=True)
+    return (count.cumsum(0) - (count - 1) / 2)[which].double()
+
 
 def _rank_correlation(a, b):
-    a,b = _ranks(a),_ranks(b)
-    a,b = a-a.mean(),b-b.mean()
-    size = (a.norm()*b.norm()).item()
-    return (a@b).item()/size if size>0 else math.nan
+    a, b = _ranks(a), _ranks(b)
+    a, b = a - a.mean(), b - b.mean()
+    size = (a.norm() * b.norm()).item()
+    return (a @ b).item() / size if size > 0 else math.nan
 
-def _nearest(distance, k=10): return distance.clone().fill_diagonal_(math.inf).topk(min(k, len(distance)-1), largest=False).indices
+
+def _nearest(distance, k=10):
+    return (
+        distance.clone()
+        .fill_diagonal_(math.inf)
+        .topk(min(k, len(distance) - 1), largest=False)
+        .indices
+    )
+
 
 def _neighbour_accuracy(distance, labels):
     "Share of points whose nearest others vote for their own class; of equal votes the lower label wins"
-    if len(labels)<2: return math.nan
+    if len(labels) < 2:
+        return math.nan
     near = labels[_nearest(distance)]
-    votes = torch.zeros(len(near), int(labels.max())+1, device=near.device).scatter_add_(1, near, torch.ones_like(near, dtype=torch.float))
-    return (votes.argmax(1)==labels).double().mean().item()
+    votes = torch.zeros(len(near), int(labels.max()) + 1, device=near.device).scatter_add_(
+        1, near, torch.ones_like(near, dtype=torch.float)
+    )
+    return (votes.argmax(1) == labels).double().mean().item()
+
 
 def _trustworthiness(before, after, k=10):
     "Venna and Kaski's measure; of equally far points the lower number is the nearer"
     n = len(before)
-    if 2*n<=3*k+1: return math.nan
+    if 2 * n <= 3 * k + 1:
+        return math.nan
     order = before.clone().fill_diagonal_(math.inf).argsort(dim=1, stable=True)
-    rank = torch.empty_like(order).scatter_(1, order, torch.arange(1, n+1, device=order.device).expand(n,n))
-    late = (rank.gather(1, _nearest(after, k))-k).clamp(min=0).double()
-    return 1-late.sum().item()*2/(n*k*(2*n-3*k-1))
+    rank = torch.empty_like(order).scatter_(
+        1, order, torch.arange(1, n + 1, device=order.device).expand(n, n)
+    )
+    late = (rank.gather(1, _nearest(after, k)) - k).clamp(min=0).double()
+    return 1 - late.sum().item() * 2 / (n * k * (2 * n - 3 * k - 1))
 
 # %% ../nbs/70_disk.ipynb #51ec2dac
 def fidelity(
-    z:Tensor, # What was drawn: tangents at the origin, shape (N,d); ball points with `ball`
-    disk_points:Tensor, # Where it was drawn: points of the unit disk, shape (N,2)
-    labels:Tensor|None=None, # Class of each point, whole numbers from 0
-    c:float=1., # Curvature magnitude, c>0
-    ball:bool=False, # Are `z` points of the ball?
-    most:int=1000, # Above this many points, that many are drawn at random
-    seed:int=0 # For that draw
-)->Fidelity: # Prints as one line for under a figure
+    z: Tensor,  # What was drawn: tangents at the origin, shape (N,d); ball points with `ball`
+    disk_points: Tensor,  # Where it was drawn: points of the unit disk, shape (N,2)
+    labels: Tensor | None = None,  # Class of each point, whole numbers from 0
+    c: float = 1.0,  # Curvature magnitude, c>0
+    ball: bool = False,  # Are `z` points of the ball?
+    most: int = 1000,  # Above this many points, that many are drawn at random
+    seed: int = 0,  # For that draw
+) -> Fidelity:  # Prints as one line for under a figure
     "How much of the ball's geometry a drawing on the disk has kept"
-    z = _points(z); p = _points(disk_points, 2).to(z.device, torch.float64)
-    if len(z)!=len(p): raise HyspError(f'{len(z)} points but {len(p)} drawn ones: give the same points in the same order')
-    if (p.norm(dim=-1)>=1).any():
-        raise HyspError(f'drawn point {p.norm(dim=-1).argmax().item()} lies outside the unit disk: give points that polar made')
-    if labels is not None and len(labels)!=len(z): raise HyspError(f'{len(z)} points but {len(labels)} labels: give one a point')
-    if len(z)>most:
+    z = _points(z)
+    p = _points(disk_points, 2).to(z.device, torch.float64)
+    if len(z) != len(p):
+        raise HyspError(
+            f"{len(z)} points but {len(p)} drawn ones: give the same points in the same order"
+        )
+    if (p.norm(dim=-1) >= 1).any():
+        raise HyspError(
+            f"drawn point {p.norm(dim=-1).argmax().item()} lies outside the unit disk: give points that polar made"
+        )
+    if labels is not None and len(labels) != len(z):
+        raise HyspError(f"{len(z)} points but {len(labels)} labels: give one a point")
+    if len(z) > most:
         i = torch.randperm(len(z), generator=torch.Generator().manual_seed(seed))[:most]
         labels = None if labels is None else torch.as_tensor(labels)[i]
-        z,p = z[i.to(z.device)],p[i.to(z.device)]
-    u,v = _tangents(z, c, ball),_tangents(p, 1., True)
-    r,s = u.norm(dim=-1),v.norm(dim=-1)
-    u,v = _pairwise(u),_pairwise(v)
-    i,j = torch.triu_indices(len(z), len(z), 1, device=z.device)
-    accuracy = [math.nan]*2 if labels is None else [_neighbour_accuracy(o, torch.as_tensor(labels, device=z.device).long()) for o in (v,u)]
-    return Fidelity(_rank_correlation(r, s), _rank_correlation(u[i,j], v[i,j]), _trustworthiness(u, v), *accuracy, len(z))
+        z, p = z[i.to(z.device)], p[i.to(z.device)]
+    u, v = _tangents(z, c, ball), _tangents(p, 1.0, True)
+    r, s = u.norm(dim=-1), v.norm(dim=-1)
+    u, v = _pairwise(u), _pairwise(v)
+    i, j = torch.triu_indices(len(z), len(z), 1, device=z.device)
+    accuracy = (
+        [math.nan] * 2
+        if labels is None
+        else [
+            _neighbour_accuracy(o, torch.as_tensor(labels, device=z.device).long()) for o in (v, u)
+        ]
+    )
+    return Fidelity(
+        _rank_correlation(r, s),
+        _rank_correlation(u[i, j], v[i, j]),
+        _trustworthiness(u, v),
+        *accuracy,
+        len(z),
+    )
 
 # %% ../nbs/70_disk.ipynb #36514776
 @dataclass
 class Drawing:
     "Points on the unit disk, and what is to be said about them"
-    points:Tensor # Shape (N,2), float64
-    fidelity:Fidelity # What of the ball's geometry they keep
-    map:object=None # Its `transform` places new points on the same disk; None where the method has no such map
 
-    def __str__(self): return str(self.fidelity)
+    points: Tensor  # Shape (N,2), float64
+    fidelity: Fidelity  # What of the ball's geometry they keep
+    map: object = None  # Its `transform` places new points on the same disk; None where the method has no such map
 
-def _drawn(z, points, labels, c, ball, map=None): return Drawing(points, fidelity(z, points, labels, c, ball), map)
+    def __str__(self):
+        return str(self.fidelity)
+
+
+def _drawn(z, points, labels, c, ball, map=None):
+    return Drawing(points, fidelity(z, points, labels, c, ball), map)
 
 # %% ../nbs/70_disk.ipynb #b1cffd48
 def _principal(parts, centre=True, k=2):
     "Mean (d,) and first `k` principal components (d,k) of rows that come in `parts`; about zero if not `centre`"
-    n,total,square = 0,0,0
-    for x in parts: n,total,square = n+len(x),total+x.sum(0),square+x.T@x
-    mean = total/n if centre else torch.zeros_like(total)
-    value,vector = torch.linalg.eigh(square-n*torch.outer(mean, mean))
-    value,vector = value[-k:].flip(0),vector[:,-k:].flip(1)
-    sign = vector.gather(0, vector.abs().argmax(0,keepdim=True)).sign()
-    return mean,vector*sign*(value > 1e-12*square.trace())
+    n, total, square = 0, 0, 0
+    for x in parts:
+        n, total, square = n + len(x), total + x.sum(0), square + x.T @ x
+    mean = total / n if centre else torch.zeros_like(total)
+    value, vector = torch.linalg.eigh(square - n * torch.outer(mean, mean))
+    value, vector = value[-k:].flip(0), vector[:, -k:].flip(1)
+    sign = vector.gather(0, vector.abs().argmax(0, keepdim=True)).sign()
+    return mean, vector * sign * (value > 1e-12 * square.trace())
 
 # %% ../nbs/70_disk.ipynb #5746b6d2
 class Polar:
     "Projection to the unit disk: radius exact, angle from the principal components of the directions"
-    def __init__(self,
-        c:float=1., # Curvature magnitude, c>0
-        ball:bool=False # Are the points in the ball, rather than tangents at its origin?
-    ): self.c,self.ball,self.mean = c,ball,None
+
+    def __init__(
+        self,
+        c: float = 1.0,  # Curvature magnitude, c>0
+        ball: bool = False,  # Are the points in the ball, rather than tangents at its origin?
+    ):
+        self.c, self.ball, self.mean = c, ball, None
 
     def __repr__(self):
-        state = 'not fitted' if self.mean is None else f'fitted on {len(self.mean)} dimensions'
-        return f'Polar(c={self.c}, ball={self.ball}), {state}'
+        state = "not fitted" if self.mean is None else f"fitted on {len(self.mean)} dimensions"
+        return f"Polar(c={self.c}, ball={self.ball}), {state}"
 
-    def fit(self,
-        z:Tensor # Tangents or ball points, shape (N,d); zero vectors have no direction and no say
-    ): # Itself
+    def fit(
+        self,
+        z: Tensor,  # Tangents or ball points, shape (N,d); zero vectors have no direction and no say
+    ):  # Itself
         "Find the plane of the directions"
         z = _points(z)
-        d,use = z.shape[1],z[z.norm(dim=-1)>0]
-        if d<=2 or not len(use): self.mean,self.axes = z.new_zeros(d).double(),torch.eye(d, 2, dtype=torch.float64, device=z.device)
-        else: self.mean,self.axes = _principal(normalize(o, dim=-1, eps=1e-300) for o in _batches(use, 1., False))
+        d, use = z.shape[1], z[z.norm(dim=-1) > 0]
+        if d <= 2 or not len(use):
+            self.mean, self.axes = (
+                z.new_zeros(d).double(),
+                torch.eye(d, 2, dtype=torch.float64, device=z.device),
+            )
+        else:
+            self.mean, self.axes = _principal(
+                normalize(o, dim=-1, eps=1e-300) for o in _batches(use, 1.0, False)
+            )
         return self
 
-    def transform(self,
-        z:Tensor # Tangents or ball points, shape (N,d), `d` as in `fit`
-    )->Tensor: # Points of the unit disk, shape (N,2), float64; a zero vector lies in the middle
+    def transform(
+        self,
+        z: Tensor,  # Tangents or ball points, shape (N,d), `d` as in `fit`
+    ) -> Tensor:  # Points of the unit disk, shape (N,2), float64; a zero vector lies in the middle
         "Place points, seen in `fit` or new, on the disk"
-        if self.mean is None: raise HyspError('this Polar is not fitted yet: call fit, or fit_transform')
+        if self.mean is None:
+            raise HyspError("this Polar is not fitted yet: call fit, or fit_transform")
         z = _points(z, len(self.mean))
-        mean,axes = self.mean.to(z.device),self.axes.to(z.device)
-        flat = torch.cat([(normalize(o, dim=-1, eps=1e-300)-mean)@axes for o in _batches(z, 1., False)])
-        return _at(disk_radius(z, self.c, self.ball), torch.atan2(flat[:,1], flat[:,0]))
+        mean, axes = self.mean.to(z.device), self.axes.to(z.device)
+        flat = torch.cat(
+            [(normalize(o, dim=-1, eps=1e-300) - mean) @ axes for o in _batches(z, 1.0, False)]
+        )
+        return _at(disk_radius(z, self.c, self.ball), torch.atan2(flat[:, 1], flat[:, 0]))
 
-    def fit_transform(self,
-        z:Tensor # Tangents or ball points, shape (N,d)
-    )->Tensor: # Points of the unit disk, shape (N,2), float64
+    def fit_transform(
+        self,
+        z: Tensor,  # Tangents or ball points, shape (N,d)
+    ) -> Tensor:  # Points of the unit disk, shape (N,2), float64
         "Fit, and place the same points"
         return self.fit(z).transform(z)
 
-def _at(r, angle): return r[:,None]*torch.stack([angle.cos(),angle.sin()], -1)
+
+def _at(r, angle):
+    return r[:, None] * torch.stack([angle.cos(), angle.sin()], -1)
 
 # %% ../nbs/70_disk.ipynb #7e251f7e
 def _near(z, k, c, ball, apart, block=2**22):
     "The `k` nearest other rows of each row, and the squared distances `apart` gives: both (N,k)"
-    (u,a),found = _rays(_tangents(z, c, ball)),[]
-    for i in torch.arange(len(u), device=u.device).split(max(1, block//len(u))):
-        d = apart((u[i],a[i]), (u,a))
-        d[torch.arange(len(i), device=i.device),i] = math.inf
+    (u, a), found = _rays(_tangents(z, c, ball)), []
+    for i in torch.arange(len(u), device=u.device).split(max(1, block // len(u))):
+        d = apart((u[i], a[i]), (u, a))
+        d[torch.arange(len(i), device=i.device), i] = math.inf
         found.append(d.topk(k, largest=False))
-    return torch.cat([o.indices for o in found]),torch.cat([o.values for o in found]).square()
+    return torch.cat([o.indices for o in found]), torch.cat([o.values for o in found]).square()
+
 
 def _probable(square, perplexity, steps=40):
     "Gaussian weights of squared distances (N,k), rows of sum 1 whose entropy is that of `perplexity` equal neighbours"
-    square = square-square[:,:1]
+    square = square - square[:, :1]
     low = high = torch.zeros(len(square), 1, dtype=square.dtype, device=square.device)
-    low,high = low-60,high+60                                                              # of the log of 1/2σ²
+    low, high = low - 60, high + 60  # of the log of 1/2σ²
     for _ in range(steps):
-        middle = (low+high)/2
-        p = torch.softmax(-square*middle.exp(), 1)
-        spread = torch.special.entr(p).sum(1, keepdim=True).exp()>perplexity
-        low,high = torch.where(spread, middle, low),torch.where(spread, high, middle)
+        middle = (low + high) / 2
+        p = torch.softmax(-square * middle.exp(), 1)
+        spread = torch.special.entr(p).sum(1, keepdim=True).exp() > perplexity
+        low, high = torch.where(spread, middle, low), torch.where(spread, high, middle)
     return p
 
 # %% ../nbs/70_disk.ipynb #4655e186
-def _asinh2(q): return 2*(q.sqrt()+(1+q).sqrt()).log()                                     # of the square; asinh takes ten times as long
+def _asinh2(q):
+    return 2 * (q.sqrt() + (1 + q).sqrt()).log()  # of the square; asinh takes ten times as long
+
 
 def _disk_dist(x, y):
     "Hyperbolic distance of points given as distance from the middle and angle, (...,2)"
-    (a,s),(b,t) = (((o[...,0]).clamp(-300,300),o[...,1]) for o in (x,y))
-    return _asinh2(((a-b)/2).sinh().square() + a.sinh()*b.sinh()*((s-t)/2).sin().square() + 1e-18)
+    (a, s), (b, t) = (((o[..., 0]).clamp(-300, 300), o[..., 1]) for o in (x, y))
+    return _asinh2(
+        ((a - b) / 2).sinh().square() + a.sinh() * b.sinh() * ((s - t) / 2).sin().square() + 1e-18
+    )
 
-def _less_transpose(m): return m-m.T
 
-def _half_sine(s): return _less_transpose((s/2).sin()[:,None]*(s/2).cos())
+def _less_transpose(m):
+    return m - m.T
+
+
+def _half_sine(s):
+    return _less_transpose((s / 2).sin()[:, None] * (s / 2).cos())
+
 
 def _among(x):
     "The same between all rows of `x` (N,2): (N,N)"
-    a,s = x[:,0].clamp(-300,300),x[:,1]
-    half = _less_transpose((a/2).exp()[:,None]*(-a/2).exp())/2
-    return _asinh2(half.square() + a.sinh()[:,None]*a.sinh()*_half_sine(s).square() + 1e-18)
+    a, s = x[:, 0].clamp(-300, 300), x[:, 1]
+    half = _less_transpose((a / 2).exp()[:, None] * (-a / 2).exp()) / 2
+    return _asinh2(half.square() + a.sinh()[:, None] * a.sinh() * _half_sine(s).square() + 1e-18)
+
 
 def _descend(loss, start, n, steps, batch, rate, seed):
     "Rows of `start` moved so that `loss(rows, numbers of a batch's rows, share of the way)` falls"
-    x,g = start.clone().requires_grad_(),torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam([x], lr=rate, betas=(.9,.99))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: (1+math.cos(math.pi*t/steps))/2)
+    x, g = start.clone().requires_grad_(), torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam([x], lr=rate, betas=(0.9, 0.99))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda t: (1 + math.cos(math.pi * t / steps)) / 2
+    )
     order = torch.empty(0, dtype=torch.long)
     for t in range(steps):
-        if len(order)<min(batch, n): order = torch.randperm(n, generator=g)
-        i,order = order[:batch].to(x.device),order[batch:]
-        optimizer.zero_grad(); loss(x, i, t/steps).backward(); optimizer.step(); schedule.step()
+        if len(order) < min(batch, n):
+            order = torch.randperm(n, generator=g)
+        i, order = order[:batch].to(x.device), order[batch:]
+        optimizer.zero_grad()
+        loss(x, i, t / steps).backward()
+        optimizer.step()
+        schedule.step()
     return x.detach()
+
 
 def _neighbourly(near, p, apart, among):
     "Cross-entropy of the pairs' probabilities under 1/(1+d²/γ²): pull along the edges of a batch, push within it"
-    def loss(x, i, gamma, pull=1.):
-        y,n = x[i],len(i)
-        toward = (p[i]*torch.log1p((apart(y[:,None], x[near[i]])/gamma).square())).sum(1).mean()
-        push = ((1/(1+(among(y)/gamma).square())).sum()-n)/(n*(n-1))                       # less each point with itself
-        return pull*toward + push.log()
+
+    def loss(x, i, gamma, pull=1.0):
+        y, n = x[i], len(i)
+        toward = (
+            (p[i] * torch.log1p((apart(y[:, None], x[near[i]]) / gamma).square())).sum(1).mean()
+        )
+        push = ((1 / (1 + (among(y) / gamma).square())).sum() - n) / (
+            n * (n - 1)
+        )  # less each point with itself
+        return pull * toward + push.log()
+
     return loss
 
 # %% ../nbs/70_disk.ipynb #979e3708
 def _tsne_angle(z, start, perplexity, steps, batch, seed):
     "Angles (N,) of the directions of `z` by t-SNE on the circle"
     n = len(z)
-    if n<4: return start
-    perplexity = min(perplexity, (n-1)/3)
-    near,square = _near(z, min(n-1, math.ceil(3*perplexity)), 1., False, lambda u,v: _gap(u[0], v[0]).sqrt_())
-    loss = _neighbourly(near, _probable(square, perplexity), lambda s,t: 2*((s-t)/2).sin(), lambda s: 2*_half_sine(s))
-    return _descend(lambda x,i,t: loss(x, i, .1**min(1, 1.5*t)), start, n, steps, batch, .1, seed)
+    if n < 4:
+        return start
+    perplexity = min(perplexity, (n - 1) / 3)
+    near, square = _near(
+        z, min(n - 1, math.ceil(3 * perplexity)), 1.0, False, lambda u, v: _gap(u[0], v[0]).sqrt_()
+    )
+    loss = _neighbourly(
+        near,
+        _probable(square, perplexity),
+        lambda s, t: 2 * ((s - t) / 2).sin(),
+        lambda s: 2 * _half_sine(s),
+    )
+    return _descend(
+        lambda x, i, t: loss(x, i, 0.1 ** min(1, 1.5 * t)), start, n, steps, batch, 0.1, seed
+    )
+
 
 def _umap_angle(z, seed):
-    try: from umap import UMAP
-    except ImportError as e: raise HyspError("an angle from UMAP needs umap-learn: pip install 'hysp[umap]', or take angle='tsne'") from e
-    flat = UMAP(n_components=2, metric='cosine', random_state=seed).fit_transform(z.cpu().numpy())
+    try:
+        from umap import UMAP
+    except ImportError as e:
+        raise HyspError(
+            "an angle from UMAP needs umap-learn: pip install 'hysp[umap]', or take angle='tsne'"
+        ) from e
+    flat = UMAP(n_components=2, metric="cosine", random_state=seed).fit_transform(z.cpu().numpy())
     flat = torch.as_tensor(flat, dtype=torch.float64, device=z.device)
-    flat = flat-flat.mean(0)
-    return torch.atan2(flat[:,1], flat[:,0])
+    flat = flat - flat.mean(0)
+    return torch.atan2(flat[:, 1], flat[:, 0])
 
 # %% ../nbs/70_disk.ipynb #34d4e346
 def polar(
-    z:Tensor, # Tangents at the origin, shape (N,d); ball points with `ball`
-    labels:Tensor|None=None, # Class of each point, for the fidelity alone
-    c:float=1., # Curvature magnitude, c>0
-    ball:bool=False, # Are `z` points of the ball?
-    angle:str='pca', # Where the angle comes from: the directions' 'pca', 'tsne' (on the circle) or 'umap' (needs umap-learn)
-    perplexity:float=30., # Neighbours of a point, for 'tsne'
-    steps:int=600, # Of the descent, for 'tsne'
-    batch:int=512, # Points in one step, for 'tsne'
-    seed:int=0 # For 'tsne' and 'umap'
-)->Drawing: # With a map for new points if the angle is from PCA
+    z: Tensor,  # Tangents at the origin, shape (N,d); ball points with `ball`
+    labels: Tensor | None = None,  # Class of each point, for the fidelity alone
+    c: float = 1.0,  # Curvature magnitude, c>0
+    ball: bool = False,  # Are `z` points of the ball?
+    angle: str = "pca",  # Where the angle comes from: the directions' 'pca', 'tsne' (on the circle) or 'umap' (needs umap-learn)
+    perplexity: float = 30.0,  # Neighbours of a point, for 'tsne'
+    steps: int = 600,  # Of the descent, for 'tsne'
+    batch: int = 512,  # Points in one step, for 'tsne'
+    seed: int = 0,  # For 'tsne' and 'umap'
+) -> Drawing:  # With a map for new points if the angle is from PCA
     "Project on the disk: radius exact, angle from the directions"
-    pick(angle, ('pca','tsne','umap'), 'angle')
-    z,fitted = _points(z),Polar(c, ball)
+    pick(angle, ("pca", "tsne", "umap"), "angle")
+    z, fitted = _points(z), Polar(c, ball)
     p = fitted.fit_transform(z)
-    if angle=='pca': return _drawn(z, p, labels, c, ball, fitted)
-    theta = _umap_angle(z, seed) if angle=='umap' else _tsne_angle(z, torch.atan2(p[:,1], p[:,0]), perplexity, steps, batch, seed)
+    if angle == "pca":
+        return _drawn(z, p, labels, c, ball, fitted)
+    theta = (
+        _umap_angle(z, seed)
+        if angle == "umap"
+        else _tsne_angle(z, torch.atan2(p[:, 1], p[:, 0]), perplexity, steps, batch, seed)
+    )
     return _drawn(z, _at(disk_radius(z, c, ball), theta), labels, c, ball)
 
 # %% ../nbs/70_disk.ipynb #c040dab3
 class TangentPCA:
     "Projection to the unit disk: the tangents' two principal components through zero"
-    def __init__(self,
-        c:float=1., # Curvature magnitude, c>0
-        ball:bool=False # Are the points in the ball, rather than tangents at its origin?
-    ): self.c,self.ball,self.axes = c,ball,None
 
-    def fit(self,
-        z:Tensor # Tangents or ball points, shape (N,d)
-    ): # Itself
+    def __init__(
+        self,
+        c: float = 1.0,  # Curvature magnitude, c>0
+        ball: bool = False,  # Are the points in the ball, rather than tangents at its origin?
+    ):
+        self.c, self.ball, self.axes = c, ball, None
+
+    def fit(
+        self,
+        z: Tensor,  # Tangents or ball points, shape (N,d)
+    ):  # Itself
         "Find the two components"
         z = _points(z)
         d = z.shape[1]
-        self.axes = torch.eye(d, 2, dtype=torch.float64, device=z.device) if d<=2 or not len(z) else \
-            _principal(_batches(z, self.c, self.ball), centre=False)[1]
+        self.axes = (
+            torch.eye(d, 2, dtype=torch.float64, device=z.device)
+            if d <= 2 or not len(z)
+            else _principal(_batches(z, self.c, self.ball), centre=False)[1]
+        )
         return self
 
-    def transform(self,
-        z:Tensor # Tangents or ball points, shape (N,d), `d` as in `fit`
-    )->Tensor: # Points of the unit disk, shape (N,2), float64
+    def transform(
+        self,
+        z: Tensor,  # Tangents or ball points, shape (N,d), `d` as in `fit`
+    ) -> Tensor:  # Points of the unit disk, shape (N,2), float64
         "Place points, seen in `fit` or new, on the disk"
-        if self.axes is None: raise HyspError('this TangentPCA is not fitted yet: call fit')
-        z,axes = _points(z, len(self.axes)),self.axes
-        return _onto_disk(torch.cat([o@axes.to(z.device) for o in _batches(z, self.c, self.ball)]))
+        if self.axes is None:
+            raise HyspError("this TangentPCA is not fitted yet: call fit")
+        z, axes = _points(z, len(self.axes)), self.axes
+        return _onto_disk(
+            torch.cat([o @ axes.to(z.device) for o in _batches(z, self.c, self.ball)])
+        )
+
 
 def tangent_pca(
-    z:Tensor, # Tangents at the origin, shape (N,d); ball points with `ball`
-    labels:Tensor|None=None, # Class of each point, for the fidelity alone
-    c:float=1., # Curvature magnitude, c>0
-    ball:bool=False # Are `z` points of the ball?
-)->Drawing: # With a map for new points
+    z: Tensor,  # Tangents at the origin, shape (N,d); ball points with `ball`
+    labels: Tensor | None = None,  # Class of each point, for the fidelity alone
+    c: float = 1.0,  # Curvature magnitude, c>0
+    ball: bool = False,  # Are `z` points of the ball?
+) -> Drawing:  # With a map for new points
     "Project on the disk by the tangents' principal components"
     fitted = TangentPCA(c, ball).fit(z)
     return _drawn(z, fitted.transform(z), labels, c, ball, fitted)
@@ -339,135 +481,192 @@ def tangent_pca(
 def _ray(u):
     "Unit vector, and hyperbolic distance from the middle (c=1; beyond 300 all is the same)"
     n = u.norm(dim=-1, keepdim=True)
-    return u/n.clamp(min=1e-300),(2*n).clamp(max=300)
+    return u / n.clamp(min=1e-300), (2 * n).clamp(max=300)
+
 
 def _mean_step(parts, n, b):
     "One round: the mean's direction and distance from those of the last"
     lead = near = 0
     for u in parts:
-        i,a = _ray(u)
-        half = (i-n).square().sum(-1, keepdim=True)/2
-        s = ((a-b)/2).sinh().square() + a.sinh()*b.sinh()*half/2
-        w = torch.where(s>1e-16, (s.sqrt().asinh()*(1/(s*(1+s)).sqrt())), 1)
-        lead,near = lead+i.T@(w*a.sinh())[:,0],near+(w*((-a).exp()+a.sinh()*half)).sum()
+        i, a = _ray(u)
+        half = (i - n).square().sum(-1, keepdim=True) / 2
+        s = ((a - b) / 2).sinh().square() + a.sinh() * b.sinh() * half / 2
+        w = torch.where(s > 1e-16, (s.sqrt().asinh() * (1 / (s * (1 + s)).sqrt())), 1)
+        lead, near = (
+            lead + i.T @ (w * a.sinh())[:, 0],
+            near + (w * ((-a).exp() + a.sinh() * half)).sum(),
+        )
     size = lead.norm()
-    m = torch.where(size>0, lead/size.clamp(min=1e-300), n)
-    gap = (near-size*(m-n).square().sum()/2).clamp(min=1e-300)
-    return m,((gap+2*size).log()-gap.log())/2
+    m = torch.where(size > 0, lead / size.clamp(min=1e-300), n)
+    gap = (near - size * (m - n).square().sum() / 2).clamp(min=1e-300)
+    return m, ((gap + 2 * size).log() - gap.log()) / 2
+
 
 def frechet_mean(
-    z:Tensor, # Tangents at the origin, shape (N,d), N>0; ball points with `ball`
-    c:float=1., # Curvature magnitude, c>0
-    ball:bool=False, # Are `z` points of the ball? Then so is the mean
-    steps:int=200, # Rounds at most
-    tol:float=1e-9 # Enough when the mean moves by less
-)->Tensor: # Shape (d,), float64
+    z: Tensor,  # Tangents at the origin, shape (N,d), N>0; ball points with `ball`
+    c: float = 1.0,  # Curvature magnitude, c>0
+    ball: bool = False,  # Are `z` points of the ball? Then so is the mean
+    steps: int = 200,  # Rounds at most
+    tol: float = 1e-9,  # Enough when the mean moves by less
+) -> Tensor:  # Shape (d,), float64
     "The point with the least sum of squared hyperbolic distances"
     z = _points(z)
-    if not len(z): raise HyspError('there is no mean of no points')
+    if not len(z):
+        raise HyspError("there is no mean of no points")
     b = torch.zeros((), dtype=torch.float64, device=z.device)
-    n = normalize(sum(_ray(u)[0].sum(0) for u in _batches(z, c, ball))+1e-200, dim=-1)
+    n = normalize(sum(_ray(u)[0].sum(0) for u in _batches(z, c, ball)) + 1e-200, dim=-1)
     for _ in range(steps):
-        (m,a),n0,b0 = _mean_step(_batches(z, c, ball), n, b),n,b
-        n,b = m,a
-        if (b-b0).abs()+b*(n-n0).norm()<tol: break
-    return (_onto_disk(n[None]*b/2)[0] if ball else n*b/2)/c**.5
+        (m, a), n0, b0 = _mean_step(_batches(z, c, ball), n, b), n, b
+        n, b = m, a
+        if (b - b0).abs() + b * (n - n0).norm() < tol:
+            break
+    return (_onto_disk(n[None] * b / 2)[0] if ball else n * b / 2) / c**0.5
 
 # %% ../nbs/70_disk.ipynb #0eb8d24d
 def _boost(u, m):
     "Tangents (...,d) at the origin of the same points after the translation that takes exp₀ `m` (d,) to the origin (c=1)"
-    v,size,_ = _moved(u, m)
-    return v/size.clamp(min=1e-300)*size.asinh()/2
+    v, size, _ = _moved(u, m)
+    return v / size.clamp(min=1e-300) * size.asinh() / 2
+
 
 def _moved(u, m):
     "What the translation makes of the hyperboloid's points: space part, its length sinh a, and how much of the direction of `m` it has beyond that of `u`"
-    (i,a),(n,b) = _ray(u),_ray(m)
-    half = (i-n).square().sum(-1, keepdim=True)/2
-    along = (a-b).sinh()-b.cosh()*a.sinh()*half
-    v = a.sinh()*(i-(1-half)*n) + along*n
-    return v,v.norm(dim=-1, keepdim=True),along-a.sinh()*(1-half)
+    (i, a), (n, b) = _ray(u), _ray(m)
+    half = (i - n).square().sum(-1, keepdim=True) / 2
+    along = (a - b).sinh() - b.cosh() * a.sinh() * half
+    v = a.sinh() * (i - (1 - half) * n) + along * n
+    return v, v.norm(dim=-1, keepdim=True), along - a.sinh() * (1 - half)
+
 
 def _along(u, p):
     "Distances (N,1) of tangents from the middle, and the cosines (N,k) of their angles with the rows of `p`"
-    i,a = _ray(u)
-    return a,i@p.T
+    i, a = _ray(u)
+    return a, i @ p.T
+
 
 def _horospheric(a, cos):
     "Horospherical projections of points at distances `a` (N,1), along one or two orthogonal directions with the cosines `cos`: distance and angle (N,2)"
-    t = (-a).exp()+a.sinh()*(1-cos).clamp(min=0)
-    if cos.shape[1]==1: return torch.cat([-t.log(), torch.zeros_like(t)], 1)
-    y0 = t.sum(1, keepdim=True)-(2*t.prod(1, keepdim=True)-1).clamp(min=1e-30).sqrt()
-    y = y0-t+1e-12
-    return torch.stack([y.norm(dim=1).asinh(), torch.atan2(y[:,1], y[:,0])], 1)
+    t = (-a).exp() + a.sinh() * (1 - cos).clamp(min=0)
+    if cos.shape[1] == 1:
+        return torch.cat([-t.log(), torch.zeros_like(t)], 1)
+    y0 = t.sum(1, keepdim=True) - (2 * t.prod(1, keepdim=True) - 1).clamp(min=1e-30).sqrt()
+    y = y0 - t + 1e-12
+    return torch.stack([y.norm(dim=1).asinh(), torch.atan2(y[:, 1], y[:, 0])], 1)
 
 # %% ../nbs/70_disk.ipynb #dbe930e0
 def _centred(z, mean, c, ball):
     "Of each point, seen from the mean: its distance, and x, y such that its direction is x times the row of `z` and y times that of the mean, (N,3)"
     for o in z.split(4096):
         u = _tangents(o, c, ball)
-        _,size,y = _moved(u, mean)
+        _, size, y = _moved(u, mean)
         a = _ray(u)[1]
-        yield torch.cat([size.asinh(), a.sinh()/(size*o.double().norm(dim=-1, keepdim=True)).clamp(min=1e-300), y/size.clamp(min=1e-300)], 1)
+        yield torch.cat(
+            [
+                size.asinh(),
+                a.sinh() / (size * o.double().norm(dim=-1, keepdim=True)).clamp(min=1e-300),
+                y / size.clamp(min=1e-300),
+            ],
+            1,
+        )
+
 
 def _direction(z, mean, seen, start, known, steps, batch, seed):
     "The direction orthogonal to the rows of `known` that spreads the projected points the most"
-    free = lambda q: torch.cat([known,normalize(q-q@known.T@known, dim=-1)])
+    free = lambda q: torch.cat([known, normalize(q - q @ known.T @ known, dim=-1)])
     mean = _ray(mean)[0]
+
     def loss(q, i, t):
-        p,(a,x,y) = free(q),seen[i].split(1, 1)
-        y = _horospheric(a, x*(z[i].double()@p.T)+y*(p@mean))
-        return -_among(y).square().sum()/(len(i)*(len(i)-1)) if len(known) else -2*y[:,0].var()  # on a line that is the same
-    return free(_descend(loss, start[None], len(z), steps, batch, .3/z.shape[1]**.5, seed)) if len(z)>1 else free(start[None])
+        p, (a, x, y) = free(q), seen[i].split(1, 1)
+        y = _horospheric(a, x * (z[i].double() @ p.T) + y * (p @ mean))
+        return (
+            -_among(y).square().sum() / (len(i) * (len(i) - 1))
+            if len(known)
+            else -2 * y[:, 0].var()
+        )  # on a line that is the same
+
+    return (
+        free(_descend(loss, start[None], len(z), steps, batch, 0.3 / z.shape[1] ** 0.5, seed))
+        if len(z) > 1
+        else free(start[None])
+    )
 
 # %% ../nbs/70_disk.ipynb #f6d2dfd1
 class HoroPCA:
     "Projection to the unit disk that keeps the Busemann functions of two ideal points"
-    def __init__(self,
-        c:float=1., # Curvature magnitude, c>0
-        ball:bool=False, # Are the points in the ball, rather than tangents at its origin?
-        steps:int=300, # Of the ascent, for each direction
-        batch:int=512, # Points in one step
-        seed:int=0 # For the batches
-    ): self.c,self.ball,self.steps,self.batch,self.seed,self.mean = c,ball,steps,batch,seed,None
 
-    def fit(self,
-        z:Tensor # Tangents or ball points, shape (N,d), d≥2, N>0
-    ): # Itself
+    def __init__(
+        self,
+        c: float = 1.0,  # Curvature magnitude, c>0
+        ball: bool = False,  # Are the points in the ball, rather than tangents at its origin?
+        steps: int = 300,  # Of the ascent, for each direction
+        batch: int = 512,  # Points in one step
+        seed: int = 0,  # For the batches
+    ):
+        self.c, self.ball, self.steps, self.batch, self.seed, self.mean = (
+            c,
+            ball,
+            steps,
+            batch,
+            seed,
+            None,
+        )
+
+    def fit(
+        self,
+        z: Tensor,  # Tangents or ball points, shape (N,d), d≥2, N>0
+    ):  # Itself
         "Find the mean and the two ideal points"
         z = _points(z)
-        if z.shape[1]<2: raise HyspError('HoroPCA needs two dimensions or more: draw one dimension with polar')
+        if z.shape[1] < 2:
+            raise HyspError("HoroPCA needs two dimensions or more: draw one dimension with polar")
         self.mean = _tangents(frechet_mean(z, self.c, self.ball)[None], self.c, self.ball)[0]
-        axes = _principal((_boost(o, self.mean) for o in _batches(z, self.c, self.ball)), centre=False)[1]
-        g,seen = torch.Generator().manual_seed(self.seed),torch.cat(list(_centred(z, self.mean, self.c, self.ball)))
+        axes = _principal(
+            (_boost(o, self.mean) for o in _batches(z, self.c, self.ball)), centre=False
+        )[1]
+        g, seen = (
+            torch.Generator().manual_seed(self.seed),
+            torch.cat(list(_centred(z, self.mean, self.c, self.ball))),
+        )
         self.ideal = axes.new_zeros(0, len(axes))
         for o in axes.T:
-            start = o+1e-3*torch.randn(len(o), generator=g, dtype=o.dtype).to(o.device)/len(o)**.5
-            self.ideal = _direction(z, self.mean, seen, start, self.ideal, self.steps, self.batch, self.seed)
+            start = (
+                o
+                + 1e-3
+                * torch.randn(len(o), generator=g, dtype=o.dtype).to(o.device)
+                / len(o) ** 0.5
+            )
+            self.ideal = _direction(
+                z, self.mean, seen, start, self.ideal, self.steps, self.batch, self.seed
+            )
         self.origin = self._flat(torch.zeros_like(self.mean[None]))[0]
         return self
 
     def _flat(self, u):
         y = _horospheric(*_along(_boost(u, self.mean), self.ideal))
-        return _at(y[:,0]/2, y[:,1])
+        return _at(y[:, 0] / 2, y[:, 1])
 
-    def transform(self,
-        z:Tensor # Tangents or ball points, shape (N,d), `d` as in `fit`
-    )->Tensor: # Points of the unit disk, shape (N,2), float64
+    def transform(
+        self,
+        z: Tensor,  # Tangents or ball points, shape (N,d), `d` as in `fit`
+    ) -> Tensor:  # Points of the unit disk, shape (N,2), float64
         "Place points, seen in `fit` or new, on the disk"
-        if self.mean is None: raise HyspError('this HoroPCA is not fitted yet: call fit')
+        if self.mean is None:
+            raise HyspError("this HoroPCA is not fitted yet: call fit")
         z = _points(z, len(self.mean))
-        return _onto_disk(_boost(torch.cat([self._flat(o) for o in _batches(z, self.c, self.ball)]), self.origin))
+        return _onto_disk(
+            _boost(torch.cat([self._flat(o) for o in _batches(z, self.c, self.ball)]), self.origin)
+        )
 
 # %% ../nbs/70_disk.ipynb #1d0275a9
 def horopca(
-    z:Tensor, # Tangents at the origin, shape (N,d), d≥2; ball points with `ball`
-    labels:Tensor|None=None, # Class of each point, for the fidelity alone
-    c:float=1., # Curvature magnitude, c>0
-    ball:bool=False, # Are `z` points of the ball?
-    steps:int=300, # Of the ascent, for each direction
-    batch:int=512, # Points in one step
-    seed:int=0 # For the batches
-)->Drawing: # With a map for new points
+    z: Tensor,  # Tangents at the origin, shape (N,d), d≥2; ball points with `ball`
+    labels: Tensor | None = None,  # Class of each point, for the fidelity alone
+    c: float = 1.0,  # Curvature magnitude, c>0
+    ball: bool = False,  # Are `z` points of the ball?
+    steps: int = 300,  # Of the ascent, for each direction
+    batch: int = 512,  # Points in one step
+    seed: int = 0,  # For the batches
+) -> Drawing:  # With a map for new points
     "Project on the disk along horospheres (Chami et al. 2021)"
     fitted = HoroPCA(c, ball, steps, batch, seed).fit(z)
     return _drawn(z, fitted.transform(z), labels, c, ball, fitted)
@@ -476,68 +675,91 @@ def horopca(
 def _start(z, c, ball):
     "Where descents on the disk start: each point's distance from the middle (c=1), and the angle of `polar`"
     p = Polar(c, ball).fit_transform(z)
-    return torch.stack([2*disk_radius(z, c, ball).atanh(), torch.atan2(p[:,1], p[:,0])], 1)
+    return torch.stack([2 * disk_radius(z, c, ball).atanh(), torch.atan2(p[:, 1], p[:, 0])], 1)
+
 
 def cosne(
-    z:Tensor, # Tangents at the origin, shape (N,d); ball points with `ball`
-    labels:Tensor|None=None, # Class of each point, for the fidelity alone
-    c:float=1., # Curvature magnitude, c>0
-    ball:bool=False, # Are `z` points of the ball?
-    perplexity:float=30., # Neighbours of a point
-    gamma:float=.1, # Width of the Cauchy kernel
-    weight:float=100., # λ, of the radius
-    steps:int=600, # Of the descent
-    batch:int=512, # Points in one step
-    seed:int=0 # For the batches
-)->Drawing: # Without a map for new points
+    z: Tensor,  # Tangents at the origin, shape (N,d); ball points with `ball`
+    labels: Tensor | None = None,  # Class of each point, for the fidelity alone
+    c: float = 1.0,  # Curvature magnitude, c>0
+    ball: bool = False,  # Are `z` points of the ball?
+    perplexity: float = 30.0,  # Neighbours of a point
+    gamma: float = 0.1,  # Width of the Cauchy kernel
+    weight: float = 100.0,  # λ, of the radius
+    steps: int = 600,  # Of the descent
+    batch: int = 512,  # Points in one step
+    seed: int = 0,  # For the batches
+) -> Drawing:  # Without a map for new points
     "Draw neighbours as neighbours and radii as radii (Guo et al. 2022)"
     z = _points(z)
-    start,r,n = _start(z, c, ball),disk_radius(z, c, ball),len(z)
-    if n<4: return _drawn(z, _onto_disk(_at(start[:,0]/2, start[:,1])), labels, c, ball)
-    perplexity = min(perplexity, (n-1)/3)
-    near,square = _near(z, min(n-1, math.ceil(3*perplexity)), c, ball, _cross)
+    start, r, n = _start(z, c, ball), disk_radius(z, c, ball), len(z)
+    if n < 4:
+        return _drawn(z, _onto_disk(_at(start[:, 0] / 2, start[:, 1])), labels, c, ball)
+    perplexity = min(perplexity, (n - 1) / 3)
+    near, square = _near(z, min(n - 1, math.ceil(3 * perplexity)), c, ball, _cross)
     pairs = _neighbourly(near, _probable(square, perplexity), _disk_dist, _among)
-    held = lambda x,i: ((x[i,0]/2).tanh().square()-r[i].square()).square().mean()
-    y = _descend(lambda x,i,t: pairs(x, i, gamma, 4. if t<.25 else 1.)+weight*held(x, i), start, n, steps, batch, .05, seed)
-    return _drawn(z, _onto_disk(_at(y[:,0]/2, y[:,1])), labels, c, ball)
+    held = lambda x, i: ((x[i, 0] / 2).tanh().square() - r[i].square()).square().mean()
+    y = _descend(
+        lambda x, i, t: pairs(x, i, gamma, 4.0 if t < 0.25 else 1.0) + weight * held(x, i),
+        start,
+        n,
+        steps,
+        batch,
+        0.05,
+        seed,
+    )
+    return _drawn(z, _onto_disk(_at(y[:, 0] / 2, y[:, 1])), labels, c, ball)
 
 # %% ../nbs/70_disk.ipynb #506ed7f1
 def mds(
-    z:Tensor, # Tangents at the origin, shape (N,d); ball points with `ball`
-    labels:Tensor|None=None, # Class of each point, for the fidelity alone
-    c:float=1., # Curvature magnitude, c>0
-    ball:bool=False, # Are `z` points of the ball?
-    steps:int=600, # Of the descent
-    batch:int=512, # Points in one step
-    seed:int=0 # For the batches
-)->Drawing: # Without a map for new points
+    z: Tensor,  # Tangents at the origin, shape (N,d); ball points with `ball`
+    labels: Tensor | None = None,  # Class of each point, for the fidelity alone
+    c: float = 1.0,  # Curvature magnitude, c>0
+    ball: bool = False,  # Are `z` points of the ball?
+    steps: int = 600,  # Of the descent
+    batch: int = 512,  # Points in one step
+    seed: int = 0,  # For the batches
+) -> Drawing:  # Without a map for new points
     "Draw all hyperbolic distances as truly as a disk allows"
     z = _points(z)
     start = _start(z, c, ball)
+
     def stress(x, i, t):
         d = _pairwise(_tangents(z[i], c, ball))
-        return (_among(x[i])-d).square().sum()/d.square().sum().clamp(min=1e-30)
-    y = _descend(stress, start, len(z), steps, batch, .05, seed) if len(z)>1 else start
-    return _drawn(z, _onto_disk(_at(y[:,0]/2, y[:,1])), labels, c, ball)
+        return (_among(x[i]) - d).square().sum() / d.square().sum().clamp(min=1e-30)
+
+    y = _descend(stress, start, len(z), steps, batch, 0.05, seed) if len(z) > 1 else start
+    return _drawn(z, _onto_disk(_at(y[:, 0] / 2, y[:, 1])), labels, c, ball)
 
 # %% ../nbs/70_disk.ipynb #649edd8d
-projections = dict(polar=polar, tangent_pca=tangent_pca, horopca=horopca, cosne=cosne, mds=mds) # All of them, by name
+projections = dict(
+    polar=polar, tangent_pca=tangent_pca, horopca=horopca, cosne=cosne, mds=mds
+)  # All of them, by name
 
 # %% ../nbs/70_disk.ipynb #3201a48d
 def tree(
-    branching:int=3, # Children of a node; the root has one more
-    depth:int=4, # Generations after the root
-    length:float=1.5 # Hyperbolic length of an edge (c=1)
-): # Points of the unit disk (N,2), float64, and the number of each one's parent (N,), -1 for the root
+    branching: int = 3,  # Children of a node; the root has one more
+    depth: int = 4,  # Generations after the root
+    length: float = 1.5,  # Hyperbolic length of an edge (c=1)
+):  # Points of the unit disk (N,2), float64, and the number of each one's parent (N,), -1 for the root
     "A tree embedded in the disk, every edge equally long (Sarkar 2011)"
-    step,points,parents,last = math.tanh(length/2),[0j],[-1],[0]
+    step, points, parents, last = math.tanh(length / 2), [0j], [-1], [0]
     for _ in range(depth):
         fresh = []
         for i in last:
-            x,above = points[i],points[parents[i]] if i else None
-            back = (above-x)/(1-x.conjugate()*above) if i else 1
-            for k in range(1, branching+1+(not i)):
-                y = step*back/abs(back)*complex(math.cos(o:=2*math.pi*k/(branching+1)), math.sin(o))
-                fresh.append(len(points)); points.append((y+x)/(1+x.conjugate()*y)); parents.append(i)
+            x, above = points[i], points[parents[i]] if i else None
+            back = (above - x) / (1 - x.conjugate() * above) if i else 1
+            for k in range(1, branching + 1 + (not i)):
+                y = (
+                    step
+                    * back
+                    / abs(back)
+                    * complex(math.cos(o := 2 * math.pi * k / (branching + 1)), math.sin(o))
+                )
+                fresh.append(len(points))
+                points.append((y + x) / (1 + x.conjugate() * y))
+                parents.append(i)
         last = fresh
-    return torch.tensor([[o.real,o.imag] for o in points], dtype=torch.float64),torch.tensor(parents)
+    return torch.tensor([[o.real, o.imag] for o in points], dtype=torch.float64), torch.tensor(
+        parents
+    )

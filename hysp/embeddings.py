@@ -25,118 +25,188 @@ from .runs import build, example, example_data, load_run, open_checkpoints, open
 @dataclass
 class Embeddings:
     "Clips on the ball at some epochs of a run, and what is known of each clip"
-    epochs:list # Passes over the training clips, E of them; 0 is the untrained model
-    z:Tensor # Predictions of the online branch, tangents at the origin, (E,N,d)
-    predicted:Tensor # Class that a linear probe on the encoder's features takes each clip for, (E,N)
-    labels:Tensor # Class, (N,)
-    bodies:Tensor # Bodies, (N,)
-    frames:Tensor # Frames as recorded, (N,)
-    subjects:Tensor # Person, (N,); -1 where that is not known
-    names:list # Name of each clip
-    class_names:list # Name of each class
-    about:dict # Run, split, checksum of the data, weights of each epoch, curvature magnitude
 
-    def at(self,
-        epoch:int # One of `epochs`
-    ): # Tangents (N,d), predicted classes (N,)
+    epochs: list  # Passes over the training clips, E of them; 0 is the untrained model
+    z: Tensor  # Predictions of the online branch, tangents at the origin, (E,N,d)
+    predicted: (
+        Tensor  # Class that a linear probe on the encoder's features takes each clip for, (E,N)
+    )
+    labels: Tensor  # Class, (N,)
+    bodies: Tensor  # Bodies, (N,)
+    frames: Tensor  # Frames as recorded, (N,)
+    subjects: Tensor  # Person, (N,); -1 where that is not known
+    names: list  # Name of each clip
+    class_names: list  # Name of each class
+    about: dict  # Run, split, checksum of the data, weights of each epoch, curvature magnitude
+
+    def at(
+        self,
+        epoch: int,  # One of `epochs`
+    ):  # Tangents (N,d), predicted classes (N,)
         "What the clips were at one epoch"
-        i = self.epochs.index(pick(epoch, self.epochs, 'epoch'))
-        return self.z[i],self.predicted[i]
+        i = self.epochs.index(pick(epoch, self.epochs, "epoch"))
+        return self.z[i], self.predicted[i]
 
 # %% ../nbs/75_embeddings.ipynb #990af540
-_in_words = 'epochs','names','class_names','about'
+_in_words = "epochs", "names", "class_names", "about"
+
 
 def save_embeddings(
-    e:Embeddings, # From `embeddings`
-    path:str|Path # File to write, `.safetensors`
+    e: Embeddings,  # From `embeddings`
+    path: str | Path,  # File to write, `.safetensors`
 ):
     "Write embeddings, whole or not at all"
     values = dict(vars(e))
     save_weights(path, about={k: values.pop(k) for k in _in_words}, state=values)
 
+
 def load_embeddings(
-    path:str|Path # A file of `save_embeddings`, or the folder it lies in as embeddings.safetensors
-)->Embeddings:
+    path: str
+    | Path,  # A file of `save_embeddings`, or the folder it lies in as embeddings.safetensors
+) -> Embeddings:
     "Read embeddings; nothing is executed"
     path = Path(path)
-    path = path/'embeddings.safetensors' if path.is_dir() else path
-    state,about = load_weights(path)
-    if odd := {o.name for o in dataclasses.fields(Embeddings)}.symmetric_difference((*state, *about)):
-        raise HyspError(f'{path} holds no embeddings that this version of hysp can read ({min(odd)}); make them again')
+    path = path / "embeddings.safetensors" if path.is_dir() else path
+    state, about = load_weights(path)
+    if odd := {o.name for o in dataclasses.fields(Embeddings)}.symmetric_difference(
+        (*state, *about)
+    ):
+        raise HyspError(
+            f"{path} holds no embeddings that this version of hysp can read ({min(odd)}); make them again"
+        )
     return Embeddings(**state, **about)
 
 # %% ../nbs/75_embeddings.ipynb #82fea99e
 def save_arrays(
-    e:Embeddings, # From `embeddings`
-    path:str|Path # File to write, `.npz`
+    e: Embeddings,  # From `embeddings`
+    path: str | Path,  # File to write, `.npz`
 ):
     "Write embeddings as plain arrays: tangents (E,N,d), radius and predicted (E,N), a column for each fact of a clip"
-    c = e.about['c']
+    c = e.about["c"]
     r = torch.stack([radius(o, c) for o in e.z])
-    columns = {k: np.asarray(getattr(e, k)) for k in ('epochs','predicted','labels','bodies','frames','subjects','names','class_names')}
-    with atomic_write(path) as f: np.savez(f, tangents=np.asarray(e.z), radius=np.asarray(r), c=c, split=e.about['split'], data=e.about['data'], **columns)
+    columns = {
+        k: np.asarray(getattr(e, k))
+        for k in (
+            "epochs",
+            "predicted",
+            "labels",
+            "bodies",
+            "frames",
+            "subjects",
+            "names",
+            "class_names",
+        )
+    }
+    with atomic_write(path) as f:
+        np.savez(
+            f,
+            tangents=np.asarray(e.z),
+            radius=np.asarray(r),
+            c=c,
+            split=e.about["split"],
+            data=e.about["data"],
+            **columns,
+        )
 
 # %% ../nbs/75_embeddings.ipynb #c245d410
 def embeddings(
-    run:str|Path, # Run folder, of which every epoch whose weights were kept is taken, or a weights file
-    data:str|Path|None=None, # Dataset folder; None: the one the run was pre-trained on
-    split:str='xsub/val', # Protocol and part whose clips are taken; the probe learns from `train` of the same protocol
-    untrained:bool=True, # Before the first epoch too?
-    device:str='cpu' # Where to encode
-)->Embeddings:
+    run: str
+    | Path,  # Run folder, of which every epoch whose weights were kept is taken, or a weights file
+    data: str | Path | None = None,  # Dataset folder; None: the one the run was pre-trained on
+    split: str = "xsub/val",  # Protocol and part whose clips are taken; the probe learns from `train` of the same protocol
+    untrained: bool = True,  # Before the first epoch too?
+    device: str = "cpu",  # Where to encode
+) -> Embeddings:
     "Where the clips of a split lie on the ball, epoch by epoch"
     models = open_checkpoints(run, every=True)
     about = models[-1][1]
-    train,shown = open_data(models[-1], data, split.split('/')[0]+'/train', split)
-    if untrained: models.insert(0, (build(about['spec'], about['seed']).eval(), dict(epoch=0, file=None)))
-    z,predicted,stream = [],[],about['spec']['stream']
-    for m,_ in models:
-        a,b = (features(m.online_encoder, o, stream, device=device) for o in (train,shown))
-        predicted.append(linear_probe(a, train.labels, b, train.classes).argmax(1)); z.append(features(m.online, shown, stream, device=device))
-    facts = {k: torch.as_tensor(shown.columns.get(o, [-1]*len(shown))) for k,o in dict(bodies='bodies', frames='frames', subjects='subject').items()}
-    told = dict(split=split, data=shown.checksum, stream=stream, c=about['c'], seed=about['seed'], weights=[a['file'] and checksum(a['file']) for _,a in models])
-    return Embeddings([a['epoch'] for _,a in models], torch.stack(z), torch.stack(predicted), torch.as_tensor(shown.labels), **facts,
-                      names=shown.names, class_names=list(shown.class_names), about=told)
+    train, shown = open_data(models[-1], data, split.split("/")[0] + "/train", split)
+    if untrained:
+        models.insert(0, (build(about["spec"], about["seed"]).eval(), dict(epoch=0, file=None)))
+    z, predicted, stream = [], [], about["spec"]["stream"]
+    for m, _ in models:
+        a, b = (features(m.online_encoder, o, stream, device=device) for o in (train, shown))
+        predicted.append(linear_probe(a, train.labels, b, train.classes).argmax(1))
+        z.append(features(m.online, shown, stream, device=device))
+    facts = {
+        k: torch.as_tensor(shown.columns.get(o, [-1] * len(shown)))
+        for k, o in dict(bodies="bodies", frames="frames", subjects="subject").items()
+    }
+    told = dict(
+        split=split,
+        data=shown.checksum,
+        stream=stream,
+        c=about["c"],
+        seed=about["seed"],
+        weights=[a["file"] and checksum(a["file"]) for _, a in models],
+    )
+    return Embeddings(
+        [a["epoch"] for _, a in models],
+        torch.stack(z),
+        torch.stack(predicted),
+        torch.as_tensor(shown.labels),
+        **facts,
+        names=shown.names,
+        class_names=list(shown.class_names),
+        about=told,
+    )
 
 # %% ../nbs/75_embeddings.ipynb #e96c8ec6
 def kept_embeddings(
-    run:str|Path, # Run folder
-    data:str|None, # Checksum of the dataset; None: whatever it is
-    split:str, # Protocol and part
-    untrained:bool=True # With the model before its first epoch?
-)->Embeddings|None:
+    run: str | Path,  # Run folder
+    data: str | None,  # Checksum of the dataset; None: whatever it is
+    split: str,  # Protocol and part
+    untrained: bool = True,  # With the model before its first epoch?
+) -> Embeddings | None:
     "The embeddings that lie in a run folder, if they are of its weights, of this split and of these clips"
     run = Path(run)
-    if not (run/'embeddings.safetensors').is_file(): return None
-    e,weights = load_embeddings(run),[checksum(o) for o in sorted(run.glob('epoch_*.safetensors'))]
-    same = e.about['split']==split and (None in e.about['weights'])==untrained and [o for o in e.about['weights'] if o]==weights
-    return e if same and data in (None,e.about['data']) else None
+    if not (run / "embeddings.safetensors").is_file():
+        return None
+    e, weights = (
+        load_embeddings(run),
+        [checksum(o) for o in sorted(run.glob("epoch_*.safetensors"))],
+    )
+    same = (
+        e.about["split"] == split
+        and (None in e.about["weights"]) == untrained
+        and [o for o in e.about["weights"] if o] == weights
+    )
+    return e if same and data in (None, e.about["data"]) else None
 
 # %% ../nbs/75_embeddings.ipynb #9708e2da
 def _clips_of(run, data, split, e):
     "The dataset that embeddings were made of"
-    if data is None and run==example(): return Dataset(example_data(), split)
-    d = Dataset(data or load_run(run)[1]['settings']['data'], split)
-    if d.checksum!=e.about['data']: raise HyspError(f'{d.path} has changed since the embeddings of {run} were made (checksum); `hysp embed {run}` makes them again')
+    if data is None and run == example():
+        return Dataset(example_data(), split)
+    d = Dataset(data or load_run(run)[1]["settings"]["data"], split)
+    if d.checksum != e.about["data"]:
+        raise HyspError(
+            f"{d.path} has changed since the embeddings of {run} were made (checksum); `hysp embed {run}` makes them again"
+        )
     return d
 
+
 def scene(
-    run:str|Path, # Run folder, or a weights file
-    data:str|Path|None=None, # Dataset folder; None: the one the run was pre-trained on
-    split:str='xsub/val', # Protocol and part whose clips are taken
-    untrained:bool=True, # Before the first epoch too?
-    device:str='cpu' # Where to encode
-)->Scene:
+    run: str | Path,  # Run folder, or a weights file
+    data: str | Path | None = None,  # Dataset folder; None: the one the run was pre-trained on
+    split: str = "xsub/val",  # Protocol and part whose clips are taken
+    untrained: bool = True,  # Before the first epoch too?
+    device: str = "cpu",  # Where to encode
+) -> Scene:
     "A run to explore"
     run = Path(run)
-    e = kept_embeddings(run, data and Dataset(data, split).checksum, split, untrained) or embeddings(run, data, split, untrained, device)
+    e = kept_embeddings(
+        run, data and Dataset(data, split).checksum, split, untrained
+    ) or embeddings(run, data, split, untrained, device)
     return Scene(e, lambda: _clips_of(run, data, split, e), run.name)
 
 # %% ../nbs/75_embeddings.ipynb #dd90e481
 def explore(
-    *runs, # Run folders; none: the example
-    data:str|Path|None=None, # Dataset folder; None: for each run the one it was pre-trained on
-    split:str='xsub/val' # Protocol and part whose clips are shown
-)->Explorer:
+    *runs,  # Run folders; none: the example
+    data: str
+    | Path
+    | None = None,  # Dataset folder; None: for each run the one it was pre-trained on
+    split: str = "xsub/val",  # Protocol and part whose clips are shown
+) -> Explorer:
     "The explorer in JupyterLab"
     return Explorer([scene(o, data, split) for o in runs or [example()]])

@@ -19,121 +19,166 @@ from .metrics import accuracy
 def _stack(scores, weights=None):
     "Scores as (streams, N, classes) and weights as (streams,) or (W, streams), in float64"
     shapes = {tuple(o.shape) for o in scores}
-    if len(shapes)!=1: raise HyspError(f'the streams have scores of shapes {sorted(shapes)}: give one matrix (N,classes) a stream, all of the same clips')
+    if len(shapes) != 1:
+        raise HyspError(
+            f"the streams have scores of shapes {sorted(shapes)}: give one matrix (N,classes) a stream, all of the same clips"
+        )
     s = torch.stack([torch.as_tensor(o, dtype=torch.float64) for o in scores])
-    w = torch.ones(len(s), dtype=torch.float64) if weights is None else torch.as_tensor(weights, dtype=torch.float64)
-    if w.shape[-1]!=len(s): raise HyspError(f'{w.shape[-1]} weights for {len(s)} streams: give one a stream')
-    if not w.isfinite().all() or (w<0).any() or not (w.sum(-1)>0).all(): raise HyspError('weights are 0 or more, and not all 0')
-    return s,w
+    w = (
+        torch.ones(len(s), dtype=torch.float64)
+        if weights is None
+        else torch.as_tensor(weights, dtype=torch.float64)
+    )
+    if w.shape[-1] != len(s):
+        raise HyspError(f"{w.shape[-1]} weights for {len(s)} streams: give one a stream")
+    if not w.isfinite().all() or (w < 0).any() or not (w.sum(-1) > 0).all():
+        raise HyspError("weights are 0 or more, and not all 0")
+    return s, w
 
 # %% ../nbs/61_ensemble.ipynb #a37c252c
 def fuse(
-    scores, # Matrices (N,classes), one a stream: logits, or whatever is larger for a likelier class
-    weights=None, # One a stream, 0 or more; None: all 1
-    probabilities:bool=False # Take the softmax of each stream first?
-)->Tensor: # Scores of the ensemble, (N,classes), float64
+    scores,  # Matrices (N,classes), one a stream: logits, or whatever is larger for a likelier class
+    weights=None,  # One a stream, 0 or more; None: all 1
+    probabilities: bool = False,  # Take the softmax of each stream first?
+) -> Tensor:  # Scores of the ensemble, (N,classes), float64
     "Weighted sum of the streams' scores"
-    s,w = _stack(scores, weights)
-    return torch.einsum('s,snc->nc', w, s.softmax(-1) if probabilities else s)
+    s, w = _stack(scores, weights)
+    return torch.einsum("s,snc->nc", w, s.softmax(-1) if probabilities else s)
 
 # %% ../nbs/61_ensemble.ipynb #cdead6af
 def check_same_clips(
-    pairs # Datasets of each stream, such as [train, val]
+    pairs,  # Datasets of each stream, such as [train, val]
 ):
     "Refuse streams whose clips differ, by name, label or order"
     first = pairs[0]
     for other in pairs[1:]:
-        for a,b in zip(first, other):
-            if len(a)!=len(b): raise HyspError(f'{a.path} has {len(a)} clips in {a.split}, {b.path} has {len(b)}; an ensemble needs the same clips')
-            odd = [i for i,(p,q,l,m) in enumerate(zip(a.names, b.names, a.labels, b.labels)) if (p,l)!=(q,m)]
-            if odd: raise HyspError(f'clip {odd[0]} of {a.split} is {a.names[odd[0]]} (class {a.labels[odd[0]]}) in {a.path} and {b.names[odd[0]]} '
-                                    f'(class {b.labels[odd[0]]}) in {b.path}; an ensemble needs the same clips in the same order')
+        for a, b in zip(first, other):
+            if len(a) != len(b):
+                raise HyspError(
+                    f"{a.path} has {len(a)} clips in {a.split}, {b.path} has {len(b)}; an ensemble needs the same clips"
+                )
+            odd = [
+                i
+                for i, (p, q, l, m) in enumerate(zip(a.names, b.names, a.labels, b.labels))
+                if (p, l) != (q, m)
+            ]
+            if odd:
+                raise HyspError(
+                    f"clip {odd[0]} of {a.split} is {a.names[odd[0]]} (class {a.labels[odd[0]]}) in {a.path} and {b.names[odd[0]]} "
+                    f"(class {b.labels[odd[0]]}) in {b.path}; an ensemble needs the same clips in the same order"
+                )
 
 # %% ../nbs/61_ensemble.ipynb #7e39e493
 def _pack(ahead, rival):
     "The rivals of each clip, (most, streams, N), clips with many first; and how many clips have a first, a second, …"
     count = rival.sum(1)
     order = count.argsort(descending=True)
-    first = rival[order].int().argsort(dim=1, descending=True, stable=True)[:,:max(int(count.max()), 1)]
-    packed = ahead[:,order].gather(2, first.expand(len(ahead), *first.shape)).permute(2,0,1).contiguous()
-    return packed,(count[:,None]>torch.arange(len(packed))).sum(0).tolist()
+    first = (
+        rival[order]
+        .int()
+        .argsort(dim=1, descending=True, stable=True)[:, : max(int(count.max()), 1)]
+    )
+    packed = (
+        ahead[:, order]
+        .gather(2, first.expand(len(ahead), *first.shape))
+        .permute(2, 0, 1)
+        .contiguous()
+    )
+    return packed, (count[:, None] > torch.arange(len(packed))).sum(0).tolist()
+
 
 def _outdone(ahead, k):
     "Which classes have k others ahead of them in every stream, (N,classes)"
     parts = []
-    for first,*rest in ahead.split(64, 1): # Few enough clips for the cache
-        over = first[:,:,None]>first[:,None]
-        for o in rest: over &= o[:,:,None]>o[:,None]
-        parts.append(over.sum(1)>=k)
+    for first, *rest in ahead.split(64, 1):  # Few enough clips for the cache
+        over = first[:, :, None] > first[:, None]
+        for o in rest:
+            over &= o[:, :, None] > o[:, None]
+        parts.append(over.sum(1) >= k)
     return torch.cat(parts)
 
 # %% ../nbs/61_ensemble.ipynb #a9320294
 @torch.no_grad()
 def sweep(
-    scores, # Matrices (N,classes), one a stream
-    labels, # Classes, (N,)
-    weights, # Weightings, (W,streams), 0 or more
-    k:int=1 # How many guesses
-)->Tensor: # Top-k accuracy of each weighting, (W,), float64
+    scores,  # Matrices (N,classes), one a stream
+    labels,  # Classes, (N,)
+    weights,  # Weightings, (W,streams), 0 or more
+    k: int = 1,  # How many guesses
+) -> Tensor:  # Top-k accuracy of each weighting, (W,), float64
     "Accuracy of the weighted sum at many weightings"
-    (s,w),y = _stack(scores, weights),torch.as_tensor(np.asarray(labels))
-    accuracy(s[0], y) # Checks labels and scores
-    ahead = s-s.gather(2, y.expand(len(s), -1)[...,None])
-    packed,many = _pack(ahead, ((ahead>=0).any(0)&~_outdone(ahead, k)).scatter(1, y[:,None], False))
+    (s, w), y = _stack(scores, weights), torch.as_tensor(np.asarray(labels))
+    accuracy(s[0], y)  # Checks labels and scores
+    ahead = s - s.gather(2, y.expand(len(s), -1)[..., None])
+    packed, many = _pack(
+        ahead, ((ahead >= 0).any(0) & ~_outdone(ahead, k)).scatter(1, y[:, None], False)
+    )
     right = []
     for some in w.split(64):
         above = torch.zeros(len(some), len(y), dtype=torch.int16)
-        for x,n in zip(packed, many): above[:,:n] += some@x[:,:n]>=0
-        right.append((above<k).double().mean(1))
+        for x, n in zip(packed, many):
+            above[:, :n] += some @ x[:, :n] >= 0
+        right.append((above < k).double().mean(1))
     return torch.cat(right)
 
 # %% ../nbs/61_ensemble.ipynb #c7651d4c
 @dataclass
 class Fusion:
     "Weights, and where they come from"
-    weights:Tensor # One a stream, (streams,), summing up to the number of streams
-    origin:str # fixed, fitted on held-out training clips, or oracle
-    def __repr__(self): return f"{self.origin}: {', '.join(f'{o:.2f}' for o in self.weights.tolist())}"
 
-def _even(w): return w*len(w)/w.sum()
+    weights: Tensor  # One a stream, (streams,), summing up to the number of streams
+    origin: str  # fixed, fitted on held-out training clips, or oracle
+
+    def __repr__(self):
+        return f"{self.origin}: {', '.join(f'{o:.2f}' for o in self.weights.tolist())}"
+
+
+def _even(w):
+    return w * len(w) / w.sum()
 
 # %% ../nbs/61_ensemble.ipynb #8108fdfe
 def fixed_weights(
-    weights, # One a stream, 0 or more; None: all 1
-    n:int # How many streams there are
-)->Fusion:
+    weights,  # One a stream, 0 or more; None: all 1
+    n: int,  # How many streams there are
+) -> Fusion:
     "Weights that were chosen beforehand, or equal ones"
     w = torch.ones(n) if weights is None else torch.tensor(weights)
-    if len(w)!=n: raise HyspError(f'{len(w)} weights for {n} runs; give one a run')
-    return Fusion(w, 'fixed')
+    if len(w) != n:
+        raise HyspError(f"{len(w)} weights for {n} runs; give one a run")
+    return Fusion(w, "fixed")
 
 # %% ../nbs/61_ensemble.ipynb #a6fd0a76
 def fit_weights(
-    scores, # Logits (N,classes), one a stream, of training clips that the classifiers were kept from
-    labels # Their classes, (N,)
-)->Fusion:
+    scores,  # Logits (N,classes), one a stream, of training clips that the classifiers were kept from
+    labels,  # Their classes, (N,)
+) -> Fusion:
     "Weights of the likeliest labels"
-    s,w = _stack(scores)
+    s, w = _stack(scores)
     y = torch.as_tensor(np.asarray(labels))
     accuracy(s[0], y)
+
     def loss(v):
         v = torch.tensor(v, requires_grad=True)
-        nll = F.cross_entropy(torch.einsum('s,snc->nc', v, s), y)
+        nll = F.cross_entropy(torch.einsum("s,snc->nc", v, s), y)
         nll.backward()
-        return nll.item(),v.grad.numpy()
-    best = torch.tensor(minimize(loss, w/len(w), jac=True, method='L-BFGS-B', bounds=[(0,None)]*len(w)).x)
-    return Fusion(_even(best) if best.sum()>0 else w, 'fitted on held-out training clips')
+        return nll.item(), v.grad.numpy()
+
+    best = torch.tensor(
+        minimize(loss, w / len(w), jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(w)).x
+    )
+    return Fusion(_even(best) if best.sum() > 0 else w, "fitted on held-out training clips")
 
 # %% ../nbs/61_ensemble.ipynb #1dc058ec
 def oracle_weights(
-    scores, # Matrices (N,classes), one a stream, of the clips that are judged
-    labels, # Their classes, (N,): the answers
-    steps:int=10 # Weights are multiples of 1/steps
-)->Fusion:
+    scores,  # Matrices (N,classes), one a stream, of the clips that are judged
+    labels,  # Their classes, (N,): the answers
+    steps: int = 10,  # Weights are multiples of 1/steps
+) -> Fusion:
     "Weights that are best on the test labels"
-    grid = torch.cartesian_prod(*[torch.arange(steps+1.)]*len(scores)).view(-1, len(scores))
-    grid = grid[grid.sum(1)==steps]
-    even = -(grid-steps/len(scores)).square().sum(1)
+    grid = torch.cartesian_prod(*[torch.arange(steps + 1.0)] * len(scores)).view(-1, len(scores))
+    grid = grid[grid.sum(1) == steps]
+    even = -(grid - steps / len(scores)).square().sum(1)
     found = sweep(scores, labels, grid)
-    best = (found==found.max()).nonzero()[:,0]
-    return Fusion(_even(grid[best[even[best].argmax()]].double()), 'oracle, chosen on the test labels')
+    best = (found == found.max()).nonzero()[:, 0]
+    return Fusion(
+        _even(grid[best[even[best].argmax()]].double()), "oracle, chosen on the test labels"
+    )

@@ -25,272 +25,399 @@ from .skeleton import stream as to_stream
 
 # %% ../nbs/60_evaluate.ipynb #f3d923f2
 def weights_hash(
-    model:nn.Module # Any module
-)->str: # 16 hexadecimal digits
+    model: nn.Module,  # Any module
+) -> str:  # 16 hexadecimal digits
     "What names a model's weights and batch statistics"
     h = hashlib.sha256()
-    for k,v in model.state_dict().items(): h.update(k.encode()); h.update(v.detach().cpu().contiguous().numpy().tobytes())
+    for k, v in model.state_dict().items():
+        h.update(k.encode())
+        h.update(v.detach().cpu().contiguous().numpy().tobytes())
     return h.hexdigest()[:16]
 
 # %% ../nbs/60_evaluate.ipynb #688c8704
 def _file_name(encoder, data, stream):
     "Tells features from all others: weights, clips and their places, split, stream, and what else the encoder goes by"
-    rest = hashlib.sha256(repr((data.names, data.layout, getattr(encoder, 'pool', None))).encode()).hexdigest()
-    return '-'.join([weights_hash(encoder), data.checksum[:16], data.split.replace('/','_'), rest[:8], stream])+'.npy'
+    rest = hashlib.sha256(
+        repr((data.names, data.layout, getattr(encoder, "pool", None))).encode()
+    ).hexdigest()
+    return (
+        "-".join(
+            [
+                weights_hash(encoder),
+                data.checksum[:16],
+                data.split.replace("/", "_"),
+                rest[:8],
+                stream,
+            ]
+        )
+        + ".npy"
+    )
+
 
 def _kept(path):
-    try: return torch.from_numpy(np.load(path, allow_pickle=False))
-    except (OSError, EOFError, ValueError): return None # not there, or cut short
+    try:
+        return torch.from_numpy(np.load(path, allow_pickle=False))
+    except (OSError, EOFError, ValueError):
+        return None  # not there, or cut short
 
 # %% ../nbs/60_evaluate.ipynb #ec4ccf21
 @torch.no_grad()
 def features(
-    encoder:nn.Module, # Clips (N, C, T, V, M) to features (N, d); left in the mode it was in
-    data, # A `feeder.Dataset`
-    stream:str='joint', # joint, motion, bone, 2s or 3s
-    batch:int=256, # Clips at a time
-    device:str='cpu', # Where to encode
-    cache:str|Path|None=None, # Folder that keeps the features, named by weights, clips and stream
-    progress:bool=True # A progress bar?
-)->Tensor: # (n, d) on the CPU, in the order of `data`
+    encoder: nn.Module,  # Clips (N, C, T, V, M) to features (N, d); left in the mode it was in
+    data,  # A `feeder.Dataset`
+    stream: str = "joint",  # joint, motion, bone, 2s or 3s
+    batch: int = 256,  # Clips at a time
+    device: str = "cpu",  # Where to encode
+    cache: str
+    | Path
+    | None = None,  # Folder that keeps the features, named by weights, clips and stream
+    progress: bool = True,  # A progress bar?
+) -> Tensor:  # (n, d) on the CPU, in the order of `data`
     "Features of every clip, from the encoder in eval mode"
-    if not len(data): raise HyspError(f'{data.split} of this set has no clips; prepare it with subjects on both sides')
-    file = Path(cache)/_file_name(encoder, data, stream) if cache else None
-    if file and (z := _kept(file)) is not None: return z
-    mode,before = encoder.training,weights_hash(encoder)
+    if not len(data):
+        raise HyspError(
+            f"{data.split} of this set has no clips; prepare it with subjects on both sides"
+        )
+    file = Path(cache) / _file_name(encoder, data, stream) if cache else None
+    if file and (z := _kept(file)) is not None:
+        return z
+    mode, before = encoder.training, weights_hash(encoder)
     encoder.eval().to(device)
-    parts = [encoder(to_stream(x.to(device), stream, data.layout)).float().cpu() for x,_ in tqdm(data.batches(batch), total=-(-len(data)//batch), desc='encode', leave=False, **({} if progress else dict(disable=True)))]
+    parts = [
+        encoder(to_stream(x.to(device), stream, data.layout)).float().cpu()
+        for x, _ in tqdm(
+            data.batches(batch),
+            total=-(-len(data) // batch),
+            desc="encode",
+            leave=False,
+            **({} if progress else dict(disable=True)),
+        )
+    ]
     encoder.train(mode)
     z = torch.cat(parts)
-    if weights_hash(encoder)!=before: raise HyspError('the encoder is not frozen: its weights or batch statistics changed while it encoded; find the module that updates itself in eval mode')
-    if not z.isfinite().all(): raise HyspError(f'the features of {data.names[int((~z.isfinite().all(1)).nonzero()[0])]} are not finite; was the training stable?')
+    if weights_hash(encoder) != before:
+        raise HyspError(
+            "the encoder is not frozen: its weights or batch statistics changed while it encoded; find the module that updates itself in eval mode"
+        )
+    if not z.isfinite().all():
+        raise HyspError(
+            f"the features of {data.names[int((~z.isfinite().all(1)).nonzero()[0])]} are not finite; was the training stable?"
+        )
     if file:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(file) as f: np.save(f, z.numpy())
+        with atomic_write(file) as f:
+            np.save(f, z.numpy())
     return z
 
 # %% ../nbs/60_evaluate.ipynb #7863c0d9
 def blank(
-    encoder:nn.Module # Any module
-)->list: # Names of its batch norms that have never seen a batch
+    encoder: nn.Module,  # Any module
+) -> list:  # Names of its batch norms that have never seen a batch
     "Batch norms at their start: these weights were neither trained nor loaded"
-    return [k for k,m in encoder.named_modules() if isinstance(m, _BatchNorm) and m.num_batches_tracked==0]
+    return [
+        k
+        for k, m in encoder.named_modules()
+        if isinstance(m, _BatchNorm) and m.num_batches_tracked == 0
+    ]
 
 # %% ../nbs/60_evaluate.ipynb #0e595c75
-def _off(z, a): return float((z.mean(0)-a.mean(0)).norm()/a.mean(0).norm().clamp(min=1e-12))
+def _off(z, a):
+    return float((z.mean(0) - a.mean(0)).norm() / a.mean(0).norm().clamp(min=1e-12))
+
 
 def _encoded(encoder, clips, batch, mode):
     net = copy.deepcopy(encoder).cpu().train(mode)
     return torch.cat([net(x).float() for x in clips.split(batch)])
 
+
 @torch.no_grad()
 def diagnose(
-    z:Tensor, # Features of all clips of `data`, (n, d), in this order
-    encoder:nn.Module, # The encoder that is said to have made them
-    data, # A `feeder.Dataset`
-    stream:str='joint', # joint, motion, bone, 2s or 3s
-    most:int=1024 # Clips to look at: the first ones
-)->str: # 'eval', 'train' or 'other': made in eval mode, in train mode, or of other weights or clips
+    z: Tensor,  # Features of all clips of `data`, (n, d), in this order
+    encoder: nn.Module,  # The encoder that is said to have made them
+    data,  # A `feeder.Dataset`
+    stream: str = "joint",  # joint, motion, bone, 2s or 3s
+    most: int = 1024,  # Clips to look at: the first ones
+) -> (
+    str
+):  # 'eval', 'train' or 'other': made in eval mode, in train mode, or of other weights or clips
     "Whether features are those of this encoder in eval mode, and if not, what went wrong"
-    if len(z)!=len(data): raise HyspError(f'{len(z)} features of {len(data)} clips; give the features of all clips in their order')
+    if len(z) != len(data):
+        raise HyspError(
+            f"{len(z)} features of {len(data)} clips; give the features of all clips in their order"
+        )
     clips = to_stream(data.batch(np.arange(min(most, len(data)))), stream, data.layout)
-    a,z = _encoded(encoder, clips, 256, False),z[:most]
-    if z.shape!=a.shape: return 'other'
-    if (z-a).abs().max()<=1e-3*a.std(0).max(): return 'eval'
-    off = min(_off(z, _encoded(encoder, clips, b, True)) for b in (16,64,256))
-    return 'train' if off<min(.3, _off(z, a)) else 'other'
+    a, z = _encoded(encoder, clips, 256, False), z[:most]
+    if z.shape != a.shape:
+        return "other"
+    if (z - a).abs().max() <= 1e-3 * a.std(0).max():
+        return "eval"
+    off = min(_off(z, _encoded(encoder, clips, b, True)) for b in (16, 64, 256))
+    return "train" if off < min(0.3, _off(z, a)) else "other"
 
 # %% ../nbs/60_evaluate.ipynb #bfa7fa54
 def few_labels(
-    labels, # Classes, (n,)
-    share:float=.1, # Share of each class to take, 0...1; at least one clip
-    seed:int=0 # Of the choice
-)->np.ndarray: # Positions, ascending
+    labels,  # Classes, (n,)
+    share: float = 0.1,  # Share of each class to take, 0...1; at least one clip
+    seed: int = 0,  # Of the choice
+) -> np.ndarray:  # Positions, ascending
     "A stratified part of the clips, at least one of every class"
-    if not 0<share<=1: raise HyspError(f'the share of labels lies in 0...1, not {share}')
-    y,rng = np.asarray(labels),np.random.default_rng(seed)
-    parts = [rng.permutation(np.flatnonzero(y==c)) for c in np.unique(y)]
-    return np.sort(np.concatenate([o[:max(1, round(share*len(o)))] for o in parts]))
+    if not 0 < share <= 1:
+        raise HyspError(f"the share of labels lies in 0...1, not {share}")
+    y, rng = np.asarray(labels), np.random.default_rng(seed)
+    parts = [rng.permutation(np.flatnonzero(y == c)) for c in np.unique(y)]
+    return np.sort(np.concatenate([o[: max(1, round(share * len(o)))] for o in parts]))
 
 # %% ../nbs/60_evaluate.ipynb #5c136e97
 def hold_out(
-    labels, # Classes, (n,)
-    people=None, # Who performs, (n,); None, or all the same: by clips
-    share:float=.2, # Share held out, of the people or else of each class
-    seed:int=0 # Of the choice
-)->tuple: # Positions to fit on, positions held out
+    labels,  # Classes, (n,)
+    people=None,  # Who performs, (n,); None, or all the same: by clips
+    share: float = 0.2,  # Share held out, of the people or else of each class
+    seed: int = 0,  # Of the choice
+) -> tuple:  # Positions to fit on, positions held out
     "Split training clips in two, by people where they are known"
     n = len(np.asarray(labels))
-    if people is not None and len(np.unique(people))>1:
-        return next(GroupShuffleSplit(1, test_size=share, random_state=seed).split(np.arange(n), groups=np.asarray(people)))
+    if people is not None and len(np.unique(people)) > 1:
+        return next(
+            GroupShuffleSplit(1, test_size=share, random_state=seed).split(
+                np.arange(n), groups=np.asarray(people)
+            )
+        )
     held = few_labels(labels, share, seed)
-    return np.setdiff1d(np.arange(n), held),held
+    return np.setdiff1d(np.arange(n), held), held
 
 # %% ../nbs/60_evaluate.ipynb #8aa8dbe9
-def _cosine(u, v): return torch.cdist(nn.functional.normalize(u, dim=1), nn.functional.normalize(v, dim=1)).square()/2
+def _cosine(u, v):
+    return (
+        torch.cdist(nn.functional.normalize(u, dim=1), nn.functional.normalize(v, dim=1)).square()
+        / 2
+    )
+
+
 geometries = dict(cosine=_cosine, euclidean=torch.cdist, poincare=tangent_cdist)
 
+
 def neighbours(
-    train:Tensor, # Features, (n, d)
-    val:Tensor, # Features whose neighbours are wanted, (m, d)
-    k:int=1, # How many
-    metric:str='cosine' # cosine, euclidean or poincare
-)->tuple: # Distances, ascending, and positions in `train`, both (m, k)
+    train: Tensor,  # Features, (n, d)
+    val: Tensor,  # Features whose neighbours are wanted, (m, d)
+    k: int = 1,  # How many
+    metric: str = "cosine",  # cosine, euclidean or poincare
+) -> tuple:  # Distances, ascending, and positions in `train`, both (m, k)
     "The nearest training clips"
-    if not 1<=k<=len(train): raise HyspError(f'there are no {k} neighbours of {len(train)} clips; give a k from 1 to {len(train)}')
-    far = pick(metric, geometries, 'metric')
-    train,rows = train.double(),max(1, 2**22//len(train)) # at a time: so many that their distances take 32 MB
+    if not 1 <= k <= len(train):
+        raise HyspError(
+            f"there are no {k} neighbours of {len(train)} clips; give a k from 1 to {len(train)}"
+        )
+    far = pick(metric, geometries, "metric")
+    train, rows = (
+        train.double(),
+        max(1, 2**22 // len(train)),
+    )  # at a time: so many that their distances take 32 MB
     found = [far(v, train).topk(k, largest=False) for v in val.double().split(rows)]
     return tuple(torch.cat(o) for o in zip(*found))
 
 # %% ../nbs/60_evaluate.ipynb #01162f18
 def _vote(near, labels, classes):
     "Share of the votes, each weighted by one over its distance; neighbours at no distance alone decide"
-    w = torch.where((near==0).any(1, keepdim=True), (near==0).double(), 1/near) if near.shape[1]>1 else torch.ones_like(near)
+    w = (
+        torch.where((near == 0).any(1, keepdim=True), (near == 0).double(), 1 / near)
+        if near.shape[1] > 1
+        else torch.ones_like(near)
+    )
     scores = torch.zeros(len(near), classes, dtype=torch.float64).scatter_add(1, labels, w)
-    return scores/scores.sum(1, keepdim=True)
+    return scores / scores.sum(1, keepdim=True)
+
 
 def knn(
-    train:Tensor, # Features, (n, d)
-    labels, # Their classes, (n,), integers in 0...classes-1
-    val:Tensor, # Features to judge, (m, d)
-    classes:int, # Number of classes
-    k:int=1, # Neighbours that vote
-    metric:str='cosine' # cosine, euclidean or poincare
-)->Tensor: # Share of the votes, (m, classes)
+    train: Tensor,  # Features, (n, d)
+    labels,  # Their classes, (n,), integers in 0...classes-1
+    val: Tensor,  # Features to judge, (m, d)
+    classes: int,  # Number of classes
+    k: int = 1,  # Neighbours that vote
+    metric: str = "cosine",  # cosine, euclidean or poincare
+) -> Tensor:  # Share of the votes, (m, classes)
     "Nearest neighbours in feature space"
-    near,i = neighbours(train, val, k, metric)
+    near, i = neighbours(train, val, k, metric)
     return _vote(near, torch.as_tensor(np.asarray(labels))[i], classes)
 
 # %% ../nbs/60_evaluate.ipynb #5b3dd1b8
 def choose_k(
-    train:Tensor, # Features, (n, d)
-    labels, # Their classes, (n,)
-    classes:int, # Number of classes
-    people=None, # Who performs, (n,)
-    metric:str='cosine', # cosine, euclidean or poincare
-    among=(1,3,5,10,20,50) # Numbers of neighbours to try
-)->int:
+    train: Tensor,  # Features, (n, d)
+    labels,  # Their classes, (n,)
+    classes: int,  # Number of classes
+    people=None,  # Who performs, (n,)
+    metric: str = "cosine",  # cosine, euclidean or poincare
+    among=(1, 3, 5, 10, 20, 50),  # Numbers of neighbours to try
+) -> int:
     "The number of neighbours that serves best within the training clips"
-    y,found = torch.as_tensor(np.asarray(labels)),[]
+    y, found = torch.as_tensor(np.asarray(labels)), []
     splits = [hold_out(y, people, seed=s) for s in range(5)]
-    among = [k for k in among if k<=min(len(fit) for fit,_ in splits)]
-    for fit,held in splits:
-        near,i = neighbours(train[fit], train[held], among[-1], metric)
-        found.append([accuracy(_vote(near[:,:k], y[fit][i[:,:k]], classes), y[held]) for k in among])
+    among = [k for k in among if k <= min(len(fit) for fit, _ in splits)]
+    for fit, held in splits:
+        near, i = neighbours(train[fit], train[held], among[-1], metric)
+        found.append(
+            [accuracy(_vote(near[:, :k], y[fit][i[:, :k]], classes), y[held]) for k in among]
+        )
     return among[int(np.argmax(np.mean(found, 0)))]
 
 # %% ../nbs/60_evaluate.ipynb #a2a24960
 def scaled(
-    train:Tensor, # Features, (n, d)
-    *others:Tensor # More features, (m, d)
-)->list: # All of them, standardised by `train` and divided by the root of d
+    train: Tensor,  # Features, (n, d)
+    *others: Tensor,  # More features, (m, d)
+) -> list:  # All of them, standardised by `train` and divided by the root of d
     "Standardise features so that a clip has length about 1"
-    mean,std = train.mean(0),train.std(0).clamp(min=1e-6)
-    return [(o-mean)/std/train.shape[1]**.5 for o in (train,*others)]
+    mean, std = train.mean(0), train.std(0).clamp(min=1e-6)
+    return [(o - mean) / std / train.shape[1] ** 0.5 for o in (train, *others)]
 
 # %% ../nbs/60_evaluate.ipynb #d5843e54
 class Mobius(nn.Module):
     "Möbius-linear layer on the ball, its output as tangents at the origin"
+
     def __init__(self, i, classes):
         super().__init__()
         self.layer = MobiusLinear(i, classes, tangent=True)
+
     weight = property(lambda self: self.layer.weight)
-    def forward(self, x): return logmap0(self.layer(x))
+
+    def forward(self, x):
+        return logmap0(self.layer(x))
+
 
 heads = dict(linear=nn.Linear, mobius=Mobius)
 
+
 def make_head(
-    name:str, # linear or mobius
-    i:int, # Features in
-    classes:int # Classes out
-)->nn.Module: # Gives every class 0 at first
+    name: str,  # linear or mobius
+    i: int,  # Features in
+    classes: int,  # Classes out
+) -> nn.Module:  # Gives every class 0 at first
     "A classifier of one layer"
-    head = pick(name, heads, 'head')(i, classes)
-    for p in head.parameters(): nn.init.zeros_(p)
+    head = pick(name, heads, "head")(i, classes)
+    for p in head.parameters():
+        nn.init.zeros_(p)
     return head
 
 # %% ../nbs/60_evaluate.ipynb #e0b378ab
-def _sgd(groups, momentum=.9, weight_decay=0.):
+def _sgd(groups, momentum=0.9, weight_decay=0.0):
     "SGD, Riemannian where a parameter lies on a manifold"
-    if not any(hasattr(p, 'manifold') for g in groups for p in g['params']): return torch.optim.SGD(groups, momentum=momentum, weight_decay=weight_decay)
+    if not any(hasattr(p, "manifold") for g in groups for p in g["params"]):
+        return torch.optim.SGD(groups, momentum=momentum, weight_decay=weight_decay)
     from geoopt.optim import RiemannianSGD
-    return RiemannianSGD(groups, momentum=momentum, weight_decay=weight_decay, lr=groups[0]['lr'])
+
+    return RiemannianSGD(groups, momentum=momentum, weight_decay=weight_decay, lr=groups[0]["lr"])
+
 
 def _fit(module, order, groups, x, y, epochs, steps, weight_decay):
     "SGD with momentum 0.9 on the cross-entropy of `module(x(i))`, at batches `order()` of positions"
     opt = _sgd(groups, weight_decay=weight_decay)
-    rates = [g['lr'] for g in opt.param_groups]
+    rates = [g["lr"] for g in opt.param_groups]
     for epoch in range(epochs):
-        for g,lr in zip(opt.param_groups, rates): g['lr'] = lr*.1**sum(epoch>=s for s in steps)
+        for g, lr in zip(opt.param_groups, rates):
+            g["lr"] = lr * 0.1 ** sum(epoch >= s for s in steps)
         for i in order():
-            loss = nn.functional.cross_entropy(module(x(i)), y[i].to(next(module.parameters()).device))
-            opt.zero_grad(); loss.backward(); opt.step()
+            loss = nn.functional.cross_entropy(
+                module(x(i)), y[i].to(next(module.parameters()).device)
+            )
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
 
 # %% ../nbs/60_evaluate.ipynb #3fedaecf
 def linear_probe(
-    train:Tensor, # Features, (n, d)
-    labels, # Their classes, (n,), integers in 0...classes-1
-    val:Tensor, # Features to judge, (m, d)
-    classes:int, # Number of classes
-    epochs:int=100, # Passes over the features
-    steps=(60,80), # Epochs at which the learning rate becomes a tenth
-    lr:float=5., # Learning rate; the features have length about 1
-    batch:int=256, # Clips a step
-    weight_decay:float=0., # Of all parameters
-    seed:int=0, # Of the order
-    head:str='linear', # linear, or mobius for the layer on the ball
-    by:Tensor|None=None # Features that say how to standardise; None: the training ones. With few labels, those of clips without a label
-)->Tensor: # Logits, (m, classes)
+    train: Tensor,  # Features, (n, d)
+    labels,  # Their classes, (n,), integers in 0...classes-1
+    val: Tensor,  # Features to judge, (m, d)
+    classes: int,  # Number of classes
+    epochs: int = 100,  # Passes over the features
+    steps=(60, 80),  # Epochs at which the learning rate becomes a tenth
+    lr: float = 5.0,  # Learning rate; the features have length about 1
+    batch: int = 256,  # Clips a step
+    weight_decay: float = 0.0,  # Of all parameters
+    seed: int = 0,  # Of the order
+    head: str = "linear",  # linear, or mobius for the layer on the ball
+    by: Tensor
+    | None = None,  # Features that say how to standardise; None: the training ones. With few labels, those of clips without a label
+) -> Tensor:  # Logits, (m, classes)
     "A classifier of one layer on frozen features"
-    (_,x,v),y = scaled(train if by is None else by, train, val),torch.as_tensor(np.asarray(labels))
-    with torch.random.fork_rng(devices=[]): layer = make_head(head, x.shape[1], classes)
+    (_, x, v), y = (
+        scaled(train if by is None else by, train, val),
+        torch.as_tensor(np.asarray(labels)),
+    )
+    with torch.random.fork_rng(devices=[]):
+        layer = make_head(head, x.shape[1], classes)
     g = torch.Generator().manual_seed(seed)
-    _fit(layer, lambda: torch.randperm(len(x), generator=g).split(batch), [dict(params=list(layer.parameters()), lr=lr)], lambda i: x[i], y, epochs, steps, weight_decay)
-    with torch.no_grad(): return layer(v).float()
+    _fit(
+        layer,
+        lambda: torch.randperm(len(x), generator=g).split(batch),
+        [dict(params=list(layer.parameters()), lr=lr)],
+        lambda i: x[i],
+        y,
+        epochs,
+        steps,
+        weight_decay,
+    )
+    with torch.no_grad():
+        return layer(v).float()
 
 # %% ../nbs/60_evaluate.ipynb #46feca34
 class Classifier(nn.Module):
     "An encoder, its features standardised, and a linear layer"
-    def __init__(self,
-        encoder:nn.Module, # Copied, not changed
-        d:int, # Width of its features
-        classes:int # Number of classes
+
+    def __init__(
+        self,
+        encoder: nn.Module,  # Copied, not changed
+        d: int,  # Width of its features
+        classes: int,  # Number of classes
     ):
         super().__init__()
-        self.encoder,self.norm,self.head = copy.deepcopy(encoder),nn.BatchNorm1d(d, affine=False),make_head('linear', d, classes)
+        self.encoder, self.norm, self.head = (
+            copy.deepcopy(encoder),
+            nn.BatchNorm1d(d, affine=False),
+            make_head("linear", d, classes),
+        )
+
     def forward(self, x):
         z = self.norm(self.encoder(x))
-        return self.head(z/z.shape[1]**.5)
+        return self.head(z / z.shape[1] ** 0.5)
 
 # %% ../nbs/60_evaluate.ipynb #bc35f589
 def fine_tune(
-    encoder:nn.Module, # Clips to features; a copy of it is trained
-    train, # A `feeder.Dataset`: the training clips, labelled or not
-    labels, # Classes of all of them, (n,); only those at `index` are looked at
-    index, # Positions whose labels may be used
-    val, # A `feeder.Dataset` to judge
-    classes:int, # Number of classes
-    stream:str='joint', # joint, motion, bone, 2s or 3s
-    epochs:int=100, # Passes over the labelled clips
-    steps=(60,80), # Epochs at which the learning rates become a tenth
-    lr:float=.1, # Learning rate of the encoder
-    head_lr:float=5., # Learning rate of the classifier
-    batch:int=32, # Clips a step
-    weight_decay:float=1e-4, # Of all weights
-    seed:int=0, # Of order and dropout
-    device:str='cpu' # Where to train
-)->Tensor: # Logits, (m, classes)
+    encoder: nn.Module,  # Clips to features; a copy of it is trained
+    train,  # A `feeder.Dataset`: the training clips, labelled or not
+    labels,  # Classes of all of them, (n,); only those at `index` are looked at
+    index,  # Positions whose labels may be used
+    val,  # A `feeder.Dataset` to judge
+    classes: int,  # Number of classes
+    stream: str = "joint",  # joint, motion, bone, 2s or 3s
+    epochs: int = 100,  # Passes over the labelled clips
+    steps=(60, 80),  # Epochs at which the learning rates become a tenth
+    lr: float = 0.1,  # Learning rate of the encoder
+    head_lr: float = 5.0,  # Learning rate of the classifier
+    batch: int = 32,  # Clips a step
+    weight_decay: float = 1e-4,  # Of all weights
+    seed: int = 0,  # Of order and dropout
+    device: str = "cpu",  # Where to train
+) -> Tensor:  # Logits, (m, classes)
     "Train encoder and classifier together on the labelled clips"
-    if batch<2 or len(index)<2: raise HyspError('batch norm compares clips: give two labelled clips and a batch of 2, or more')
-    index,y = torch.as_tensor(index),torch.as_tensor(np.asarray(labels))
+    if batch < 2 or len(index) < 2:
+        raise HyspError(
+            "batch norm compares clips: give two labelled clips and a batch of 2, or more"
+        )
+    index, y = torch.as_tensor(index), torch.as_tensor(np.asarray(labels))
     clips = lambda i: to_stream(train.batch(i).to(device), stream, train.layout)
-    with torch.random.fork_rng(): net = Classifier(encoder, encoder.out, classes).to(device).train()
-    groups = [dict(params=list(net.encoder.parameters()), lr=lr), dict(params=list(net.head.parameters()), lr=head_lr)]
-    g,parts = torch.Generator().manual_seed(seed),-(-len(index)//batch)
-    bar = tqdm(total=epochs*parts, desc='train on labels', leave=False)
+    with torch.random.fork_rng():
+        net = Classifier(encoder, encoder.out, classes).to(device).train()
+    groups = [
+        dict(params=list(net.encoder.parameters()), lr=lr),
+        dict(params=list(net.head.parameters()), lr=head_lr),
+    ]
+    g, parts = torch.Generator().manual_seed(seed), -(-len(index) // batch)
+    bar = tqdm(total=epochs * parts, desc="train on labels", leave=False)
+
     def order():
-        for i in index[torch.randperm(len(index), generator=g)].tensor_split(parts): yield i; bar.update()
+        for i in index[torch.randperm(len(index), generator=g)].tensor_split(parts):
+            yield i
+            bar.update()
+
     with torch.random.fork_rng(), bar:
         torch.manual_seed(seed)
         _fit(net, order, groups, clips, y, epochs, steps, weight_decay)
@@ -300,31 +427,44 @@ def fine_tune(
 @dataclass
 class Verdict:
     "How scores agree with labels, over the whole set"
-    top1:float # Share right, 0...1
-    top5:float # Share with the label among the first five
-    interval:tuple # Ends of the 95 % bootstrap interval of `top1`
-    per_class:Tensor # Share right of each class, NaN for a class without clips
-    confusion:Tensor # Clips by label (rows) and by prediction (columns)
-    pred:Tensor # Predicted class of each clip
-    def __repr__(self): return f'top-1 {self.top1:.1%} ({self.interval[0]:.1%} to {self.interval[1]:.1%}), top-5 {self.top5:.1%} of {len(self.pred)} clips'
+
+    top1: float  # Share right, 0...1
+    top5: float  # Share with the label among the first five
+    interval: tuple  # Ends of the 95 % bootstrap interval of `top1`
+    per_class: Tensor  # Share right of each class, NaN for a class without clips
+    confusion: Tensor  # Clips by label (rows) and by prediction (columns)
+    pred: Tensor  # Predicted class of each clip
+
+    def __repr__(self):
+        return f"top-1 {self.top1:.1%} ({self.interval[0]:.1%} to {self.interval[1]:.1%}), top-5 {self.top5:.1%} of {len(self.pred)} clips"
 
 # %% ../nbs/60_evaluate.ipynb #c348a232
 def judge(
-    scores:Tensor, # One column a class, (m, classes)
-    labels # Classes, (m,)
-)->Verdict:
+    scores: Tensor,  # One column a class, (m, classes)
+    labels,  # Classes, (m,)
+) -> Verdict:
     "Top-1 with its interval, top-5, accuracy of each class and confusion"
-    y,classes = torch.as_tensor(np.asarray(labels)),scores.shape[1]
-    if len(y) and not 0<=int(y.min())<=int(y.max())<classes: raise HyspError(f'labels lie in {int(y.min())}...{int(y.max())}, but there are {classes} classes')
-    top1,right = accuracy(scores, y),(scores>=scores.gather(1, y[:,None])).sum(1)<=1
-    return Verdict(top1, accuracy(scores, y, min(5, classes)), tuple(bootstrap(np.mean, right).tolist()), class_accuracy(scores, y), confusion(scores, y), scores.argmax(1))
+    y, classes = torch.as_tensor(np.asarray(labels)), scores.shape[1]
+    if len(y) and not 0 <= int(y.min()) <= int(y.max()) < classes:
+        raise HyspError(
+            f"labels lie in {int(y.min())}...{int(y.max())}, but there are {classes} classes"
+        )
+    top1, right = accuracy(scores, y), (scores >= scores.gather(1, y[:, None])).sum(1) <= 1
+    return Verdict(
+        top1,
+        accuracy(scores, y, min(5, classes)),
+        tuple(bootstrap(np.mean, right).tolist()),
+        class_accuracy(scores, y),
+        confusion(scores, y),
+        scores.argmax(1),
+    )
 
 # %% ../nbs/60_evaluate.ipynb #7b7d3843
 def groups(
-    class_names, # Names of the classes
-    upto:str # Names are cut where this text begins
-)->tuple: # Index of each class's group, (classes,), and the groups' names
+    class_names,  # Names of the classes
+    upto: str,  # Names are cut where this text begins
+) -> tuple:  # Index of each class's group, (classes,), and the groups' names
     "Merge the classes whose names begin alike"
     heads = [str(n).split(upto)[0] for n in class_names]
     names = list(dict.fromkeys(heads))
-    return np.array([names.index(h) for h in heads]),names
+    return np.array([names.index(h) for h in heads]), names

@@ -20,300 +20,485 @@ from .poincare import tangent_dist
 
 # %% ../nbs/72_explore.ipynb #d90bf993
 def packed(
-    x, # Numbers, any shape
-    dtype:str='<f4' # '<f4' or '<i4', as the page reads them
-)->str: # base64
+    x,  # Numbers, any shape
+    dtype: str = "<f4",  # '<f4' or '<i4', as the page reads them
+) -> str:  # base64
     "An array as text"
-    return base64.b64encode(zlib.compress(np.ascontiguousarray(x, dtype=dtype).tobytes(), 6)).decode()
+    return base64.b64encode(
+        zlib.compress(np.ascontiguousarray(x, dtype=dtype).tobytes(), 6)
+    ).decode()
+
 
 def turned(
-    points:Tensor, # Points of the unit disk, (N,2)
-    onto:Tensor # The same points elsewhere, (N,2)
-)->Tensor: # (N,2)
+    points: Tensor,  # Points of the unit disk, (N,2)
+    onto: Tensor,  # The same points elsewhere, (N,2)
+) -> Tensor:  # (N,2)
     "Points turned about the middle, or mirrored, to come near others: an isometry"
-    u,_,v = torch.linalg.svd(points.T@onto)
-    return points@(u@v)
+    u, _, v = torch.linalg.svd(points.T @ onto)
+    return points @ (u @ v)
 
 # %% ../nbs/72_explore.ipynb #b8901b65
 def _check(e, data):
     "Refuse embeddings that are not finite, and clips that are others"
-    if not len(e.names): raise HyspError('there are no clips to explore')
-    for k,z in zip(e.epochs, e.z):
+    if not len(e.names):
+        raise HyspError("there are no clips to explore")
+    for k, z in zip(e.epochs, e.z):
         bad = (~torch.as_tensor(z).isfinite().all(1)).nonzero()
-        if len(bad): raise HyspError(f'the embedding of {e.names[bad[0].item()]} in epoch {k} is not finite; was the training stable?')
-    if isinstance(data, Dataset) and list(data.names)!=list(e.names):
-        raise HyspError(f'{data.path} ({data.split}) does not hold the {len(e.names)} clips of these embeddings in their order; give the dataset and the split they were made of')
+        if len(bad):
+            raise HyspError(
+                f"the embedding of {e.names[bad[0].item()]} in epoch {k} is not finite; was the training stable?"
+            )
+    if isinstance(data, Dataset) and list(data.names) != list(e.names):
+        raise HyspError(
+            f"{data.path} ({data.split}) does not hold the {len(e.names)} clips of these embeddings in their order; give the dataset and the split they were made of"
+        )
+
 
 class Scene:
     "Clips on the ball at some epochs, drawn on the disk when asked"
-    def __init__(self,
-        e, # Embeddings: `epochs`, `z` and `predicted` (one a epoch; `predicted` may be None), `labels`, `bodies`, `frames`, `subjects`, `names`, `class_names`, `about`
-        data=None, # The dataset that holds their skeletons, or a function that opens it when the first is wanted
-        name:str='run' # What the run is called
+
+    def __init__(
+        self,
+        e,  # Embeddings: `epochs`, `z` and `predicted` (one a epoch; `predicted` may be None), `labels`, `bodies`, `frames`, `subjects`, `names`, `class_names`, `about`
+        data=None,  # The dataset that holds their skeletons, or a function that opens it when the first is wanted
+        name: str = "run",  # What the run is called
     ):
         _check(e, data)
-        self.e,self.data,self.name,self.c,self.drawn = e,data,name,float(e.about.get('c', 1.)),{}
-        self.drawing_one,self.opening = threading.Lock(),threading.Lock()
+        self.e, self.data, self.name, self.c, self.drawn = (
+            e,
+            data,
+            name,
+            float(e.about.get("c", 1.0)),
+            {},
+        )
+        self.drawing_one, self.opening = threading.Lock(), threading.Lock()
 
-    def __repr__(self): return f'{self.name}: {len(self.e.names)} clips at {len(self.e.epochs)} epoch(s)'
+    def __repr__(self):
+        return f"{self.name}: {len(self.e.names)} clips at {len(self.e.epochs)} epoch(s)"
 
-    def at(self, epoch): # Tangents (N,d) at an epoch
-        return torch.as_tensor(self.e.z[self.e.epochs.index(pick(epoch, self.e.epochs, 'epoch'))])
+    def at(self, epoch):  # Tangents (N,d) at an epoch
+        return torch.as_tensor(self.e.z[self.e.epochs.index(pick(epoch, self.e.epochs, "epoch"))])
 
-    def drawing(self,
-        epoch:int, # One of the epochs
-        projection:str='polar' # A name in `hysp.disk.projections`
-    )->Drawing: # Made once; turned to lie like the nearest epoch that is drawn already
+    def drawing(
+        self,
+        epoch: int,  # One of the epochs
+        projection: str = "polar",  # A name in `hysp.disk.projections`
+    ) -> Drawing:  # Made once; turned to lie like the nearest epoch that is drawn already
         "The clips on the disk, and how far that can be trusted"
-        if (key := (epoch,projection)) in self.drawn: return self.drawn[key] # Even while another is drawn
+        if (key := (epoch, projection)) in self.drawn:
+            return self.drawn[key]  # Even while another is drawn
         with self.drawing_one:
             if key not in self.drawn:
-                d = pick(projection, ways, 'projection')(self.at(epoch), labels=self.e.labels, c=self.c)
-                known = [k for k,p in self.drawn if p==projection]
-                if known: d = Drawing(turned(d.points, self.drawn[min(known, key=lambda k: abs(k-epoch)),projection].points), d.fidelity)
+                d = pick(projection, ways, "projection")(
+                    self.at(epoch), labels=self.e.labels, c=self.c
+                )
+                known = [k for k, p in self.drawn if p == projection]
+                if known:
+                    d = Drawing(
+                        turned(
+                            d.points,
+                            self.drawn[min(known, key=lambda k: abs(k - epoch)), projection].points,
+                        ),
+                        d.fidelity,
+                    )
                 self.drawn[key] = d
             return self.drawn[key]
 
 # %% ../nbs/72_explore.ipynb #6ef2d5cb
 def _tangent(p):
-    r = p.norm(dim=1, keepdim=True).clamp(max=1-1e-15)
-    return p*torch.where(r>0, r.atanh()/r.clamp(min=1e-300), 1.)
+    r = p.norm(dim=1, keepdim=True).clamp(max=1 - 1e-15)
+    return p * torch.where(r > 0, r.atanh() / r.clamp(min=1e-300), 1.0)
 
-def _view(self,
-    epoch:int, # One of the epochs
-    projection:str='polar' # A name in `hysp.disk.projections`
-)->dict: # Packed places (N,2) and hyperbolic distances from the origin (N,), predicted classes, fidelity
+
+def _view(
+    self,
+    epoch: int,  # One of the epochs
+    projection: str = "polar",  # A name in `hysp.disk.projections`
+) -> (
+    dict
+):  # Packed places (N,2) and hyperbolic distances from the origin (N,), predicted classes, fidelity
     "The disk at an epoch, as the module takes it"
-    d,i = self.drawing(epoch, projection),self.e.epochs.index(epoch)
-    return dict(points=packed(_tangent(d.points.cpu())), distance=packed(2*self.at(epoch).double().norm(dim=1).cpu()), fidelity=str(d),
-                predicted=None if self.e.predicted is None else packed(self.e.predicted[i], '<i4'))
+    d, i = self.drawing(epoch, projection), self.e.epochs.index(epoch)
+    return dict(
+        points=packed(_tangent(d.points.cpu())),
+        distance=packed(2 * self.at(epoch).double().norm(dim=1).cpu()),
+        fidelity=str(d),
+        predicted=None if self.e.predicted is None else packed(self.e.predicted[i], "<i4"),
+    )
 
-def _near(self,
-    epoch:int, # One of the epochs
-    i, # Positions of clips, (m,)
-    k:int=8 # How many neighbours, at most
-): # Positions and hyperbolic distances in the whole ball, both (m,k), the nearest first
+
+def _near(
+    self,
+    epoch: int,  # One of the epochs
+    i,  # Positions of clips, (m,)
+    k: int = 8,  # How many neighbours, at most
+):  # Positions and hyperbolic distances in the whole ball, both (m,k), the nearest first
     "The clips that are nearest to some"
-    z,i = self.at(epoch).double(),torch.as_tensor(i)
-    (u,a),k,found = _rays(self.c**.5*z),min(k, len(z)-1),[]
-    for o in i.split(max(1, 2**22//len(z))):
-        d = _cross((u[o],a[o]), (u,a)) # Fast, and near enough to say which; how far is found anew
-        d[torch.arange(len(o)),o] = torch.inf
+    z, i = self.at(epoch).double(), torch.as_tensor(i)
+    (u, a), k, found = _rays(self.c**0.5 * z), min(k, len(z) - 1), []
+    for o in i.split(max(1, 2**22 // len(z))):
+        d = _cross(
+            (u[o], a[o]), (u, a)
+        )  # Fast, and near enough to say which; how far is found anew
+        d[torch.arange(len(o)), o] = torch.inf
         some = d.topk(k, largest=False).indices
-        found.append((some, tangent_dist(z[o][:,None], z[some], self.c).sort(1)))
-    return torch.cat([i.gather(1, d.indices) for i,d in found]),torch.cat([d.values for _,d in found])
+        found.append((some, tangent_dist(z[o][:, None], z[some], self.c).sort(1)))
+    return torch.cat([i.gather(1, d.indices) for i, d in found]), torch.cat(
+        [d.values for _, d in found]
+    )
 
-def _clip(self,
-    i, # Positions of clips
-    frames:int=50 # Of each, at most
-)->dict|None: # Of `hysp.plot.pack_clips`
+
+def _clip(
+    self,
+    i,  # Positions of clips
+    frames: int = 50,  # Of each, at most
+) -> dict | None:  # Of `hysp.plot.pack_clips`
     "Skeletons, packed; None where there is no dataset"
     with self.opening:
-        if callable(self.data): self.data = self.data(); _check(self.e, self.data)
-    return pack_clips(self.data.batch(i).numpy(), self.data.layout, frames=frames) if self.data is not None and len(i) else None
+        if callable(self.data):
+            self.data = self.data()
+            _check(self.e, self.data)
+    return (
+        pack_clips(self.data.batch(i).numpy(), self.data.layout, frames=frames)
+        if self.data is not None and len(i)
+        else None
+    )
 
-Scene.view,Scene.near,Scene.clip = _view,_near,_clip
+
+Scene.view, Scene.near, Scene.clip = _view, _near, _clip
 
 # %% ../nbs/72_explore.ipynb #a58c7dd8
-def _column(x): return [int(o) for o in np.asarray(x).ravel()]
+def _column(x):
+    return [int(o) for o in np.asarray(x).ravel()]
+
 
 def facts(
-    scene:Scene # A scene
-)->dict: # Plain values
+    scene: Scene,  # A scene
+) -> dict:  # Plain values
     "What the module must know of a run from the start"
     e = scene.e
     known = dict(subject=e.subjects, bodies=e.bodies, frames=e.frames)
-    columns = {k: _column(v) for k,v in known.items() if v is not None and (np.asarray(v)>=0).any()}
-    return dict(name=scene.name, names=list(e.names), labels=_column(e.labels), class_names=list(e.class_names), columns=columns, c=scene.c,
-                epochs=list(e.epochs), predicts=e.predicted is not None, styles=[class_style(k)[::2] for k in range(120)])
+    columns = {
+        k: _column(v) for k, v in known.items() if v is not None and (np.asarray(v) >= 0).any()
+    }
+    return dict(
+        name=scene.name,
+        names=list(e.names),
+        labels=_column(e.labels),
+        class_names=list(e.class_names),
+        columns=columns,
+        c=scene.c,
+        epochs=list(e.epochs),
+        predicts=e.predicted is not None,
+        styles=[class_style(k)[::2] for k in range(120)],
+    )
 
 # %% ../nbs/72_explore.ipynb #ef8d7c08
 class Explorer(anywidget.AnyWidget):
     "The disk as a widget: `chosen` and `selected` are positions of clips, and follow the mouse"
-    _esm,_css = _asset('skeleton.js', 'explore.js'),_asset('frame.css', 'explore.css')
-    state = traitlets.Dict().tag(sync=True)
-    fresh,live = traitlets.Dict().tag(sync=True),traitlets.Dict().tag(sync=True) # Views that nobody has to ask for; how a training stands
-    run,chosen,selected = traitlets.Int(0).tag(sync=True),traitlets.Int(-1).tag(sync=True),traitlets.List().tag(sync=True)
 
-    def __init__(self,
-        scenes, # A scene, or several to choose from
-        projections=('polar','tangent_pca','horopca','cosne','mds') # Names in `hysp.disk.projections`, the first is shown
+    _esm, _css = _asset("skeleton.js", "explore.js"), _asset("frame.css", "explore.css")
+    state = traitlets.Dict().tag(sync=True)
+    fresh, live = (
+        traitlets.Dict().tag(sync=True),
+        traitlets.Dict().tag(sync=True),
+    )  # Views that nobody has to ask for; how a training stands
+    run, chosen, selected = (
+        traitlets.Int(0).tag(sync=True),
+        traitlets.Int(-1).tag(sync=True),
+        traitlets.List().tag(sync=True),
+    )
+
+    def __init__(
+        self,
+        scenes,  # A scene, or several to choose from
+        projections=(
+            "polar",
+            "tangent_pca",
+            "horopca",
+            "cosne",
+            "mds",
+        ),  # Names in `hysp.disk.projections`, the first is shown
     ):
         self.scenes = [scenes] if isinstance(scenes, Scene) else list(scenes)
-        if not self.scenes: raise HyspError('there is no scene to explore; give one')
-        self.offered = [o for o in projections if pick(o, ways, 'projection')]
+        if not self.scenes:
+            raise HyspError("there is no scene to explore; give one")
+        self.offered = [o for o in projections if pick(o, ways, "projection")]
         super().__init__(state=self.told(), fresh=self.first())
-        self.on_msg(lambda widget,asked,buffers: self.hear(asked))
+        self.on_msg(lambda widget, asked, buffers: self.hear(asked))
 
-    def __repr__(self): return f"{type(self).__name__} of {', '.join(map(str, self.scenes))}"
-    def told(self): return dict(runs=[facts(o) for o in self.scenes], projections=self.offered, kernel=True)
+    def __repr__(self):
+        return f"{type(self).__name__} of {', '.join(map(str, self.scenes))}"
 
-    def first(self): # The view with which each run opens: there even while the kernel is busy
-        return {f'{k} {o.e.epochs[-1]} {self.offered[0]}': o.view(o.e.epochs[-1], self.offered[0]) for k,o in enumerate(self.scenes)}
+    def told(self):
+        return dict(runs=[facts(o) for o in self.scenes], projections=self.offered, kernel=True)
+
+    def first(self):  # The view with which each run opens: there even while the kernel is busy
+        return {
+            f"{k} {o.e.epochs[-1]} {self.offered[0]}": o.view(o.e.epochs[-1], self.offered[0])
+            for k, o in enumerate(self.scenes)
+        }
 
     @property
-    def scene(self): return self.scenes[self.run]
+    def scene(self):
+        return self.scenes[self.run]
 
     @property
-    def names(self)->list: # Those of the selected clips
+    def names(self) -> list:  # Those of the selected clips
         return [self.scene.e.names[i] for i in self.selected]
 
 # %% ../nbs/72_explore.ipynb #edb39559
 def _hear(self, asked):
     "Answer the browser; what may take a while in a thread of its own"
-    def reply():
-        try: found = self.answer(**{k: v for k,v in asked.items() if k!='id'})
-        except Exception as e: found = dict(error=str(e) if isinstance(e, HyspError) else f'{type(e).__name__}: {e}')
-        self.send(dict(found, id=asked.get('id')))
-    if asked.get('what') in ('view','clip'): threading.Thread(target=reply, daemon=True).start()
-    else: reply()
 
-def _answer(self,
-    what:str, # view, near, clip or subset
-    run:int=0, # Which scene
-    epoch:int=0, # For view and near
-    projection:str='polar', # For view
-    i:int=0, # A clip, for near and clip
-    index:list=(), # Clips, for subset
-    path:str='' # Folder to write, for subset
-)->dict:
+    def reply():
+        try:
+            found = self.answer(**{k: v for k, v in asked.items() if k != "id"})
+        except Exception as e:
+            found = dict(error=str(e) if isinstance(e, HyspError) else f"{type(e).__name__}: {e}")
+        self.send(dict(found, id=asked.get("id")))
+
+    if asked.get("what") in ("view", "clip"):
+        threading.Thread(target=reply, daemon=True).start()
+    else:
+        reply()
+
+
+def _answer(
+    self,
+    what: str,  # view, near, clip or subset
+    run: int = 0,  # Which scene
+    epoch: int = 0,  # For view and near
+    projection: str = "polar",  # For view
+    i: int = 0,  # A clip, for near and clip
+    index: list = (),  # Clips, for subset
+    path: str = "",  # Folder to write, for subset
+) -> dict:
     "What the browser wants to know"
     s = self.scenes[run]
-    if pick(what, ('view','near','clip','subset'), 'question')=='view': return s.view(epoch, projection)
-    if what=='near': return dict(zip(('index','distance'), (o[0].tolist() for o in s.near(epoch, [i]))))
-    if what=='clip': return dict(pack=s.clip([i]), at=0)
-    return dict(message=f'{len(index)} clips in view: {self.subset(path, index)}')
+    if pick(what, ("view", "near", "clip", "subset"), "question") == "view":
+        return s.view(epoch, projection)
+    if what == "near":
+        return dict(zip(("index", "distance"), (o[0].tolist() for o in s.near(epoch, [i]))))
+    if what == "clip":
+        return dict(pack=s.clip([i]), at=0)
+    return dict(message=f"{len(index)} clips in view: {self.subset(path, index)}")
 
-def _subset(self,
-    out:str|Path, # Folder to write
-    index=None, # Positions of clips; None: those selected
-    overwrite:bool=False # Replace the folder if there is one?
-)->Path: # A dataset folder
+
+def _subset(
+    self,
+    out: str | Path,  # Folder to write
+    index=None,  # Positions of clips; None: those selected
+    overwrite: bool = False,  # Replace the folder if there is one?
+) -> Path:  # A dataset folder
     "Write a dataset folder that shows the selected clips alone, as `hysp subset` does for certain ones"
-    s,index = self.scene,list(self.selected if index is None else index)
+    s, index = self.scene, list(self.selected if index is None else index)
     s.clip([0])
-    if s.data is None: raise HyspError('a subset is a view of a dataset, and this scene has none; give it with the embeddings')
-    if not str(out): raise HyspError('name the folder for the subset')
-    if not index: raise HyspError('no clip is selected; draw a lasso first')
-    return write_view(s.data, index, out, dict(split=s.data.split, by='hand', clips=len(index)), overwrite)
+    if s.data is None:
+        raise HyspError(
+            "a subset is a view of a dataset, and this scene has none; give it with the embeddings"
+        )
+    if not str(out):
+        raise HyspError("name the folder for the subset")
+    if not index:
+        raise HyspError("no clip is selected; draw a lasso first")
+    return write_view(
+        s.data, index, out, dict(split=s.data.split, by="hand", clips=len(index)), overwrite
+    )
 
-Explorer.hear,Explorer.answer,Explorer.subset = _hear,_answer,_subset
+
+Explorer.hear, Explorer.answer, Explorer.subset = _hear, _answer, _subset
 
 # %% ../nbs/72_explore.ipynb #d0c66315
 def explorer_page(
-    path:str|Path, # The HTML file to write or to replace
-    scenes, # A scene, or several
-    projections=('polar','tangent_pca'), # Names in `hysp.disk.projections`
-    clips:int=600, # Skeletons on the page, at most, of each scene
-    frames:int=24, # Frames of each
-    title:str='Poincaré disk' # Heading
-)->Path: # The file
+    path: str | Path,  # The HTML file to write or to replace
+    scenes,  # A scene, or several
+    projections=("polar", "tangent_pca"),  # Names in `hysp.disk.projections`
+    clips: int = 600,  # Skeletons on the page, at most, of each scene
+    frames: int = 24,  # Frames of each
+    title: str = "Poincaré disk",  # Heading
+) -> Path:  # The file
     "The explorer as one file that works without a kernel and without a network"
     scenes = [scenes] if isinstance(scenes, Scene) else list(scenes)
-    views,near,some = {},{},[_spaced(len(o.e.names), clips) for o in scenes]
-    for k,s in enumerate(scenes):
+    views, near, some = {}, {}, [_spaced(len(o.e.names), clips) for o in scenes]
+    for k, s in enumerate(scenes):
         for epoch in reversed(s.e.epochs):
-            for p in projections: views[f'{k} {epoch} {p}'] = s.view(epoch, p)
-            i,d = s.near(epoch, range(len(s.e.names)))
-            near[f'{k} {epoch}'] = dict(index=packed(i, '<i4'), distance=packed(d), k=i.shape[1])
-    skeletons = [dict(which=i, pack=p) if (p := s.clip(i, frames)) else None for s,i in zip(scenes, some)]
-    few = [f'skeletons of {len(i)} of the {len(s.e.names):,} clips' for s,i in zip(scenes, some) if s.data and len(i)<len(s.e.names)]
-    state = dict(runs=[facts(o) for o in scenes], projections=list(projections), note=', '.join(dict.fromkeys(few)))
-    return _write_page(path, 'explore.html', 'explore.css', dict(state=state, views=views, near=near, clips=skeletons), title,
-                       ' · '.join(dict.fromkeys(f'{len(o.e.names):,} clips' for o in scenes)), script=_asset('skeleton.js', 'explore.js'))
+            for p in projections:
+                views[f"{k} {epoch} {p}"] = s.view(epoch, p)
+            i, d = s.near(epoch, range(len(s.e.names)))
+            near[f"{k} {epoch}"] = dict(index=packed(i, "<i4"), distance=packed(d), k=i.shape[1])
+    skeletons = [
+        dict(which=i, pack=p) if (p := s.clip(i, frames)) else None for s, i in zip(scenes, some)
+    ]
+    few = [
+        f"skeletons of {len(i)} of the {len(s.e.names):,} clips"
+        for s, i in zip(scenes, some)
+        if s.data and len(i) < len(s.e.names)
+    ]
+    state = dict(
+        runs=[facts(o) for o in scenes],
+        projections=list(projections),
+        note=", ".join(dict.fromkeys(few)),
+    )
+    return _write_page(
+        path,
+        "explore.html",
+        "explore.css",
+        dict(state=state, views=views, near=near, clips=skeletons),
+        title,
+        " · ".join(dict.fromkeys(f"{len(o.e.names):,} clips" for o in scenes)),
+        script=_asset("skeleton.js", "explore.js"),
+    )
 
-def _spaced(n, most): return np.unique(np.linspace(0, n-1, min(n, most)).round().astype(int)).tolist() if most else []
+
+def _spaced(n, most):
+    return (
+        np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int)).tolist() if most else []
+    )
 
 # %% ../nbs/72_explore.ipynb #841aba6a
 def _seen(trainer, most):
     "What a `Scene` wants to know of a trainer's clips, none embedded yet, and the clips"
     data = trainer.data.subset(_spaced(len(trainer.data), most))
-    column = lambda k: torch.as_tensor(data.columns.get(k, [-1]*len(data)))
-    return data,SimpleNamespace(epochs=[], z=[], predicted=None, labels=torch.as_tensor(data.labels), bodies=column('bodies'), frames=column('frames'), subjects=column('subject'),
-                                names=list(data.names), class_names=list(data.class_names), about=dict(c=trainer.c))
+    column = lambda k: torch.as_tensor(data.columns.get(k, [-1] * len(data)))
+    return data, SimpleNamespace(
+        epochs=[],
+        z=[],
+        predicted=None,
+        labels=torch.as_tensor(data.labels),
+        bodies=column("bodies"),
+        frames=column("frames"),
+        subjects=column("subject"),
+        names=list(data.names),
+        class_names=list(data.class_names),
+        about=dict(c=trainer.c),
+    )
+
 
 class Live(Explorer):
     "The disk of a training that runs, with its loss and radius, a button that stops it and one that goes on"
-    def __init__(self,
-        trainer, # A `hysp.train.Trainer`
-        most:int=1000, # Clips to show, at most: evenly spaced through the training set
-        projections=('polar','tangent_pca'), # Names in `hysp.disk.projections`
-        keep:int=60 # Epochs whose embeddings stay, at most
+
+    def __init__(
+        self,
+        trainer,  # A `hysp.train.Trainer`
+        most: int = 1000,  # Clips to show, at most: evenly spaced through the training set
+        projections=("polar", "tangent_pca"),  # Names in `hysp.disk.projections`
+        keep: int = 60,  # Epochs whose embeddings stay, at most
     ):
-        self.keep,self.trainer,self.thread,self.error,self.then = keep,trainer,None,None,trainer.on_epoch
+        self.keep, self.trainer, self.thread, self.error, self.then = (
+            keep,
+            trainer,
+            None,
+            None,
+            trainer.on_epoch,
+        )
         trainer.on_epoch = self.end_epoch
-        self.clips,e = _seen(trainer, most)
+        self.clips, e = _seen(trainer, most)
         self.embed(e)
         super().__init__(Scene(e, self.clips, Path(trainer.run).name), projections)
-        self.report('ready', 'Nothing has run yet.' if not trainer.epoch else f'Stands at epoch {trainer.epoch}.')
+        self.report(
+            "ready",
+            "Nothing has run yet." if not trainer.epoch else f"Stands at epoch {trainer.epoch}.",
+        )
 
     def embed(self, e):
         t = self.trainer
         z = features(t.model.online, self.clips, t.stream, device=t.device, progress=False)
-        if t.epoch in e.epochs: e.z[e.epochs.index(t.epoch)] = z
-        else: e.epochs.append(t.epoch); e.z.append(z)
-        if len(e.epochs)>self.keep: # Of a long training every other epoch goes, again and again
-            some = [*range(0, len(e.epochs)-1, 2), len(e.epochs)-1]
-            e.epochs,e.z = [e.epochs[i] for i in some],[e.z[i] for i in some]
+        if t.epoch in e.epochs:
+            e.z[e.epochs.index(t.epoch)] = z
+        else:
+            e.epochs.append(t.epoch)
+            e.z.append(z)
+        if len(e.epochs) > self.keep:  # Of a long training every other epoch goes, again and again
+            some = [*range(0, len(e.epochs) - 1, 2), len(e.epochs) - 1]
+            e.epochs, e.z = [e.epochs[i] for i in some], [e.z[i] for i in some]
 
-    def end_epoch(self, trainer, row): # In the thread of the training
+    def end_epoch(self, trainer, row):  # In the thread of the training
         self.embed(self.scenes[0].e)
-        self.fresh = self.first(); self.state = self.told()
-        if self.then: self.then(trainer, row)
+        self.fresh = self.first()
+        self.state = self.told()
+        if self.then:
+            self.then(trainer, row)
 
 # %% ../nbs/72_explore.ipynb #72f54e05
 def _report(self, status, message):
     t = self.trainer
-    rows = [dict(epoch=r['epoch'], loss=r['loss'], radius=r['radius']) for r in t.rows]
-    done = (t.epoch*t.steps+t.k)/(t.epochs*t.steps)
+    rows = [dict(epoch=r["epoch"], loss=r["loss"], radius=r["radius"]) for r in t.rows]
+    done = (t.epoch * t.steps + t.k) / (t.epochs * t.steps)
     self.live = dict(status=status, message=message, progress=done, rows=rows)
+
 
 def _go(self):
     "Begin, or go on where the training was stopped"
-    if self.thread and self.thread.is_alive(): raise HyspError('the training runs already')
-    if self.trainer.epoch>=self.trainer.epochs: raise HyspError(f'the training is at its end, epoch {self.trainer.epochs}')
-    self.error,self.trainer.asked = None,None
-    self.thread = threading.Thread(target=self.train, name='hysp training', daemon=True); self.thread.start()
+    if self.thread and self.thread.is_alive():
+        raise HyspError("the training runs already")
+    if self.trainer.epoch >= self.trainer.epochs:
+        raise HyspError(f"the training is at its end, epoch {self.trainer.epochs}")
+    self.error, self.trainer.asked = None, None
+    self.thread = threading.Thread(target=self.train, name="hysp training", daemon=True)
+    self.thread.start()
     threading.Thread(target=self.watch, daemon=True).start()
     return self
+
 
 def _train(self):
     t = self.trainer
     try:
         t.fit(progress=False)
-        self.outcome = 'done',f'All {t.epochs} epochs are done; weights in {t.weights}.'
-    except KeyboardInterrupt: self.outcome = 'stopped',f'Stopped in epoch {t.epoch}, step {t.k}, and saved to {t.run}.'
-    except BaseException as e: self.error,self.outcome = e,('failed',str(e) if isinstance(e, HyspError) else f'{type(e).__name__}: {e}')
+        self.outcome = "done", f"All {t.epochs} epochs are done; weights in {t.weights}."
+    except KeyboardInterrupt:
+        self.outcome = "stopped", f"Stopped in epoch {t.epoch}, step {t.k}, and saved to {t.run}."
+    except BaseException as e:
+        self.error, self.outcome = (
+            e,
+            ("failed", str(e) if isinstance(e, HyspError) else f"{type(e).__name__}: {e}"),
+        )
 
-def _watch(self, every=.4):
+
+def _watch(self, every=0.4):
     "Tell the browser how it goes, until it ends"
     t = self.trainer
     while self.thread.is_alive():
-        at,ill = f', loss {t.sums[0].item()/t.k:.3f}' if t.k else '',''.join(f'. Warning: {o}' for o in getattr(t, 'told', {}).values())
-        self.report('running', f'Epoch {t.epoch} of {t.epochs}, step {t.k} of {t.steps}{at}{ill}')
+        at, ill = (
+            f", loss {t.sums[0].item() / t.k:.3f}" if t.k else "",
+            "".join(f". Warning: {o}" for o in getattr(t, "told", {}).values()),
+        )
+        self.report("running", f"Epoch {t.epoch} of {t.epochs}, step {t.k} of {t.steps}{at}{ill}")
         self.thread.join(every)
     self.report(*self.outcome)
 
-Live.report,Live.go,Live.train,Live.watch = _report,_go,_train,_watch
+
+Live.report, Live.go, Live.train, Live.watch = _report, _go, _train, _watch
 
 # %% ../nbs/72_explore.ipynb #4d00b2e0
 def _stop(self):
     "Ask the training to save its state and end after the step it is in"
-    while self.thread and self.thread.is_alive() and self.trainer.asked is None: time.sleep(.01) # It is only just beginning
-    if self.thread and self.thread.is_alive(): self.trainer.asked.append('stop')
+    while self.thread and self.thread.is_alive() and self.trainer.asked is None:
+        time.sleep(0.01)  # It is only just beginning
+    if self.thread and self.thread.is_alive():
+        self.trainer.asked.append("stop")
 
-def _wait(self,
-    seconds:float|None=None # At most; None: as long as it takes
-)->str: # How the training stands: ready, running, stopped, done or failed
+
+def _wait(
+    self,
+    seconds: float | None = None,  # At most; None: as long as it takes
+) -> str:  # How the training stands: ready, running, stopped, done or failed
     "Wait for the training to end, and raise what it raised"
-    if self.thread: self.thread.join(seconds)
-    if self.error: raise self.error
-    return 'ready' if not self.thread else 'running' if self.thread.is_alive() else self.outcome[0]
+    if self.thread:
+        self.thread.join(seconds)
+    if self.error:
+        raise self.error
+    return "ready" if not self.thread else "running" if self.thread.is_alive() else self.outcome[0]
+
 
 def _live_answer(self, what, **rest):
-    if what=='go': self.go()
-    elif what=='stop': self.stop()
-    else: return Explorer.answer(self, what, **rest)
+    if what == "go":
+        self.go()
+    elif what == "stop":
+        self.stop()
+    else:
+        return Explorer.answer(self, what, **rest)
     return {}
 
-Live.stop,Live.wait,Live.answer = _stop,_wait,_live_answer
+
+Live.stop, Live.wait, Live.answer = _stop, _wait, _live_answer

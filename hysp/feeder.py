@@ -19,226 +19,395 @@ from .skeleton import Layout, get_layout
 
 # %% ../nbs/04_feeder.ipynb #f79f5a99
 def _read_about(path):
-    try: d = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (yaml.YAMLError,UnicodeDecodeError) as e:
-        raise HyspError(f'{path} is no YAML: {" ".join(str(e).split())}; prepare the set again') from e
-    except OSError as e: raise HyspError(f'cannot read {path}: {e.strerror or e}') from e
-    if not isinstance(d, dict): raise HyspError(f'{path} holds no mapping; prepare the set again')
-    if d.get('format')!=1: raise HyspError(f"{path} has format {d.get('format')}, but this version of hysp reads format 1; "
-            'prepare the set again or install the hysp that made it')
-    for k in ('layout','class_names','checksum'):
-        if k not in d: raise HyspError(f"{path} has no '{k}'; prepare the set again")
-    if not isinstance(d['class_names'], list): raise HyspError(f'{path} has no list under class_names; prepare the set again')
+    try:
+        d = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as e:
+        raise HyspError(
+            f"{path} is no YAML: {' '.join(str(e).split())}; prepare the set again"
+        ) from e
+    except OSError as e:
+        raise HyspError(f"cannot read {path}: {e.strerror or e}") from e
+    if not isinstance(d, dict):
+        raise HyspError(f"{path} holds no mapping; prepare the set again")
+    if d.get("format") != 1:
+        raise HyspError(
+            f"{path} has format {d.get('format')}, but this version of hysp reads format 1; "
+            "prepare the set again or install the hysp that made it"
+        )
+    for k in ("layout", "class_names", "checksum"):
+        if k not in d:
+            raise HyspError(f"{path} has no '{k}'; prepare the set again")
+    if not isinstance(d["class_names"], list):
+        raise HyspError(f"{path} has no list under class_names; prepare the set again")
     return d
 
 # %% ../nbs/04_feeder.ipynb #d2b6f745
 def _map_positions(path, layout):
-    if not path.is_file(): raise HyspError(f'there is no file {path}')
-    try: x = np.load(path, mmap_mode='r', allow_pickle=False)
-    except (ValueError,OSError,EOFError) as e: raise HyspError(f'cannot read {path}: {e}; the file is cut short or no npy file') from e
-    if not isinstance(x, np.ndarray) or x.ndim!=5 or x.shape[1]!=3 or x.dtype!=np.float32:
-        what = f'{x.dtype} of shape {x.shape}' if isinstance(x, np.ndarray) else 'several arrays'
-        raise HyspError(f'{path} must hold float32 of shape (clips, 3, frames, joints, bodies), not {what}')
-    if x.shape[3]!=len(layout): raise HyspError(f"{path} has {x.shape[3]} joints, but layout '{layout.name}' has {len(layout)}")
+    if not path.is_file():
+        raise HyspError(f"there is no file {path}")
+    try:
+        x = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as e:
+        raise HyspError(f"cannot read {path}: {e}; the file is cut short or no npy file") from e
+    if not isinstance(x, np.ndarray) or x.ndim != 5 or x.shape[1] != 3 or x.dtype != np.float32:
+        what = f"{x.dtype} of shape {x.shape}" if isinstance(x, np.ndarray) else "several arrays"
+        raise HyspError(
+            f"{path} must hold float32 of shape (clips, 3, frames, joints, bodies), not {what}"
+        )
+    if x.shape[3] != len(layout):
+        raise HyspError(
+            f"{path} has {x.shape[3]} joints, but layout '{layout.name}' has {len(layout)}"
+        )
     return x
 
 # %% ../nbs/04_feeder.ipynb #19eb9a59
-_numbers = ('label',*_columns,'frames','bodies')
+_numbers = ("label", *_columns, "frames", "bodies")
+
 
 def _whole(text, path, line, key):
-    try: return int(text) if text or key=='label' else -1
-    except ValueError: raise HyspError(f"{path}, line {line}: {key} '{text}' is no whole number") from None
+    try:
+        return int(text) if text or key == "label" else -1
+    except ValueError:
+        raise HyspError(f"{path}, line {line}: {key} '{text}' is no whole number") from None
+
 
 def _read_samples(path, classes):
     "Columns of samples.csv, and the rows of each split"
     try:
-        with open(path, encoding='utf-8', newline='') as f: head,*rows = list(csv.reader(f)) or [[]]
-    except (UnicodeDecodeError,csv.Error) as e: raise HyspError(f'{path} is no table: {e}; prepare the set again') from e
-    except OSError as e: raise HyspError(f'cannot read {path}: {e.strerror or e}') from e
-    for k in ('name','label'):
-        if k not in head: raise HyspError(f"{path} has no column '{k}'; prepare the set again")
-    for i,r in enumerate(rows, 2):
-        if len(r)!=len(head): raise HyspError(f'{path}, line {i}: {len(r)} entries, but the heading has {len(head)}')
-    cols = {k:[r[j] for r in rows] for j,k in enumerate(head)}
-    cols.update({k:np.array([_whole(o, path, i, k) for i,o in enumerate(cols[k], 2)], dtype=np.int64) for k in _numbers if k in cols})
-    for i,o in enumerate(cols['label'].tolist(), 2):
-        if not 0<=o<classes: raise HyspError(f'{path}, line {i}: label {o}, but the classes are numbered 0 to {classes-1}')
-    splits = {f'{k}/{s}':np.flatnonzero([o==s for o in cols[k]]) for k in head if k not in ('name',*_numbers) for s in ('train','val')}
-    return {k:cols[k] for k in ('name',*_numbers) if k in cols},{**splits, 'all':np.arange(len(rows))}
+        with open(path, encoding="utf-8", newline="") as f:
+            head, *rows = list(csv.reader(f)) or [[]]
+    except (UnicodeDecodeError, csv.Error) as e:
+        raise HyspError(f"{path} is no table: {e}; prepare the set again") from e
+    except OSError as e:
+        raise HyspError(f"cannot read {path}: {e.strerror or e}") from e
+    for k in ("name", "label"):
+        if k not in head:
+            raise HyspError(f"{path} has no column '{k}'; prepare the set again")
+    for i, r in enumerate(rows, 2):
+        if len(r) != len(head):
+            raise HyspError(f"{path}, line {i}: {len(r)} entries, but the heading has {len(head)}")
+    cols = {k: [r[j] for r in rows] for j, k in enumerate(head)}
+    cols.update(
+        {
+            k: np.array([_whole(o, path, i, k) for i, o in enumerate(cols[k], 2)], dtype=np.int64)
+            for k in _numbers
+            if k in cols
+        }
+    )
+    for i, o in enumerate(cols["label"].tolist(), 2):
+        if not 0 <= o < classes:
+            raise HyspError(
+                f"{path}, line {i}: label {o}, but the classes are numbered 0 to {classes - 1}"
+            )
+    splits = {
+        f"{k}/{s}": np.flatnonzero([o == s for o in cols[k]])
+        for k in head
+        if k not in ("name", *_numbers)
+        for s in ("train", "val")
+    }
+    return {k: cols[k] for k in ("name", *_numbers) if k in cols}, {
+        **splits,
+        "all": np.arange(len(rows)),
+    }
 
 # %% ../nbs/04_feeder.ipynb #c80b2b7c
 def _own(path, names, layout):
-    x = _map_positions(path/'position.npy', layout)
-    if len(x)!=len(names): raise HyspError(f"{path/'position.npy'} has {len(x)} clips, but samples.csv has {len(names)} rows; prepare the set again")
-    return x,np.arange(len(x))
+    x = _map_positions(path / "position.npy", layout)
+    if len(x) != len(names):
+        raise HyspError(
+            f"{path / 'position.npy'} has {len(x)} clips, but samples.csv has {len(names)} rows; prepare the set again"
+        )
+    return x, np.arange(len(x))
+
 
 def _view(path, about, names, layout):
-    whole = path/str(about['of'])
-    if not (whole/'dataset.yaml').is_file(): raise HyspError(f"{path} is a view of {whole}, which is not there; put it back, or correct 'of' in {path/'dataset.yaml'}")
-    theirs = _read_about(whole/'dataset.yaml')
-    if 'of' in theirs: raise HyspError(f'{path} is a view of {whole}, itself a view; make it of the folder that holds the array')
-    if theirs['checksum']!=about['checksum']: raise HyspError(f'{whole} has changed since {path} was made of it (checksum); make the view again')
-    there = {o:i for i,o in enumerate(_read_samples(whole/'samples.csv', len(theirs['class_names']))[0]['name'])}
-    if odd := [o for o in names if o not in there]: raise HyspError(f'{path} shows clip {odd[0]}, which {whole} does not have; make the view again')
-    return _own(whole, list(there), layout)[0],np.array([there[o] for o in names], dtype=np.int64)
+    whole = path / str(about["of"])
+    if not (whole / "dataset.yaml").is_file():
+        raise HyspError(
+            f"{path} is a view of {whole}, which is not there; put it back, or correct 'of' in {path / 'dataset.yaml'}"
+        )
+    theirs = _read_about(whole / "dataset.yaml")
+    if "of" in theirs:
+        raise HyspError(
+            f"{path} is a view of {whole}, itself a view; make it of the folder that holds the array"
+        )
+    if theirs["checksum"] != about["checksum"]:
+        raise HyspError(
+            f"{whole} has changed since {path} was made of it (checksum); make the view again"
+        )
+    there = {
+        o: i
+        for i, o in enumerate(
+            _read_samples(whole / "samples.csv", len(theirs["class_names"]))[0]["name"]
+        )
+    }
+    if odd := [o for o in names if o not in there]:
+        raise HyspError(
+            f"{path} shows clip {odd[0]}, which {whole} does not have; make the view again"
+        )
+    return _own(whole, list(there), layout)[0], np.array([there[o] for o in names], dtype=np.int64)
 
 # %% ../nbs/04_feeder.ipynb #66ff4dae
 def _open_folder(path, split, layout):
     "What a dataset needs to know, from a dataset folder"
-    about = _read_about(path/'dataset.yaml')
-    layout = Layout.from_dict(about['layout']) if layout is None else get_layout(layout)
-    cols,splits = _read_samples(path/'samples.csv', len(about['class_names']))
-    x,rows = _view(path, about, cols['name'], layout) if 'of' in about else _own(path, cols['name'], layout)
-    index = pick(split, splits, f'split of {path}')
-    return dict(position=x, index=rows[index], splits=list(splits), layout=layout, class_names=about['class_names'], about=about,
-        names=[cols['name'][i] for i in index], columns={k:v[index] for k,v in cols.items() if k!='name'})
+    about = _read_about(path / "dataset.yaml")
+    layout = Layout.from_dict(about["layout"]) if layout is None else get_layout(layout)
+    cols, splits = _read_samples(path / "samples.csv", len(about["class_names"]))
+    x, rows = (
+        _view(path, about, cols["name"], layout)
+        if "of" in about
+        else _own(path, cols["name"], layout)
+    )
+    index = pick(split, splits, f"split of {path}")
+    return dict(
+        position=x,
+        index=rows[index],
+        splits=list(splits),
+        layout=layout,
+        class_names=about["class_names"],
+        about=about,
+        names=[cols["name"][i] for i in index],
+        columns={k: v[index] for k, v in cols.items() if k != "name"},
+    )
 
 # %% ../nbs/04_feeder.ipynb #fe4afe40
 class _DType:
     "Stands in for numpy.dtype: whole numbers, floats and strings"
+
     def __init__(self, code, *_):
-        if not isinstance(code, str) or not re.fullmatch(r'[iufbUS]\d{1,4}', code): raise pickle.UnpicklingError(f'dtype {code!r:.20}')
+        if not isinstance(code, str) or not re.fullmatch(r"[iufbUS]\d{1,4}", code):
+            raise pickle.UnpicklingError(f"dtype {code!r:.20}")
         self.code = code
-    def __setstate__(self, state): self.code = {'<':'<','>':'>'}.get(state[1], '') + self.code
+
+    def __setstate__(self, state):
+        self.code = {"<": "<", ">": ">"}.get(state[1], "") + self.code
+
 
 def _values(raw, dtype, shape=(0,), *_):
-    if len(shape)!=1 or not isinstance(dtype, _DType): raise pickle.UnpicklingError('it holds an array that is no list of numbers or strings')
+    if len(shape) != 1 or not isinstance(dtype, _DType):
+        raise pickle.UnpicklingError("it holds an array that is no list of numbers or strings")
     return np.frombuffer(raw, np.dtype(dtype.code)).tolist()
+
 
 class _Array(list):
     "Stands in for numpy.ndarray: a flat list"
-    def __init__(self, *_): pass
-    def __setstate__(self, state): self[:] = _values(state[4], state[2], state[1])
+
+    def __init__(self, *_):
+        pass
+
+    def __setstate__(self, state):
+        self[:] = _values(state[4], state[2], state[1])
+
 
 def _latin1(text, coding):
-    if coding!='latin1': raise pickle.UnpicklingError(f'coding {coding!r:.20}')
-    return text.encode('latin1')
+    if coding != "latin1":
+        raise pickle.UnpicklingError(f"coding {coding!r:.20}")
+    return text.encode("latin1")
 
 # %% ../nbs/04_feeder.ipynb #292ec91b
 class _Plain(pickle.Unpickler):
     "Lists, tuples, strings and numbers; nothing is imported, nothing of the file's choosing is called"
-    known = dict(dtype=_DType, scalar=lambda dtype,raw: _values(raw, dtype)[0], ndarray=_Array, _reconstruct=_Array, _frombuffer=_values)
+
+    known = dict(
+        dtype=_DType,
+        scalar=lambda dtype, raw: _values(raw, dtype)[0],
+        ndarray=_Array,
+        _reconstruct=_Array,
+        _frombuffer=_values,
+    )
+
     def find_class(self, module, name):
-        if re.fullmatch(r'numpy(\._?core\.(multiarray|numeric))?', module) and name in self.known: return self.known[name]
-        if (module,name)==('_codecs','encode'): return _latin1
-        raise pickle.UnpicklingError(f'it asks for {module}.{name}')
+        if re.fullmatch(r"numpy(\._?core\.(multiarray|numeric))?", module) and name in self.known:
+            return self.known[name]
+        if (module, name) == ("_codecs", "encode"):
+            return _latin1
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
 
 def _label(o):
-    if int(o)!=o: raise ValueError(f'label {o!r:.20} is no whole number')
+    if int(o) != o:
+        raise ValueError(f"label {o!r:.20} is no whole number")
     return int(o)
 
+
 def read_labels(
-    path:str|Path # A pickled pair: names, labels
-)->tuple: # Names (list of str) and labels (int64 array); raises `HyspError`
+    path: str | Path,  # A pickled pair: names, labels
+) -> tuple:  # Names (list of str) and labels (int64 array); raises `HyspError`
     "The reference's label file, read without executing anything in it"
     try:
-        with open(path, 'rb') as f: names,labels = _Plain(f, encoding='latin1').load()
-        return [str(o) for o in names],np.array([_label(o) for o in labels], dtype=np.int64)
-    except OSError as e: raise HyspError(f'cannot read {path}: {e.strerror or e}') from e
-    except Exception as e: raise HyspError(f'{path} is refused: {e}; expected a pickled pair of plain lists, names and labels') from e
+        with open(path, "rb") as f:
+            names, labels = _Plain(f, encoding="latin1").load()
+        return [str(o) for o in names], np.array([_label(o) for o in labels], dtype=np.int64)
+    except OSError as e:
+        raise HyspError(f"cannot read {path}: {e.strerror or e}") from e
+    except Exception as e:
+        raise HyspError(
+            f"{path} is refused: {e}; expected a pickled pair of plain lists, names and labels"
+        ) from e
 
 # %% ../nbs/04_feeder.ipynb #ada9b9c4
 def _ntu_columns(names):
     found = [_ntu_name.search(o) for o in names]
-    if not all(found): return {}
-    return {k:np.array([int(m[i]) for m in found], dtype=np.int64) for i,k in enumerate(('setup','camera','subject','replication'), 1)}
+    if not all(found):
+        return {}
+    return {
+        k: np.array([int(m[i]) for m in found], dtype=np.int64)
+        for i, k in enumerate(("setup", "camera", "subject", "replication"), 1)
+    }
+
 
 def _open_reference(path, split, layout):
     "What a dataset needs to know, from the reference's arrays"
-    files = [*sorted(path.glob('*_position.npy')), *sorted(path.glob('*/*_position.npy'))]
-    splits = {o.relative_to(path).as_posix().removesuffix('_position.npy'):o for o in files}
-    if not splits: raise HyspError(f"{path} is no dataset: it has neither dataset.yaml nor …_position.npy; make one with 'hysp prepare'")
-    file = pick(split, splits, f'split of {path}')
-    layout = get_layout(layout or 'ntu-rgb+d')
-    x,label_file = _map_positions(file, layout),file.with_name(file.name.replace('_position.npy', '_label.pkl'))
-    names,labels = read_labels(label_file)
-    if not len(x)==len(names)==len(labels):
-        raise HyspError(f'{file} has {len(x)} clips, but {label_file.name} has {len(names)} names and {len(labels)} labels')
-    if len(labels) and labels.min()<0: raise HyspError(f'{label_file} has a label {labels.min()}; labels start at 0')
-    return dict(position=x, index=np.arange(len(x)), splits=list(splits), layout=layout, about=dict(file=file), names=names,
-        class_names=[str(i) for i in range(labels.max(initial=-1)+1)], columns=dict(label=labels, **_ntu_columns(names)))
+    files = [*sorted(path.glob("*_position.npy")), *sorted(path.glob("*/*_position.npy"))]
+    splits = {o.relative_to(path).as_posix().removesuffix("_position.npy"): o for o in files}
+    if not splits:
+        raise HyspError(
+            f"{path} is no dataset: it has neither dataset.yaml nor …_position.npy; make one with 'hysp prepare'"
+        )
+    file = pick(split, splits, f"split of {path}")
+    layout = get_layout(layout or "ntu-rgb+d")
+    x, label_file = (
+        _map_positions(file, layout),
+        file.with_name(file.name.replace("_position.npy", "_label.pkl")),
+    )
+    names, labels = read_labels(label_file)
+    if not len(x) == len(names) == len(labels):
+        raise HyspError(
+            f"{file} has {len(x)} clips, but {label_file.name} has {len(names)} names and {len(labels)} labels"
+        )
+    if len(labels) and labels.min() < 0:
+        raise HyspError(f"{label_file} has a label {labels.min()}; labels start at 0")
+    return dict(
+        position=x,
+        index=np.arange(len(x)),
+        splits=list(splits),
+        layout=layout,
+        about=dict(file=file),
+        names=names,
+        class_names=[str(i) for i in range(labels.max(initial=-1) + 1)],
+        columns=dict(label=labels, **_ntu_columns(names)),
+    )
 
 # %% ../nbs/04_feeder.ipynb #0d362516
 class Dataset:
     "One split of a dataset folder, or of the reference's arrays"
-    def __init__(self,
-        path:str|Path, # A folder with dataset.yaml, or with …_position.npy and …_label.pkl
-        split:str='all', # Such as xsub/train or xsub/val; all rows by default
-        layout:str|Layout=None # Another layout than the one in dataset.yaml; for the reference's arrays, another than ntu-rgb+d
+
+    def __init__(
+        self,
+        path: str | Path,  # A folder with dataset.yaml, or with …_position.npy and …_label.pkl
+        split: str = "all",  # Such as xsub/train or xsub/val; all rows by default
+        layout: str
+        | Layout = None,  # Another layout than the one in dataset.yaml; for the reference's arrays, another than ntu-rgb+d
     ):
-        path = self.path = Path(path); self.split = split
-        if not path.is_dir(): raise HyspError(f'there is no folder {path}')
-        read = _open_folder if (path/'dataset.yaml').exists() else _open_reference
+        path = self.path = Path(path)
+        self.split = split
+        if not path.is_dir():
+            raise HyspError(f"there is no folder {path}")
+        read = _open_folder if (path / "dataset.yaml").exists() else _open_reference
         self.__dict__.update(read(path, split, layout))
 
-    def __len__(self): return len(self.index)
+    def __len__(self):
+        return len(self.index)
+
     def __repr__(self):
-        counts = f"{len(self)} clips, {self.classes} classes, {self.frames} frames, {self.bodies} bod{'y' if self.bodies==1 else 'ies'}"
-        return f'{self.path.name} {self.split}: {counts}, {self.layout.name}'
-    labels = property(lambda self: self.columns['label'])
+        counts = f"{len(self)} clips, {self.classes} classes, {self.frames} frames, {self.bodies} bod{'y' if self.bodies == 1 else 'ies'}"
+        return f"{self.path.name} {self.split}: {counts}, {self.layout.name}"
+
+    labels = property(lambda self: self.columns["label"])
     classes = property(lambda self: len(self.class_names))
     frames = property(lambda self: self.position.shape[2])
     bodies = property(lambda self: self.position.shape[4])
+
     @cached_property
-    def checksum(self): return self.about.get('checksum') or checksum(self.about['file'])
+    def checksum(self):
+        return self.about.get("checksum") or checksum(self.about["file"])
 
 # %% ../nbs/04_feeder.ipynb #da54e72b
-def _batch(self,
-    i # Positions in the split: integers, in any order
-)->Tensor: # Shape (n, C, T, V, M), float32, on the CPU
+def _batch(
+    self,
+    i,  # Positions in the split: integers, in any order
+) -> Tensor:  # Shape (n, C, T, V, M), float32, on the CPU
     "The clips at positions `i` of the split"
     i = np.asarray(i)
     rows = self.index[i if i.size else i.astype(int)]
     out = np.empty((len(rows), *self.position.shape[1:]), np.float32)
-    return torch.from_numpy(np.take(self.position, rows, axis=0, out=out, mode='clip'))
+    return torch.from_numpy(np.take(self.position, rows, axis=0, out=out, mode="clip"))
 
-def _batches(self,
-    size:int, # Clips in a batch
-    order=None, # Positions in the split in the order wanted; as they are if None
-    drop_last:bool=False, # Leave out a last batch that is smaller?
-    device=None # Where the clips should go
-): # Yields pairs: clips (n, C, T, V, M), their positions in the split (n,)
+
+def _batches(
+    self,
+    size: int,  # Clips in a batch
+    order=None,  # Positions in the split in the order wanted; as they are if None
+    drop_last: bool = False,  # Leave out a last batch that is smaller?
+    device=None,  # Where the clips should go
+):  # Yields pairs: clips (n, C, T, V, M), their positions in the split (n,)
     "All clips of the split in batches, the next two of them read meanwhile"
     order = np.arange(len(self)) if order is None else np.asarray(order)
-    parts = [order[k:k+size] for k in range(0, len(order)-(size-1 if drop_last else 0), size)]
+    parts = [
+        order[k : k + size] for k in range(0, len(order) - (size - 1 if drop_last else 0), size)
+    ]
     with ThreadPoolExecutor(2) as pool:
         soon = deque(pool.submit(self.batch, i) for i in parts[:2])
-        for i,later in zip(parts, [*parts[2:], None, None]):
+        for i, later in zip(parts, [*parts[2:], None, None]):
             x = soon.popleft().result()
-            if later is not None: soon.append(pool.submit(self.batch, later))
-            yield x.to(device),i
+            if later is not None:
+                soon.append(pool.submit(self.batch, later))
+            yield x.to(device), i
 
-Dataset.batch,Dataset.batches = _batch,_batches
+
+Dataset.batch, Dataset.batches = _batch, _batches
 
 # %% ../nbs/04_feeder.ipynb #b27a9bee
-def _subset(self,
-    i # Positions in the split
-): # A `Dataset`
+def _subset(
+    self,
+    i,  # Positions in the split
+):  # A `Dataset`
     "Only the clips at positions `i`"
-    i,res = np.asarray(i),copy.copy(self)
-    i = np.flatnonzero(i) if i.dtype==bool else i
-    res.index,res.names,res.columns = self.index[i],[self.names[j] for j in i],{k:v[i] for k,v in self.columns.items()}
+    i, res = np.asarray(i), copy.copy(self)
+    i = np.flatnonzero(i) if i.dtype == bool else i
+    res.index, res.names, res.columns = (
+        self.index[i],
+        [self.names[j] for j in i],
+        {k: v[i] for k, v in self.columns.items()},
+    )
     return res
+
+
 Dataset.subset = _subset
 
 # %% ../nbs/04_feeder.ipynb #d97852e7
 def write_view(
-    data:Dataset, # A split of a dataset folder, or all of it
-    index, # Positions in it of the clips to keep
-    out:str|Path, # The folder to write
-    about:dict, # How they were chosen, for `dataset.yaml`
-    overwrite:bool=False # Replace the folder if there is one?
-)->Path: # The folder
+    data: Dataset,  # A split of a dataset folder, or all of it
+    index,  # Positions in it of the clips to keep
+    out: str | Path,  # The folder to write
+    about: dict,  # How they were chosen, for `dataset.yaml`
+    overwrite: bool = False,  # Replace the folder if there is one?
+) -> Path:  # The folder
     "A dataset folder that shows some of another's clips"
-    if not (data.path/'dataset.yaml').exists(): raise HyspError(f'{data.path} is no dataset folder; a view can only be made of one')
-    out,whole = Path(out),(data.path/str(data.about.get('of', '.'))).resolve()
-    if out.resolve()==data.path.resolve(): raise HyspError(f'the view cannot take the place of {out}, of which it is made; name another folder')
-    drop = set(data.names)-{data.names[i] for i in np.asarray(index)}
-    with open(data.path/'samples.csv', encoding='utf-8', newline='') as f: head,*rows = csv.reader(f)
-    rows = [r for r in rows if r[head.index('name')] not in drop]
-    splits = {k:{s:sum(r[head.index(k)]==s for r in rows) for s in ('train','val')} for k in head if k not in ('name',*_numbers)}
-    told = dict(data.about, of=os.path.relpath(whole, out.resolve()), view=about, shape=[len(rows),*data.position.shape[1:]], counts=dict(clips=len(rows), **splits))
+    if not (data.path / "dataset.yaml").exists():
+        raise HyspError(f"{data.path} is no dataset folder; a view can only be made of one")
+    out, whole = Path(out), (data.path / str(data.about.get("of", "."))).resolve()
+    if out.resolve() == data.path.resolve():
+        raise HyspError(
+            f"the view cannot take the place of {out}, of which it is made; name another folder"
+        )
+    drop = set(data.names) - {data.names[i] for i in np.asarray(index)}
+    with open(data.path / "samples.csv", encoding="utf-8", newline="") as f:
+        head, *rows = csv.reader(f)
+    rows = [r for r in rows if r[head.index("name")] not in drop]
+    splits = {
+        k: {s: sum(r[head.index(k)] == s for r in rows) for s in ("train", "val")}
+        for k in head
+        if k not in ("name", *_numbers)
+    }
+    told = dict(
+        data.about,
+        of=os.path.relpath(whole, out.resolve()),
+        view=about,
+        shape=[len(rows), *data.position.shape[1:]],
+        counts=dict(clips=len(rows), **splits),
+    )
     with atomic_dir(out, overwrite) as tmp:
-        write_table(tmp/'samples.csv', head, rows)
-        write_yaml(tmp/'dataset.yaml', told)
+        write_table(tmp / "samples.csv", head, rows)
+        write_yaml(tmp / "dataset.yaml", told)
     return out

@@ -14,57 +14,83 @@ from .poincare import expmap0, mobius_add, mobius_matvec, project
 # %% ../nbs/21_heads.ipynb #9e100144
 class Projector(nn.Module):
     "Linear, batch norm, ReLU, linear"
-    def __init__(self,
-        i:int, # Features in
-        hidden:int=1024, # Features between
-        o:int=1024 # Features out
+
+    def __init__(
+        self,
+        i: int,  # Features in
+        hidden: int = 1024,  # Features between
+        o: int = 1024,  # Features out
     ):
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(i, hidden), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True), nn.Linear(hidden, o))
+        self.net = nn.Sequential(
+            nn.Linear(i, hidden),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, o),
+        )
 
-    def forward(self,
-        x:Tensor # Features, shape (N,i); N>1 in train mode, since batch norm compares clips
-    )->Tensor: # Tangents, shape (N,o)
-        if self.training and len(x)<2: raise HyspError('batch norm needs two clips or more: raise the batch size or drop the last batch')
+    def forward(
+        self,
+        x: Tensor,  # Features, shape (N,i); N>1 in train mode, since batch norm compares clips
+    ) -> Tensor:  # Tangents, shape (N,o)
+        if self.training and len(x) < 2:
+            raise HyspError(
+                "batch norm needs two clips or more: raise the batch size or drop the last batch"
+            )
         return self.net(x)
 
 # %% ../nbs/21_heads.ipynb #e73eeffb
-class Predictor(Projector): "The same network after the projector, on the online branch alone"
+class Predictor(Projector):
+    "The same network after the projector, on the online branch alone"
 
 # %% ../nbs/21_heads.ipynb #eee4e682
 @torch.no_grad()
 def ema_update(
-    online:nn.Module, # The network that learns
-    target:nn.Module, # The network that follows, changed in place
-    decay:float=.999 # Share of the target that stays, in [0,1]
+    online: nn.Module,  # The network that learns
+    target: nn.Module,  # The network that follows, changed in place
+    decay: float = 0.999,  # Share of the target that stays, in [0,1]
 ):
     "Move every parameter of `target` to `decay*target + (1-decay)*online`"
-    p,q = dict(online.named_parameters()),dict(target.named_parameters())
-    if not 0<=decay<=1: raise HyspError(f'the decay of a moving average lies in [0,1], not at {decay}')
-    for k in p|q:
-        if k not in p or k not in q or p[k].shape!=q[k].shape:
-            raise HyspError(f"online and target differ in '{k}': copy.deepcopy the one to make the other")
-    torch._foreach_lerp_(list(q.values()), [p[k] for k in q], 1-decay)
+    p, q = dict(online.named_parameters()), dict(target.named_parameters())
+    if not 0 <= decay <= 1:
+        raise HyspError(f"the decay of a moving average lies in [0,1], not at {decay}")
+    for k in p | q:
+        if k not in p or k not in q or p[k].shape != q[k].shape:
+            raise HyspError(
+                f"online and target differ in '{k}': copy.deepcopy the one to make the other"
+            )
+    torch._foreach_lerp_(list(q.values()), [p[k] for k in q], 1 - decay)
 
 # %% ../nbs/21_heads.ipynb #243b7175
 class MobiusLinear(nn.Module):
     "Linear layer of the Poincaré ball: $(W\\otimes_c x)\\oplus_c b$"
-    def __init__(self,
-        i:int, # Features in
-        o:int, # Features out, e.g. classes
-        c:float=1., # Curvature magnitude, c>0
-        tangent:bool=False # Is the input tangent at the origin? Otherwise it is on the ball
+
+    def __init__(
+        self,
+        i: int,  # Features in
+        o: int,  # Features out, e.g. classes
+        c: float = 1.0,  # Curvature magnitude, c>0
+        tangent: bool = False,  # Is the input tangent at the origin? Otherwise it is on the ball
     ):
         super().__init__()
         from geoopt import ManifoldParameter, PoincareBall
-        self.c,self.tangent = c,tangent
+
+        self.c, self.tangent = c, tangent
         self.weight = nn.Parameter(nn.Linear(i, o, bias=False).weight.detach())
         self.bias = ManifoldParameter(torch.zeros(o), manifold=PoincareBall(c))
 
-    def forward(self,
-        x:Tensor # Points on the ball, shape (...,i), or with `tangent` tangents at its origin
-    )->Tensor: # Points on the ball, shape (...,o), of the dtype of `x`; float64 with `tangent`
-        if self.tangent: x = expmap0(x.double(), self.c)
-        return project(mobius_add(mobius_matvec(self.weight.to(x.dtype), x, self.c), self.bias.to(x.dtype), self.c), self.c)
+    def forward(
+        self,
+        x: Tensor,  # Points on the ball, shape (...,i), or with `tangent` tangents at its origin
+    ) -> Tensor:  # Points on the ball, shape (...,o), of the dtype of `x`; float64 with `tangent`
+        if self.tangent:
+            x = expmap0(x.double(), self.c)
+        return project(
+            mobius_add(
+                mobius_matvec(self.weight.to(x.dtype), x, self.c), self.bias.to(x.dtype), self.c
+            ),
+            self.c,
+        )
 
-    def extra_repr(self): return f'{self.weight.shape[1]}, {self.weight.shape[0]}, c={self.c}, tangent={self.tangent}'
+    def extra_repr(self):
+        return f"{self.weight.shape[1]}, {self.weight.shape[0]}, c={self.c}, tangent={self.tangent}"

@@ -15,107 +15,141 @@ from .poincare import dist, expmap0, tangent_cdist, tangent_dist
 
 # %% ../nbs/30_losses.ipynb #016b6d2f
 def cosine_dist(
-    q:Tensor, # Predictions, (N, d)
-    k:Tensor # Targets, (N, d)
-)->Tensor: # In 0...4, (N,)
+    q: Tensor,  # Predictions, (N, d)
+    k: Tensor,  # Targets, (N, d)
+) -> Tensor:  # In 0...4, (N,)
     "Squared distance of the unit vectors of `q` and `k`, in single precision or better (the loss of BYOL and SimSiam)"
-    q,k = (F.normalize(o.to(torch.promote_types(o.dtype, torch.float32)), dim=-1) for o in (q,k))
-    return (q-k).square().sum(-1)
+    q, k = (F.normalize(o.to(torch.promote_types(o.dtype, torch.float32)), dim=-1) for o in (q, k))
+    return (q - k).square().sum(-1)
 
 # %% ../nbs/30_losses.ipynb #671ffe7a
 def hyperbolic_dist(
-    q:Tensor, # Predictions, tangent vectors at the origin, (N, d)
-    k:Tensor, # Targets, likewise, (N, d)
-    c:float=1., # Curvature magnitude, c>0
-    geometry:str='ball' # 'ball': through points of the ball in float64; 'tangent': straight from the tangents
-)->Tensor: # Geodesic distance of exp0(q) and exp0(k), (N,)
+    q: Tensor,  # Predictions, tangent vectors at the origin, (N, d)
+    k: Tensor,  # Targets, likewise, (N, d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+    geometry: str = "ball",  # 'ball': through points of the ball in float64; 'tangent': straight from the tangents
+) -> Tensor:  # Geodesic distance of exp0(q) and exp0(k), (N,)
     "Distance in the Poincaré ball of two batches of tangent vectors"
-    if pick(geometry, ('ball','tangent'), 'geometry')=='tangent': return tangent_dist(q, k, c)
+    if pick(geometry, ("ball", "tangent"), "geometry") == "tangent":
+        return tangent_dist(q, k, c)
     return dist(expmap0(q.double(), c), expmap0(k.double(), c), c)
 
 # %% ../nbs/30_losses.ipynb #af5e81a0
 def _blend(lam, q, euc, hyp):
     "Both terms and their mix; a term that has no weight is not computed"
-    if not 0<=lam<=1: raise HyspError(f'the weight of the hyperbolic term lies in 0...1, not {lam}')
-    e,h = euc() if lam<1 else q.new_zeros(len(q)), hyp() if lam>0 else q.new_zeros(len(q))
-    return (1-lam)*e + lam*h, e, h
+    if not 0 <= lam <= 1:
+        raise HyspError(f"the weight of the hyperbolic term lies in 0...1, not {lam}")
+    e, h = euc() if lam < 1 else q.new_zeros(len(q)), hyp() if lam > 0 else q.new_zeros(len(q))
+    return (1 - lam) * e + lam * h, e, h
+
 
 def mix(
-    q:Tensor, # Predictions, (N, d)
-    k:Tensor, # Targets, (N, d); give them detached
-    lam:float, # Weight of the hyperbolic term, 0...1
-    c:float=1., # Curvature magnitude, c>0
-    geometry:str='ball' # As for `hyperbolic_dist`
-)->tuple[Tensor,Tensor,Tensor]: # Loss, its Euclidean and its hyperbolic term, each (N,); a term left out is 0
+    q: Tensor,  # Predictions, (N, d)
+    k: Tensor,  # Targets, (N, d); give them detached
+    lam: float,  # Weight of the hyperbolic term, 0...1
+    c: float = 1.0,  # Curvature magnitude, c>0
+    geometry: str = "ball",  # As for `hyperbolic_dist`
+) -> tuple[
+    Tensor, Tensor, Tensor
+]:  # Loss, its Euclidean and its hyperbolic term, each (N,); a term left out is 0
     "Curriculum mix of cosine and hyperbolic distance (HYSP, eq 9)"
     return _blend(lam, q, lambda: cosine_dist(q, k), lambda: hyperbolic_dist(q, k, c, geometry))
 
 # %% ../nbs/30_losses.ipynb #9df5fd76
-def _arcosh(excess, c): # The distance whose cosh(√c d) exceeds 1 by this much
-    excess = excess+1e-7
-    return torch.log1p(excess*(1+(1+2/excess).sqrt()))/c**.5
+def _arcosh(excess, c):  # The distance whose cosh(√c d) exceeds 1 by this much
+    excess = excess + 1e-7
+    return torch.log1p(excess * (1 + (1 + 2 / excess).sqrt())) / c**0.5
 
-def _ball_excess(gap, x, y, c): # cosh(√c d)-1 of points at a squared distance `gap` on paper
-    return 2*c*gap/((1-c*x.square().sum(-1))*(1-c*y.square().sum(-1)))
+
+def _ball_excess(gap, x, y, c):  # cosh(√c d)-1 of points at a squared distance `gap` on paper
+    return 2 * c * gap / ((1 - c * x.square().sum(-1)) * (1 - c * y.square().sum(-1)))
+
 
 def _all_ball(q, k, c):
-    x,y = expmap0(q, c)[:,None],expmap0(k, c)
-    gap = x.square().sum(-1)+y.square().sum(-1)-2*x[:,0]@y.T
+    x, y = expmap0(q, c)[:, None], expmap0(k, c)
+    gap = x.square().sum(-1) + y.square().sum(-1) - 2 * x[:, 0] @ y.T
     return _arcosh(_ball_excess(gap.clamp(min=0), x, y, c), c)
 
 # %% ../nbs/30_losses.ipynb #10badd38
 def hyperbolic_matrix(
-    q:Tensor, # Tangent vectors at the origin, (N, d)
-    k:Tensor, # Tangent vectors at the origin, (K, d)
-    c:float=1., # Curvature magnitude, c>0
-    geometry:str='ball' # As for `hyperbolic_dist`
-)->Tensor: # Geodesic distance of each of `q` to each of `k`, (N, K), float64
+    q: Tensor,  # Tangent vectors at the origin, (N, d)
+    k: Tensor,  # Tangent vectors at the origin, (K, d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+    geometry: str = "ball",  # As for `hyperbolic_dist`
+) -> Tensor:  # Geodesic distance of each of `q` to each of `k`, (N, K), float64
     "Distances of all pairs by a matrix product, without the differences of all pairs"
     with torch.autocast(q.device.type, enabled=False):
-        return pick(geometry, dict(ball=_all_ball, tangent=tangent_cdist), 'geometry')(q.double(), k.double(), c)
+        return pick(geometry, dict(ball=_all_ball, tangent=tangent_cdist), "geometry")(
+            q.double(), k.double(), c
+        )
 
 # %% ../nbs/30_losses.ipynb #6454ab10
 def euclidean_logits(
-    q:Tensor, # Predictions, (N, d)
-    k:Tensor, # Targets, (N, d)
-    negatives:Tensor # Targets of other clips, (K, d), of any length
-)->Tensor: # Cosines, the positive first, (N, 1+K)
+    q: Tensor,  # Predictions, (N, d)
+    k: Tensor,  # Targets, (N, d)
+    negatives: Tensor,  # Targets of other clips, (K, d), of any length
+) -> Tensor:  # Cosines, the positive first, (N, 1+K)
     "Similarity by angle"
     with torch.autocast(q.device.type, enabled=False):
-        q,k = (F.normalize(o.to(torch.promote_types(o.dtype, torch.float32)), dim=-1) for o in (q,k))
-        return torch.cat([(q*k).sum(-1, keepdim=True), q@negatives.to(q).T/negatives.to(q).norm(dim=-1).clamp(min=1e-12)], 1)
+        q, k = (
+            F.normalize(o.to(torch.promote_types(o.dtype, torch.float32)), dim=-1) for o in (q, k)
+        )
+        return torch.cat(
+            [
+                (q * k).sum(-1, keepdim=True),
+                q @ negatives.to(q).T / negatives.to(q).norm(dim=-1).clamp(min=1e-12),
+            ],
+            1,
+        )
+
 
 def hyperbolic_logits(
-    q:Tensor, # Predictions, tangent vectors at the origin, (N, d)
-    k:Tensor, # Targets, likewise, (N, d)
-    negatives:Tensor, # Targets of other clips, likewise, (K, d)
-    c:float=1., # Curvature magnitude, c>0
-    geometry:str='ball' # As for `hyperbolic_dist`
-)->Tensor: # Distances below zero, the positive first, (N, 1+K), float64
+    q: Tensor,  # Predictions, tangent vectors at the origin, (N, d)
+    k: Tensor,  # Targets, likewise, (N, d)
+    negatives: Tensor,  # Targets of other clips, likewise, (K, d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+    geometry: str = "ball",  # As for `hyperbolic_dist`
+) -> Tensor:  # Distances below zero, the positive first, (N, 1+K), float64
     "Similarity by distance in the ball"
-    q,k = q.double(),k.double()
-    x,y = (q,k) if geometry=='tangent' else (expmap0(q, c),expmap0(k, c))
-    own = tangent_dist(x, y, c) if geometry=='tangent' else _arcosh(_ball_excess((x-y).square().sum(-1), x, y, c), c)
-    return -torch.cat([own[:,None], hyperbolic_matrix(q, negatives, c, geometry)], 1)
+    q, k = q.double(), k.double()
+    x, y = (q, k) if geometry == "tangent" else (expmap0(q, c), expmap0(k, c))
+    own = (
+        tangent_dist(x, y, c)
+        if geometry == "tangent"
+        else _arcosh(_ball_excess((x - y).square().sum(-1), x, y, c), c)
+    )
+    return -torch.cat([own[:, None], hyperbolic_matrix(q, negatives, c, geometry)], 1)
 
 # %% ../nbs/30_losses.ipynb #c83419e4
 def info_nce(
-    logits:Tensor, # Similarities, the positive first, (N, 1+K)
-    temperature:float=.07 # What they are divided by, >0
-)->Tensor: # (N,)
+    logits: Tensor,  # Similarities, the positive first, (N, 1+K)
+    temperature: float = 0.07,  # What they are divided by, >0
+) -> Tensor:  # (N,)
     "Cross-entropy of finding the positive"
-    if not temperature>0: raise HyspError(f'the temperature must be positive, not {temperature}')
-    return F.cross_entropy(logits/temperature, torch.zeros(len(logits), dtype=torch.long, device=logits.device), reduction='none')
+    if not temperature > 0:
+        raise HyspError(f"the temperature must be positive, not {temperature}")
+    return F.cross_entropy(
+        logits / temperature,
+        torch.zeros(len(logits), dtype=torch.long, device=logits.device),
+        reduction="none",
+    )
+
 
 def contrast(
-    q:Tensor, # Predictions, (N, d)
-    k:Tensor, # Targets, (N, d)
-    negatives:Tensor, # Targets of other clips, (K, d)
-    lam:float, # Weight of the hyperbolic term, 0...1
-    c:float=1., # Curvature magnitude, c>0
-    geometry:str='ball', # As for `hyperbolic_dist`
-    temperature:float=.07 # Of both terms
-)->tuple[Tensor,Tensor,Tensor]: # Loss, its Euclidean and its hyperbolic term, each (N,); a term left out is 0
+    q: Tensor,  # Predictions, (N, d)
+    k: Tensor,  # Targets, (N, d)
+    negatives: Tensor,  # Targets of other clips, (K, d)
+    lam: float,  # Weight of the hyperbolic term, 0...1
+    c: float = 1.0,  # Curvature magnitude, c>0
+    geometry: str = "ball",  # As for `hyperbolic_dist`
+    temperature: float = 0.07,  # Of both terms
+) -> tuple[
+    Tensor, Tensor, Tensor
+]:  # Loss, its Euclidean and its hyperbolic term, each (N,); a term left out is 0
     "Curriculum mix of the contrasts by angle and by distance in the ball"
-    return _blend(lam, q, lambda: info_nce(euclidean_logits(q, k, negatives), temperature),
-                  lambda: info_nce(hyperbolic_logits(q, k, negatives, c, geometry), temperature))
+    return _blend(
+        lam,
+        q,
+        lambda: info_nce(euclidean_logits(q, k, negatives), temperature),
+        lambda: info_nce(hyperbolic_logits(q, k, negatives, c, geometry), temperature),
+    )

@@ -20,180 +20,218 @@ from .poincare import expmap0, tangent_radius
 # %% ../nbs/31_metrics.ipynb #3353098a
 @torch.no_grad()
 def radius(
-    z:Tensor, # Tangents at the origin, shape (...,d)
-    c:float=1., # Curvature magnitude, c>0
-    ball:bool=False # Through the ball's cap, as the reference?
-)->Tensor: # Norm on the ball, in [0,1/√c], shape (...), float64
+    z: Tensor,  # Tangents at the origin, shape (...,d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+    ball: bool = False,  # Through the ball's cap, as the reference?
+) -> Tensor:  # Norm on the ball, in [0,1/√c], shape (...), float64
     "Radius of the ball points of tangents `z`"
     return expmap0(z.double(), c).norm(dim=-1) if ball else tangent_radius(z.double(), c)
 
 # %% ../nbs/31_metrics.ipynb #f828e183
 @torch.no_grad()
 def uncertainty(
-    z:Tensor, # Tangents at the origin, shape (...,d)
-    c:float=1., # Curvature magnitude, c>0
-    squared:bool=True # $1-c\\lVert h\\rVert^2$? Otherwise $1-\\sqrt c\\lVert h\\rVert$
-)->Tensor: # In [0,1], shape (...), float64
+    z: Tensor,  # Tangents at the origin, shape (...,d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+    squared: bool = True,  # $1-c\\lVert h\\rVert^2$? Otherwise $1-\\sqrt c\\lVert h\\rVert$
+) -> Tensor:  # In [0,1], shape (...), float64
     "One less the (squared) radius, exact where the radius itself rounds to 1"
-    r = c**.5*z.double().norm(dim=-1)
-    return 1/r.clamp(max=350).cosh().square() if squared else 2*torch.sigmoid(-2*r)
+    r = c**0.5 * z.double().norm(dim=-1)
+    return 1 / r.clamp(max=350).cosh().square() if squared else 2 * torch.sigmoid(-2 * r)
 
 # %% ../nbs/31_metrics.ipynb #9d59d218
 @torch.no_grad()
 def angle(
-    q:Tensor, # Vectors, shape (...,d)
-    k:Tensor # Vectors, shape (...,d)
-)->Tensor: # Degrees in [0,180], shape (...), float64
+    q: Tensor,  # Vectors, shape (...,d)
+    k: Tensor,  # Vectors, shape (...,d)
+) -> Tensor:  # Degrees in [0,180], shape (...), float64
     "Angle between `q` and `k`; 0 where one of them is zero"
-    q,k = (F.normalize(o.double(), dim=-1) for o in (q,k))
-    t = torch.atan2((q-k).norm(dim=-1), (q+k).norm(dim=-1)).rad2deg()*2
-    return torch.where((q*q).sum(-1)*(k*k).sum(-1)>0, t, 0)
+    q, k = (F.normalize(o.double(), dim=-1) for o in (q, k))
+    t = torch.atan2((q - k).norm(dim=-1), (q + k).norm(dim=-1)).rad2deg() * 2
+    return torch.where((q * q).sum(-1) * (k * k).sum(-1) > 0, t, 0)
 
 # %% ../nbs/31_metrics.ipynb #83aeae6b
 @torch.no_grad()
 def pair_metrics(
-    q:Tensor, # Tangents of the online branch, shape (N,d)
-    k:Tensor, # Tangents of the target branch, shape (N,d)
-    c:float=1., # Curvature magnitude, c>0
-    ball:bool=False # Radii and distance through the ball's cap, as the reference?
-)->dict: # `mse` (one number), and one number a pair: `cosine`, `radius_q`, `radius_k`, `angle` (degrees), `distance`
+    q: Tensor,  # Tangents of the online branch, shape (N,d)
+    k: Tensor,  # Tangents of the target branch, shape (N,d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+    ball: bool = False,  # Radii and distance through the ball's cap, as the reference?
+) -> dict:  # `mse` (one number), and one number a pair: `cosine`, `radius_q`, `radius_k`, `angle` (degrees), `distance`
     "Agreement of `q` with `k` by each yardstick"
-    q,k = q.double(),k.double()
-    return dict(mse=F.mse_loss(q, k), cosine=2-2*F.cosine_similarity(q, k, dim=-1), radius_q=radius(q, c, ball),
-        radius_k=radius(k, c, ball), angle=angle(q, k), distance=hyperbolic_dist(q, k, c, 'ball' if ball else 'tangent'))
+    q, k = q.double(), k.double()
+    return dict(
+        mse=F.mse_loss(q, k),
+        cosine=2 - 2 * F.cosine_similarity(q, k, dim=-1),
+        radius_q=radius(q, c, ball),
+        radius_k=radius(k, c, ball),
+        angle=angle(q, k),
+        distance=hyperbolic_dist(q, k, c, "ball" if ball else "tangent"),
+    )
 
 # %% ../nbs/31_metrics.ipynb #12b5ab64
 @torch.no_grad()
 def collapse_std(
-    z:Tensor # Embeddings, shape (N,d)
-)->Tensor: # 0 collapsed, about 1 spread evenly, float64
+    z: Tensor,  # Embeddings, shape (N,d)
+) -> Tensor:  # 0 collapsed, about 1 spread evenly, float64
     "Mean standard deviation of the L2-normalised embedding over its dimensions, times √d"
-    return F.normalize(z.double(), dim=-1).std(0, correction=0).mean()*z.shape[-1]**.5
+    return F.normalize(z.double(), dim=-1).std(0, correction=0).mean() * z.shape[-1] ** 0.5
 
 # %% ../nbs/31_metrics.ipynb #14ab98a6
 @torch.no_grad()
 def effective_rank(
-    z:Tensor, # Embeddings, shape (N,d)
-    centre:bool=True # Take off the mean first, so that a constant does not count as a dimension?
-)->Tensor: # Between 1 and min(N,d), 0 if there is nothing but a constant, float64
+    z: Tensor,  # Embeddings, shape (N,d)
+    centre: bool = True,  # Take off the mean first, so that a constant does not count as a dimension?
+) -> Tensor:  # Between 1 and min(N,d), 0 if there is nothing but a constant, float64
     "Number of dimensions that `z` uses: exp of the entropy of its singular values"
     z = z.double()
-    s = torch.linalg.svdvals(z-z.mean(0) if centre else z)
-    if s[0]<=1e-12*z.norm(): return s.new_zeros(())
-    p = s/s.sum()
+    s = torch.linalg.svdvals(z - z.mean(0) if centre else z)
+    if s[0] <= 1e-12 * z.norm():
+        return s.new_zeros(())
+    p = s / s.sum()
     return torch.special.entr(p).sum().exp()
 
 # %% ../nbs/31_metrics.ipynb #5fdb2f79
 def _check(scores, target):
-    if scores.ndim!=2 or target.shape!=scores.shape[:1]: raise HyspError(
-        f'scores {tuple(scores.shape)} and labels {tuple(target.shape)} do not belong together: give (N,classes) and (N,)')
-    if not len(target): raise HyspError('there is nothing to score: no clips')
-    bad,n = (target<0)|(target>=scores.shape[1]),scores.shape[1]
-    if bad.any(): raise HyspError(f'label {target[bad][0].item()} of clip {bad.nonzero()[0].item()} is outside 0…{n-1}')
+    if scores.ndim != 2 or target.shape != scores.shape[:1]:
+        raise HyspError(
+            f"scores {tuple(scores.shape)} and labels {tuple(target.shape)} do not belong together: give (N,classes) and (N,)"
+        )
+    if not len(target):
+        raise HyspError("there is nothing to score: no clips")
+    bad, n = (target < 0) | (target >= scores.shape[1]), scores.shape[1]
+    if bad.any():
+        raise HyspError(
+            f"label {target[bad][0].item()} of clip {bad.nonzero()[0].item()} is outside 0…{n - 1}"
+        )
     bad = scores.isnan().any(1)
-    if bad.any(): raise HyspError(f'the scores of clip {bad.nonzero()[0].item()} are NaN: the model has diverged')
+    if bad.any():
+        raise HyspError(
+            f"the scores of clip {bad.nonzero()[0].item()} are NaN: the model has diverged"
+        )
 
 # %% ../nbs/31_metrics.ipynb #bb59b7e8
 @torch.no_grad()
 def accuracy(
-    scores:Tensor, # One score a class, shape (N,classes)
-    target:Tensor, # Labels, shape (N,)
-    k:int=1 # How many guesses
-)->float: # Share of clips whose label is among the best `k`, in [0,1]
+    scores: Tensor,  # One score a class, shape (N,classes)
+    target: Tensor,  # Labels, shape (N,)
+    k: int = 1,  # How many guesses
+) -> float:  # Share of clips whose label is among the best `k`, in [0,1]
     "Top-k accuracy"
     _check(scores, target)
-    own = scores.gather(1, target[:,None])
-    return ((scores>=own).sum(1)<=k).double().mean().item()
+    own = scores.gather(1, target[:, None])
+    return ((scores >= own).sum(1) <= k).double().mean().item()
 
 # %% ../nbs/31_metrics.ipynb #10de618e
 @torch.no_grad()
 def confusion(
-    scores:Tensor, # One score a class, shape (N,classes)
-    target:Tensor # Labels, shape (N,)
-)->Tensor: # Counts, true class by predicted class, int64 (classes,classes)
+    scores: Tensor,  # One score a class, shape (N,classes)
+    target: Tensor,  # Labels, shape (N,)
+) -> Tensor:  # Counts, true class by predicted class, int64 (classes,classes)
     "Confusion matrix"
     _check(scores, target)
     n = scores.shape[1]
-    return (target*n+scores.argmax(1)).bincount(minlength=n*n).view(n,n)
+    return (target * n + scores.argmax(1)).bincount(minlength=n * n).view(n, n)
 
 # %% ../nbs/31_metrics.ipynb #b0597384
 def class_accuracy(
-    scores:Tensor, # One score a class, shape (N,classes)
-    target:Tensor # Labels, shape (N,)
-)->Tensor: # In [0,1], NaN for a class without clips, float64 (classes,)
+    scores: Tensor,  # One score a class, shape (N,classes)
+    target: Tensor,  # Labels, shape (N,)
+) -> Tensor:  # In [0,1], NaN for a class without clips, float64 (classes,)
     "Accuracy of each class"
     m = confusion(scores, target).double()
-    return m.diag()/m.sum(1)
+    return m.diag() / m.sum(1)
 
 # %% ../nbs/31_metrics.ipynb #f43d664c
 @torch.no_grad()
 def calibration_error(
-    certainty:Tensor, # In [0,1], shape (N,)
-    right:Tensor, # Was the prediction right? Shape (N,)
-    bins:int=15 # Of equal width over [0,1]
-)->float: # Mean gap, in [0,1]
+    certainty: Tensor,  # In [0,1], shape (N,)
+    right: Tensor,  # Was the prediction right? Shape (N,)
+    bins: int = 15,  # Of equal width over [0,1]
+) -> float:  # Mean gap, in [0,1]
     "Expected calibration error"
-    c,r = certainty.double(),right.double()
-    if not ((c>=0)&(c<=1)).all(): raise HyspError('a certainty lies in [0,1]: give softmax probabilities or radii')
-    i = (c*bins).long().clamp(max=bins-1)
-    return (c.new_zeros(bins).index_add(0, i, c-r).abs().sum()/len(c)).item()
+    c, r = certainty.double(), right.double()
+    if not ((c >= 0) & (c <= 1)).all():
+        raise HyspError("a certainty lies in [0,1]: give softmax probabilities or radii")
+    i = (c * bins).long().clamp(max=bins - 1)
+    return (c.new_zeros(bins).index_add(0, i, c - r).abs().sum() / len(c)).item()
 
 # %% ../nbs/31_metrics.ipynb #ee2856a9
 @torch.no_grad()
 def fit_temperature(
-    scores:Tensor, # Logits of clips that the classifier was not trained on, shape (N,classes)
-    target:Tensor # Labels, shape (N,)
-)->float: # In [0.01,100]; above 1: the classifier was too sure of itself
+    scores: Tensor,  # Logits of clips that the classifier was not trained on, shape (N,classes)
+    target: Tensor,  # Labels, shape (N,)
+) -> float:  # In [0.01,100]; above 1: the classifier was too sure of itself
     "Temperature that makes the labels most likely"
     _check(scores, target)
     s = scores.double()
-    return float(np.exp(minimize_scalar(lambda t: F.cross_entropy(s/np.exp(t), target).item(), bounds=(np.log(.01),np.log(100)), method='bounded').x))
+    return float(
+        np.exp(
+            minimize_scalar(
+                lambda t: F.cross_entropy(s / np.exp(t), target).item(),
+                bounds=(np.log(0.01), np.log(100)),
+                method="bounded",
+            ).x
+        )
+    )
 
 # %% ../nbs/31_metrics.ipynb #59762878
 def _two(certainty, right):
-    c,r = (np.asarray(o, dtype=np.float64) for o in (certainty,right))
-    if c.shape!=r.shape or c.ndim!=1 or not len(c): raise HyspError(f'certainty {c.shape} and right {r.shape} must be two lists of one number a clip')
-    if not np.isfinite(c).all(): raise HyspError(f'the certainty of clip {int(np.argmin(np.isfinite(c)))} is not finite')
-    return c,r
+    c, r = (np.asarray(o, dtype=np.float64) for o in (certainty, right))
+    if c.shape != r.shape or c.ndim != 1 or not len(c):
+        raise HyspError(
+            f"certainty {c.shape} and right {r.shape} must be two lists of one number a clip"
+        )
+    if not np.isfinite(c).all():
+        raise HyspError(f"the certainty of clip {int(np.argmin(np.isfinite(c)))} is not finite")
+    return c, r
+
 
 def auroc(
-    certainty, # Any number that grows with certainty, shape (N,)
-    right # Was the prediction right? Shape (N,)
-)->float: # In [0,1]; NaN where all are right or all wrong
+    certainty,  # Any number that grows with certainty, shape (N,)
+    right,  # Was the prediction right? Shape (N,)
+) -> float:  # In [0,1]; NaN where all are right or all wrong
     "Chance that a right clip is more certain than a wrong one"
-    c,r = _two(certainty, right)
-    return float(roc_auc_score(r, c)) if 0<r.sum()<len(r) else float('nan')
+    c, r = _two(certainty, right)
+    return float(roc_auc_score(r, c)) if 0 < r.sum() < len(r) else float("nan")
 
 # %% ../nbs/31_metrics.ipynb #3065760e
 def risk_coverage(
-    certainty, # Any number that grows with certainty, shape (N,)
-    right # Was the prediction right? Shape (N,)
-)->tuple: # Share of clips answered and share of these that is wrong, both of shape (N,)
+    certainty,  # Any number that grows with certainty, shape (N,)
+    right,  # Was the prediction right? Shape (N,)
+) -> tuple:  # Share of clips answered and share of these that is wrong, both of shape (N,)
     "Error among the surest clips, for every number of them"
-    c,r = _two(certainty, right)
-    _,level,n = np.unique(-c, return_inverse=True, return_counts=True)
-    wrong = np.repeat(np.bincount(level, 1-r)/n, n)
-    count = np.arange(1, len(c)+1)
-    return count/len(c),wrong.cumsum()/count
+    c, r = _two(certainty, right)
+    _, level, n = np.unique(-c, return_inverse=True, return_counts=True)
+    wrong = np.repeat(np.bincount(level, 1 - r) / n, n)
+    count = np.arange(1, len(c) + 1)
+    return count / len(c), wrong.cumsum() / count
+
 
 def aurc(
-    certainty, # As for `risk_coverage`
-    right # As for `risk_coverage`
-)->float: # In [0,1]
+    certainty,  # As for `risk_coverage`
+    right,  # As for `risk_coverage`
+) -> float:  # In [0,1]
     "Area below the risk-coverage curve"
     return float(risk_coverage(certainty, right)[1].mean())
 
 # %% ../nbs/31_metrics.ipynb #53129b6c
 def bootstrap(
-    measure, # Called with the columns, resampled; returns a number or a list of them
-    *columns, # One entry a clip, each of shape (N,) or (N,...)
-    draws:int=500, # Times that the clips are drawn
-    seed:int=0 # Of the draws
-)->np.ndarray: # Ends of the middle 95 %, NaN draws left out, shape (2,) or (2,number of figures)
+    measure,  # Called with the columns, resampled; returns a number or a list of them
+    *columns,  # One entry a clip, each of shape (N,) or (N,...)
+    draws: int = 500,  # Times that the clips are drawn
+    seed: int = 0,  # Of the draws
+) -> np.ndarray:  # Ends of the middle 95 %, NaN draws left out, shape (2,) or (2,number of figures)
     "Percentile bootstrap interval of figures that are computed from clips"
-    columns,rng = [np.asarray(o) for o in columns],np.random.default_rng(seed)
-    if len({len(o) for o in columns})!=1 or not len(columns[0]): raise HyspError('the columns to resample must be of one length, and not empty')
+    columns, rng = [np.asarray(o) for o in columns], np.random.default_rng(seed)
+    if len({len(o) for o in columns}) != 1 or not len(columns[0]):
+        raise HyspError("the columns to resample must be of one length, and not empty")
     n = len(columns[0])
-    drawn = np.array([measure(*(o[i] for o in columns)) for i in (rng.integers(n, size=n) for _ in range(draws))], dtype=float)
+    drawn = np.array(
+        [
+            measure(*(o[i] for o in columns))
+            for i in (rng.integers(n, size=n) for _ in range(draws))
+        ],
+        dtype=float,
+    )
     lone = np.isnan(drawn).all(0)
-    return np.where(lone, np.nan, np.nanquantile(np.where(lone, 0, drawn), [.025,.975], axis=0))
+    return np.where(lone, np.nan, np.nanquantile(np.where(lone, 0, drawn), [0.025, 0.975], axis=0))

@@ -19,81 +19,118 @@ from .stgcn import STGCN
 # %% ../nbs/40_models.ipynb #364b9361
 class Online(nn.Module):
     "Encoder and heads that learn by gradients; what the models have in common"
-    def __init__(self,
-        layout:str|Layout='ntu-rgb+d', # Skeleton layout, by name or as an object
-        stream:str='joint', # Which stream the encoder will read; says how many channels there are
-        hidden:int=16, # Width of the encoder's first blocks; 64 in the paper
-        out:int=256, # Width of the features; 1024 in the paper
-        head:int|None=None, # Width of projector and predictor, hidden and out; as `out` if None
-        dropout:float=.5, # In the encoder
-        pool:str='all', # Average over 'all' bodies (the paper) or those 'present'
-        gain:float=1., # Factor on the initial weights of the heads' last layers; below 1 the tangents begin nearer the origin
-        middle:int|None=None, # Hidden width of the predictor; as `head` if None; SimSiam has a half of it
-        edge_importance:bool=True # Learn a weight for each edge of the skeleton in each block?
+
+    def __init__(
+        self,
+        layout: str | Layout = "ntu-rgb+d",  # Skeleton layout, by name or as an object
+        stream: str = "joint",  # Which stream the encoder will read; says how many channels there are
+        hidden: int = 16,  # Width of the encoder's first blocks; 64 in the paper
+        out: int = 256,  # Width of the features; 1024 in the paper
+        head: int
+        | None = None,  # Width of projector and predictor, hidden and out; as `out` if None
+        dropout: float = 0.5,  # In the encoder
+        pool: str = "all",  # Average over 'all' bodies (the paper) or those 'present'
+        gain: float = 1.0,  # Factor on the initial weights of the heads' last layers; below 1 the tangents begin nearer the origin
+        middle: int
+        | None = None,  # Hidden width of the predictor; as `head` if None; SimSiam has a half of it
+        edge_importance: bool = True,  # Learn a weight for each edge of the skeleton in each block?
     ):
         super().__init__()
         head = head or out
-        self.online_encoder = STGCN(layout, channels(stream), hidden, out, dropout, pool=pool, edge_importance=edge_importance)
+        self.online_encoder = STGCN(
+            layout,
+            channels(stream),
+            hidden,
+            out,
+            dropout,
+            pool=pool,
+            edge_importance=edge_importance,
+        )
         self.online_projector = Projector(out, head, head)
-        if self.predicts: self.online_predictor = Predictor(head, middle or head, head)
+        if self.predicts:
+            self.online_predictor = Predictor(head, middle or head, head)
         with torch.no_grad():
-            for h in self.online[1:]: h.net[-1].weight *= gain
+            for h in self.online[1:]:
+                h.net[-1].weight *= gain
 
     predicts = True
+
     @property
-    def online(self): # Encoder and heads, clips (N, C, T, V, M) to tangent vectors (N, head)
-        return nn.Sequential(*(getattr(self, f'online_{o}') for o in ('encoder','projector','predictor')[:2+self.predicts]))
-    def predict(self, x): # Clips (N, C, T, V, M) to predictions (N, head)
+    def online(self):  # Encoder and heads, clips (N, C, T, V, M) to tangent vectors (N, head)
+        return nn.Sequential(
+            *(
+                getattr(self, f"online_{o}")
+                for o in ("encoder", "projector", "predictor")[: 2 + self.predicts]
+            )
+        )
+
+    def predict(self, x):  # Clips (N, C, T, V, M) to predictions (N, head)
         return self.online(x)
-    def after_step(self, decay): "What is to be done after a step: nothing"
+
+    def after_step(self, decay):
+        "What is to be done after a step: nothing"
 
 # %% ../nbs/40_models.ipynb #84ebfbd5
 class SimSiam(Online):
     "Each view predicts the projection of the other; one encoder, and a target without gradient"
-    def forward(self,
-        x:Tensor, # One view, (N, C, T, V, M)
-        y:Tensor # The other view, likewise
-    )->tuple: # Pairs (prediction, target), one for each view, all (N, head)
-        z,w = (self.online_projector(self.online_encoder(o)) for o in (x,y))
-        p,q = (self.online_predictor(o) for o in (z,w))
+
+    def forward(
+        self,
+        x: Tensor,  # One view, (N, C, T, V, M)
+        y: Tensor,  # The other view, likewise
+    ) -> tuple:  # Pairs (prediction, target), one for each view, all (N, head)
+        z, w = (self.online_projector(self.online_encoder(o)) for o in (x, y))
+        p, q = (self.online_predictor(o) for o in (z, w))
         return (p, w.detach()), (q, z.detach())
 
 # %% ../nbs/40_models.ipynb #72b36f50
 class HYSP(Online):
     "An online branch that predicts what a slow target branch makes of the other view"
-    def __init__(self,
-        *args, # As for `Online`
-        **kwargs # As for `Online`
+
+    def __init__(
+        self,
+        *args,  # As for `Online`
+        **kwargs,  # As for `Online`
     ):
         super().__init__(*args, **kwargs)
-        self.target_encoder,self.target_projector = deepcopy(self.online_encoder),deepcopy(self.online_projector)
-        for branch in self.targets: branch.requires_grad_(False)
+        self.target_encoder, self.target_projector = (
+            deepcopy(self.online_encoder),
+            deepcopy(self.online_projector),
+        )
+        for branch in self.targets:
+            branch.requires_grad_(False)
 
     @property
-    def onlines(self): return self.online_encoder,self.online_projector
+    def onlines(self):
+        return self.online_encoder, self.online_projector
+
     @property
-    def targets(self): return self.target_encoder,self.target_projector
+    def targets(self):
+        return self.target_encoder, self.target_projector
 
     @torch.no_grad()
-    def target(self, x): # Clips (N, C, T, V, M) to target projections (N, head), without gradient
+    def target(self, x):  # Clips (N, C, T, V, M) to target projections (N, head), without gradient
         return self.target_projector(self.target_encoder(x))
 
-    def forward(self,
-        x:Tensor, # One view, (N, C, T, V, M)
-        y:Tensor # The other view, likewise
-    )->tuple: # Pairs (prediction, target), one for each view, all (N, head)
+    def forward(
+        self,
+        x: Tensor,  # One view, (N, C, T, V, M)
+        y: Tensor,  # The other view, likewise
+    ) -> tuple:  # Pairs (prediction, target), one for each view, all (N, head)
         return (self.predict(x), self.target(y)), (self.predict(y), self.target(x))
 
-    def after_step(self, decay): # Share of the target kept, 0...1; 0.999 in the paper
+    def after_step(self, decay):  # Share of the target kept, 0...1; 0.999 in the paper
         "Let the target follow the online branch"
-        for o,t in zip(self.onlines, self.targets): ema_update(o, t, decay)
+        for o, t in zip(self.onlines, self.targets):
+            ema_update(o, t, decay)
 
 # %% ../nbs/40_models.ipynb #75fae093
 def everyone(
-    x:Tensor # (n, ...), of the same shape in every process
-)->Tensor: # (processes*n, ...), in the order of the processes, without gradient; `x` itself where there is one process
+    x: Tensor,  # (n, ...), of the same shape in every process
+) -> Tensor:  # (processes*n, ...), in the order of the processes, without gradient; `x` itself where there is one process
     "What every process has"
-    if not dist.is_available() or not dist.is_initialized() or dist.get_world_size()==1: return x.detach()
+    if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
+        return x.detach()
     parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
     dist.all_gather(parts, x.detach().contiguous())
     return torch.cat(parts)
@@ -101,30 +138,42 @@ def everyone(
 # %% ../nbs/40_models.ipynb #0aacf94d
 class SkeletonCLR(HYSP):
     "An online branch whose projection finds the target of its own clip among those of others"
+
     predicts = False
-    def __init__(self,
-        *args, # As for `Online`
-        queue:int=8192, # Negatives that wait; as many as a step has clips, or more
-        **kwargs # As for `Online`
+
+    def __init__(
+        self,
+        *args,  # As for `Online`
+        queue: int = 8192,  # Negatives that wait; as many as a step has clips, or more
+        **kwargs,  # As for `Online`
     ):
         super().__init__(*args, **kwargs)
-        self.register_buffer('queue', F.normalize(torch.randn(queue, self.online_projector.net[-1].out_features), dim=-1))
-        self.register_buffer('oldest', torch.zeros((), dtype=torch.long))
+        self.register_buffer(
+            "queue",
+            F.normalize(torch.randn(queue, self.online_projector.net[-1].out_features), dim=-1),
+        )
+        self.register_buffer("oldest", torch.zeros((), dtype=torch.long))
 
-    def forward(self,
-        x:Tensor, # One view, (N, C, T, V, M)
-        y:Tensor # The other view, likewise
-    )->tuple: # One triple: prediction and target, (N, head), and the negatives, (queue, head)
+    def forward(
+        self,
+        x: Tensor,  # One view, (N, C, T, V, M)
+        y: Tensor,  # The other view, likewise
+    ) -> tuple:  # One triple: prediction and target, (N, head), and the negatives, (queue, head)
         self.keys = self.target(y)
-        return (self.predict(x), self.keys, self.queue),
+        return ((self.predict(x), self.keys, self.queue),)
 
     @torch.no_grad()
-    def after_step(self, decay): # Share of the target kept, 0...1
+    def after_step(self, decay):  # Share of the target kept, 0...1
         "Let the target follow, and put the keys of the step over the oldest in the queue"
         super().after_step(decay)
-        k,K = everyone(self.keys),len(self.queue)
-        if len(k)>K: raise HyspError(f'the queue holds {K} keys, fewer than a step of {len(k)} clips brings; give a longer queue or a smaller batch')
-        self.queue.index_copy_(0, (self.oldest+torch.arange(len(k), device=k.device))%K, k.to(self.queue))
+        k, K = everyone(self.keys), len(self.queue)
+        if len(k) > K:
+            raise HyspError(
+                f"the queue holds {K} keys, fewer than a step of {len(k)} clips brings; give a longer queue or a smaller batch"
+            )
+        self.queue.index_copy_(
+            0, (self.oldest + torch.arange(len(k), device=k.device)) % K, k.to(self.queue)
+        )
         self.oldest.add_(len(k)).remainder_(K)
 
 # %% ../nbs/40_models.ipynb #3df4ca81

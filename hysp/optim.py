@@ -13,79 +13,129 @@ from .core import HyspError, pick
 # %% ../nbs/51_optim.ipynb #3d36493a
 class LARS(torch.optim.SGD):
     "SGD whose step is in proportion to the weights, matrix by matrix"
-    def __init__(self,
-        params, # Parameters, as for any torch optimizer
-        lr:float, # Learning rate, >0
-        momentum:float=.9, # Momentum
-        weight_decay:float=1e-4, # Of what has two axes or more
-        trust:float=1e-3 # η, share of a matrix's length that a step of learning rate 1 may be
+
+    def __init__(
+        self,
+        params,  # Parameters, as for any torch optimizer
+        lr: float,  # Learning rate, >0
+        momentum: float = 0.9,  # Momentum
+        weight_decay: float = 1e-4,  # Of what has two axes or more
+        trust: float = 1e-3,  # η, share of a matrix's length that a step of learning rate 1 may be
     ):
         super().__init__(params, lr, momentum=momentum)
-        for g in self.param_groups: g.update(decay=weight_decay, trust=trust)
+        for g in self.param_groups:
+            g.update(decay=weight_decay, trust=trust)
 
     @torch.no_grad()
     def step(self, closure=None):
         for group in self.param_groups:
-            for p in group['params']:
-                if p.grad is None or p.ndim<2: continue
-                g,w = p.grad.add_(p, alpha=group['decay']).norm(),p.norm()
-                p.grad.mul_(torch.where((g>0)&(w>0), group['trust']*w/g, 1.))
+            for p in group["params"]:
+                if p.grad is None or p.ndim < 2:
+                    continue
+                g, w = p.grad.add_(p, alpha=group["decay"]).norm(), p.norm()
+                p.grad.mul_(torch.where((g > 0) & (w > 0), group["trust"] * w / g, 1.0))
         return super().step(closure)
 
 # %% ../nbs/51_optim.ipynb #c3331418
-def _sgd(params, lr, momentum, weight_decay): return torch.optim.SGD(params, lr, momentum=momentum, weight_decay=weight_decay)
-def _adam(params, lr, momentum, weight_decay): return torch.optim.Adam(params, lr, betas=(momentum,.999), weight_decay=weight_decay)
-def _adamw(params, lr, momentum, weight_decay): return torch.optim.AdamW(params, lr, betas=(momentum,.999), weight_decay=weight_decay)
+def _sgd(params, lr, momentum, weight_decay):
+    return torch.optim.SGD(params, lr, momentum=momentum, weight_decay=weight_decay)
+
+
+def _adam(params, lr, momentum, weight_decay):
+    return torch.optim.Adam(params, lr, betas=(momentum, 0.999), weight_decay=weight_decay)
+
+
+def _adamw(params, lr, momentum, weight_decay):
+    return torch.optim.AdamW(params, lr, betas=(momentum, 0.999), weight_decay=weight_decay)
+
+
 def _riemannian_sgd(params, lr, momentum, weight_decay):
     import geoopt
+
     return geoopt.optim.RiemannianSGD(params, lr, momentum=momentum, weight_decay=weight_decay)
+
+
 def _riemannian_adam(params, lr, momentum, weight_decay):
     import geoopt
+
     class RiemannianAdam(geoopt.optim.RiemannianAdam):
         "Counts its steps in whole numbers after a saved state too; geoopt's own, there, in single precision, and is not the same to the bit"
+
         def __setstate__(self, state):
             super().__setstate__(state)
-            for o in self.state.values(): o['step'] = int(o['step'])
-    return RiemannianAdam(params, lr, betas=(momentum,.999), weight_decay=weight_decay, stabilize=10)
-optimizers = dict(sgd=_sgd, adam=_adam, adamw=_adamw, lars=LARS, riemannian_sgd=_riemannian_sgd, riemannian_adam=_riemannian_adam)
+            for o in self.state.values():
+                o["step"] = int(o["step"])
+
+    return RiemannianAdam(
+        params, lr, betas=(momentum, 0.999), weight_decay=weight_decay, stabilize=10
+    )
+
+
+optimizers = dict(
+    sgd=_sgd,
+    adam=_adam,
+    adamw=_adamw,
+    lars=LARS,
+    riemannian_sgd=_riemannian_sgd,
+    riemannian_adam=_riemannian_adam,
+)
 
 # %% ../nbs/51_optim.ipynb #bf954a48
 def make_optimizer(
-    params, # Parameters, as for any torch optimizer
-    name:str='sgd', # sgd, adam, adamw, lars, riemannian_sgd or riemannian_adam
-    lr:float=.2, # Learning rate, >0
-    momentum:float=.9, # Momentum of SGD and LARS, first beta of the Adams
-    weight_decay:float=1e-4 # As each optimizer means it
-)->torch.optim.Optimizer:
+    params,  # Parameters, as for any torch optimizer
+    name: str = "sgd",  # sgd, adam, adamw, lars, riemannian_sgd or riemannian_adam
+    lr: float = 0.2,  # Learning rate, >0
+    momentum: float = 0.9,  # Momentum of SGD and LARS, first beta of the Adams
+    weight_decay: float = 1e-4,  # As each optimizer means it
+) -> torch.optim.Optimizer:
     "An optimizer by name"
-    if not lr>0: raise HyspError(f'the learning rate must be positive, not {lr}')
-    return pick(name, optimizers, 'optimizer')(params, lr, momentum, weight_decay)
+    if not lr > 0:
+        raise HyspError(f"the learning rate must be positive, not {lr}")
+    return pick(name, optimizers, "optimizer")(params, lr, momentum, weight_decay)
 
 # %% ../nbs/51_optim.ipynb #274687d5
-def _constant(t, epochs, steps): return 1.
-def _step(t, epochs, steps): return .1**sum(t>=s for s in steps)
-def _cosine(t, epochs, steps): return (1+math.cos(math.pi*t/epochs))/2
+def _constant(t, epochs, steps):
+    return 1.0
+
+
+def _step(t, epochs, steps):
+    return 0.1 ** sum(t >= s for s in steps)
+
+
+def _cosine(t, epochs, steps):
+    return (1 + math.cos(math.pi * t / epochs)) / 2
+
+
 schedules = dict(constant=_constant, step=_step, cosine=_cosine)
 
 # %% ../nbs/51_optim.ipynb #ef18b49b
 def schedule(
-    name:str='step', # constant, step (a tenth at each of `steps`) or cosine (to 0 at the end)
-    epochs:int=400, # Length of the run
-    steps=(), # Epochs at which `step` divides by ten
-    warmup:float=0. # Epochs of linear rise before anything else
-): # Function of the epoch, fractions allowed, to a factor in 0...1
+    name: str = "step",  # constant, step (a tenth at each of `steps`) or cosine (to 0 at the end)
+    epochs: int = 400,  # Length of the run
+    steps=(),  # Epochs at which `step` divides by ten
+    warmup: float = 0.0,  # Epochs of linear rise before anything else
+):  # Function of the epoch, fractions allowed, to a factor in 0...1
     "The factor on the learning rate at each epoch"
-    f = pick(name, schedules, 'schedule')
-    def factor(t): return (t+1e-8)/warmup if t<warmup else f(t-warmup, max(epochs-warmup, 1), [s-warmup for s in steps])
+    f = pick(name, schedules, "schedule")
+
+    def factor(t):
+        return (
+            (t + 1e-8) / warmup
+            if t < warmup
+            else f(t - warmup, max(epochs - warmup, 1), [s - warmup for s in steps])
+        )
+
     return factor
 
 # %% ../nbs/51_optim.ipynb #45e582f9
 def curriculum(
-    epoch:float, # Epochs done, from 0
-    ramp:tuple|None=(50,100) # First and last epoch (i, f) of the rise; None stays Euclidean
-)->float: # λ in 0...1
+    epoch: float,  # Epochs done, from 0
+    ramp: tuple | None = (50, 100),  # First and last epoch (i, f) of the rise; None stays Euclidean
+) -> float:  # λ in 0...1
     "Weight of the hyperbolic term at an epoch (HYSP, section 3.4)"
-    if ramp is None: return 0.
-    i,f = ramp
-    if f<i: raise HyspError(f'the curriculum cannot end (epoch {f}) before it begins (epoch {i})')
-    return float(epoch>=i-1) if f==i else min(max((epoch-(i-1))/(f-i), 0.), 1.)
+    if ramp is None:
+        return 0.0
+    i, f = ramp
+    if f < i:
+        raise HyspError(f"the curriculum cannot end (epoch {f}) before it begins (epoch {i})")
+    return float(epoch >= i - 1) if f == i else min(max((epoch - (i - 1)) / (f - i), 0.0), 1.0)

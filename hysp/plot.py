@@ -23,834 +23,1547 @@ from .core import HyspError, atomic_write, pick
 from .skeleton import Layout, _side, get_layout
 
 # %% ../nbs/71_plot.ipynb #1be45aeb
-def _array(x, dtype=None): return np.asarray(x.detach().cpu() if hasattr(x, 'detach') else x, dtype=dtype)
+def _array(x, dtype=None):
+    return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, dtype=dtype)
 
 # %% ../nbs/71_plot.ipynb #003c2950
-palette = ('#4455c4','#cd560a','#56e2a9','#824c84','#d5ce1f','#1c8e68','#a7b8fa','#c785b3','#9bab63','#8f73eb') # For sight of any kind
-shapes = dict(circle='o', diamond='D', square='s', cross='P', star='*', pentagon='p', x='X', hexagon='h',
-              **{f'triangle-{k}': v for k,v in dict(up='^', down='v', left='<', right='>').items()}) # plotly's name: matplotlib's
+palette = (
+    "#4455c4",
+    "#cd560a",
+    "#56e2a9",
+    "#824c84",
+    "#d5ce1f",
+    "#1c8e68",
+    "#a7b8fa",
+    "#c785b3",
+    "#9bab63",
+    "#8f73eb",
+)  # For sight of any kind
+shapes = dict(
+    circle="o",
+    diamond="D",
+    square="s",
+    cross="P",
+    star="*",
+    pentagon="p",
+    x="X",
+    hexagon="h",
+    **{f"triangle-{k}": v for k, v in dict(up="^", down="v", left="<", right=">").items()},
+)  # plotly's name: matplotlib's
+
 
 def class_style(
-    k:int # Number of the class
-)->tuple: # Colour, matplotlib's marker, plotly's symbol
+    k: int,  # Number of the class
+) -> tuple:  # Colour, matplotlib's marker, plotly's symbol
     "How class `k` is drawn: the colour changes fastest"
-    shape = list(shapes)[k//len(palette)%len(shapes)]
-    return palette[k%len(palette)],shapes[shape],shape
+    shape = list(shapes)[k // len(palette) % len(shapes)]
+    return palette[k % len(palette)], shapes[shape], shape
 
 # %% ../nbs/71_plot.ipynb #05f30e91
-def _drawing(points): return (points.points,points.fidelity) if hasattr(points, 'fidelity') else (points,None)
+def _drawing(points):
+    return (points.points, points.fidelity) if hasattr(points, "fidelity") else (points, None)
+
 
 def _on_disk(points, c, scale):
     "Points and ring radii on the unit disk; the rings' distances"
     p = _array(points, float)
-    if p.ndim!=2 or p.shape[1]!=2: raise HyspError(f'the disk takes points of shape (N,2), not {p.shape}; hysp.disk.polar makes them')
+    if p.ndim != 2 or p.shape[1] != 2:
+        raise HyspError(
+            f"the disk takes points of shape (N,2), not {p.shape}; hysp.disk.polar makes them"
+        )
     r = np.linalg.norm(p, axis=1)
-    inside = r<1+1e-6
-    if not inside.all(): raise HyspError(f'point {int(np.argmin(inside))} lies outside the unit disk; is it a tangent vector? hysp.disk.polar projects it')
-    if pick(scale, ('poincare','distance'), 'scale')=='poincare': return p,np.tanh(c**.5*np.arange(1,5)/2),np.arange(1,5)
-    d = 2/c**.5*np.arctanh(r.clip(0, 1-1e-9))
-    rim = max(1, math.ceil(d.max(initial=0)-1e-6))
-    rings = np.arange(1, rim+1)[::-math.ceil(rim/5)][::-1]
-    return p*(d/rim/np.where(r>0, r, 1))[:,None],rings/rim,rings
+    inside = r < 1 + 1e-6
+    if not inside.all():
+        raise HyspError(
+            f"point {int(np.argmin(inside))} lies outside the unit disk; is it a tangent vector? hysp.disk.polar projects it"
+        )
+    if pick(scale, ("poincare", "distance"), "scale") == "poincare":
+        return p, np.tanh(c**0.5 * np.arange(1, 5) / 2), np.arange(1, 5)
+    d = 2 / c**0.5 * np.arctanh(r.clip(0, 1 - 1e-9))
+    rim = max(1, math.ceil(d.max(initial=0) - 1e-6))
+    rings = np.arange(1, rim + 1)[:: -math.ceil(rim / 5)][::-1]
+    return p * (d / rim / np.where(r > 0, r, 1))[:, None], rings / rim, rings
 
 # %% ../nbs/71_plot.ipynb #3aad5923
 def _classes(labels, class_names, n):
     "Labels as integers (n,), and a name for each class"
     labels = _array(labels)
-    if labels.shape!=(n,): raise HyspError(f'{n} points but labels of shape {labels.shape}; give one label each')
-    if labels.dtype.kind not in 'iub':
-        names,labels = np.unique(labels, return_inverse=True)
-        return labels,[str(o) for o in (names if class_names is None else class_names)]
-    k = int(labels.max(initial=-1))+1
-    names = [str(o) for o in class_names] if class_names is not None else [f'class {i}' for i in range(k)]
-    if labels.min(initial=0)<0 or k>len(names): raise HyspError(f'labels run from {labels.min()} to {k-1}, but there are {len(names)} class names')
-    return labels.astype(int),names
+    if labels.shape != (n,):
+        raise HyspError(f"{n} points but labels of shape {labels.shape}; give one label each")
+    if labels.dtype.kind not in "iub":
+        names, labels = np.unique(labels, return_inverse=True)
+        return labels, [str(o) for o in (names if class_names is None else class_names)]
+    k = int(labels.max(initial=-1)) + 1
+    names = (
+        [str(o) for o in class_names]
+        if class_names is not None
+        else [f"class {i}" for i in range(k)]
+    )
+    if labels.min(initial=0) < 0 or k > len(names):
+        raise HyspError(
+            f"labels run from {labels.min()} to {k - 1}, but there are {len(names)} class names"
+        )
+    return labels.astype(int), names
+
 
 def _right(correct, n):
     right = np.ones(n, bool) if correct is None else _array(correct, bool)
-    if right.shape!=(n,): raise HyspError(f'{n} points but correct has the shape {right.shape}; give one truth value each')
+    if right.shape != (n,):
+        raise HyspError(
+            f"{n} points but correct has the shape {right.shape}; give one truth value each"
+        )
     return right
 
 # %% ../nbs/71_plot.ipynb #6e5d6fd8
 def _frame_disk(ax, rings, distances):
     "Rim, rings and their distances"
-    ink = plt.rcParams['text.color']
-    ax.add_patch(plt.Circle((0,0), 1, fc=ink, alpha=.025, lw=0, zorder=0))
-    ax.add_patch(plt.Circle((0,0), 1, fill=False, ec=ink, lw=1, zorder=3))
-    for r,d in zip(rings, distances):
-        ax.add_patch(plt.Circle((0,0), r, fill=False, ec=ink, lw=.6, alpha=.22, zorder=1))
-        ax.text(0, -r, f'{d}', size=6.5, alpha=.75, ha='center', va='center', zorder=4,
-                bbox=dict(boxstyle='round,pad=.12', fc=plt.rcParams['axes.facecolor'], ec='none', alpha=.8))
-    ax.set(xlim=(-1.03,1.03), ylim=(-1.03,1.03), aspect='equal'); ax.axis('off')
+    ink = plt.rcParams["text.color"]
+    ax.add_patch(plt.Circle((0, 0), 1, fc=ink, alpha=0.025, lw=0, zorder=0))
+    ax.add_patch(plt.Circle((0, 0), 1, fill=False, ec=ink, lw=1, zorder=3))
+    for r, d in zip(rings, distances):
+        ax.add_patch(plt.Circle((0, 0), r, fill=False, ec=ink, lw=0.6, alpha=0.22, zorder=1))
+        ax.text(
+            0,
+            -r,
+            f"{d}",
+            size=6.5,
+            alpha=0.75,
+            ha="center",
+            va="center",
+            zorder=4,
+            bbox=dict(
+                boxstyle="round,pad=.12", fc=plt.rcParams["axes.facecolor"], ec="none", alpha=0.8
+            ),
+        )
+    ax.set(xlim=(-1.03, 1.03), ylim=(-1.03, 1.03), aspect="equal")
+    ax.axis("off")
+
 
 def _tell(ax, fidelity):
     "How far the drawing can be trusted, under the disk"
-    if fidelity: return ax.text(.5, -.01, str(fidelity).replace('; trust', '\ntrust'), size=7, alpha=.75, ha='center', va='top', transform=ax.transAxes)
+    if fidelity:
+        return ax.text(
+            0.5,
+            -0.01,
+            str(fidelity).replace("; trust", "\ntrust"),
+            size=7,
+            alpha=0.75,
+            ha="center",
+            va="top",
+            transform=ax.transAxes,
+        )
+
 
 def _legend(ax, labels, names, hollow):
-    if len(names)<2: return
-    ax.set_anchor('W')
-    handles = [Line2D([], [], ls='', marker=m, color=c, ms=5.5, label=names[k]) for k in np.unique(labels) for c,m,_ in [class_style(k)]]
-    if hollow: handles.append(Line2D([], [], ls='', marker='o', mfc='none', color='#8a8f98', ms=5.5, label='hollow: wrong'))
-    ax.legend(handles=handles, loc='center left', bbox_to_anchor=(1.02,.5), frameon=False, fontsize=8, ncols=math.ceil(len(handles)/22),
-              handletextpad=.3)
+    if len(names) < 2:
+        return
+    ax.set_anchor("W")
+    handles = [
+        Line2D([], [], ls="", marker=m, color=c, ms=5.5, label=names[k])
+        for k in np.unique(labels)
+        for c, m, _ in [class_style(k)]
+    ]
+    if hollow:
+        handles.append(
+            Line2D(
+                [],
+                [],
+                ls="",
+                marker="o",
+                mfc="none",
+                color="#8a8f98",
+                ms=5.5,
+                label="hollow: wrong",
+            )
+        )
+    ax.legend(
+        handles=handles,
+        loc="center left",
+        bbox_to_anchor=(1.02, 0.5),
+        frameon=False,
+        fontsize=8,
+        ncols=math.ceil(len(handles) / 22),
+        handletextpad=0.3,
+    )
 
 # %% ../nbs/71_plot.ipynb #7870ebb6
 def _fade(ax, p, order, labels, names, highlight, size):
     "Draw what is not highlighted in grey; the order of the rest"
-    numbers = [o if isinstance(o, (int,np.integer)) else names.index(pick(o, names, 'class')) for o in highlight]
-    bad = [o for o in numbers if not 0<=o<len(names)]
-    if bad: raise HyspError(f'class {bad[0]} cannot be highlighted: there are {len(names)}, from 0')
+    numbers = [
+        o if isinstance(o, (int, np.integer)) else names.index(pick(o, names, "class"))
+        for o in highlight
+    ]
+    bad = [o for o in numbers if not 0 <= o < len(names)]
+    if bad:
+        raise HyspError(f"class {bad[0]} cannot be highlighted: there are {len(names)}, from 0")
     keep = np.isin(labels[order], numbers)
-    ax.scatter(*p[order[~keep]].T, s=size/3, color='#8a8f98', lw=0, alpha=.3, zorder=1.5)
+    ax.scatter(*p[order[~keep]].T, s=size / 3, color="#8a8f98", lw=0, alpha=0.3, zorder=1.5)
     return order[keep]
 
 # %% ../nbs/71_plot.ipynb #4a471930
 def plot_disk(
-    points, # A drawing of `hysp.disk`, whose fidelity is then printed under the disk; or points of the unit disk, shape (N,2)
-    labels=None, # One a point: class numbers or names; floats are drawn with a colour bar
-    class_names=None, # Name of each class
-    correct=None, # One truth value a point; the wrong ones are drawn hollow
-    ax=None, # Axes to draw into; new ones if None
-    c:float=1., # Curvature magnitude
-    scale:str='poincare', # The Poincaré disk, or the radius in proportion to the hyperbolic 'distance'
-    size:float=None, # Area of a point in pt²; from their number if None
-    legend:bool=True, # Legend beside the disk?
-    highlight=None # Numbers or names of the classes to tell apart; all others are drawn small, in grey
-): # The axes
+    points,  # A drawing of `hysp.disk`, whose fidelity is then printed under the disk; or points of the unit disk, shape (N,2)
+    labels=None,  # One a point: class numbers or names; floats are drawn with a colour bar
+    class_names=None,  # Name of each class
+    correct=None,  # One truth value a point; the wrong ones are drawn hollow
+    ax=None,  # Axes to draw into; new ones if None
+    c: float = 1.0,  # Curvature magnitude
+    scale: str = "poincare",  # The Poincaré disk, or the radius in proportion to the hyperbolic 'distance'
+    size: float = None,  # Area of a point in pt²; from their number if None
+    legend: bool = True,  # Legend beside the disk?
+    highlight=None,  # Numbers or names of the classes to tell apart; all others are drawn small, in grey
+):  # The axes
     "Points on the Poincaré disk, with rings at hyperbolic distance 1, 2, 3, …"
-    points,fidelity = _drawing(points)
-    p,rings,distances = _on_disk(points, c, scale)
-    n,size = len(p),size or float(np.clip(9000/max(len(p),1), 6, 42))
-    by_value = labels is not None and _array(labels).dtype.kind=='f'
-    if not by_value: labels,names = _classes(np.zeros(n, int) if labels is None else labels, class_names, n)
+    points, fidelity = _drawing(points)
+    p, rings, distances = _on_disk(points, c, scale)
+    n, size = len(p), size or float(np.clip(9000 / max(len(p), 1), 6, 42))
+    by_value = labels is not None and _array(labels).dtype.kind == "f"
+    if not by_value:
+        labels, names = _classes(np.zeros(n, int) if labels is None else labels, class_names, n)
     if ax is None:
         rows = len(names if highlight is None else highlight)
-        room = 1. if by_value else (.6+.075*max(map(len, ['hollow: wrong']+names)))*math.ceil(rows/22) if len(names)>1 else 0
-        _,ax = plt.subplots(figsize=(4.8+room*legend,4.8), layout='constrained')
+        room = (
+            1.0
+            if by_value
+            else (0.6 + 0.075 * max(map(len, ["hollow: wrong"] + names))) * math.ceil(rows / 22)
+            if len(names) > 1
+            else 0
+        )
+        _, ax = plt.subplots(figsize=(4.8 + room * legend, 4.8), layout="constrained")
     _frame_disk(ax, rings, distances)
     _tell(ax, fidelity)
     if by_value:
-        dots = ax.scatter(*p.T, c=_array(labels), s=size, lw=0, alpha=.85, cmap='viridis', zorder=2)
-        if legend: ax.figure.colorbar(dots, ax=ax, shrink=.6)
+        dots = ax.scatter(
+            *p.T, c=_array(labels), s=size, lw=0, alpha=0.85, cmap="viridis", zorder=2
+        )
+        if legend:
+            ax.figure.colorbar(dots, ax=ax, shrink=0.6)
         return ax
     right = _right(correct, n)
     order = np.random.default_rng(0).permutation(n)
     if highlight is not None:
         order = _fade(ax, p, order, labels, names, highlight, size)
     for marker in dict.fromkeys(class_style(k)[1] for k in np.unique(labels[order])):
-        i = order[[class_style(k)[1]==marker for k in labels[order]]]
-        edge,fill = (plt.matplotlib.colors.to_rgba_array([class_style(k)[0] for k in labels[i]], o) for o in (.95,.8))
-        fill[~right[i],3] = 0
-        ax.scatter(*p[i].T, s=size, marker=marker, ec=edge, fc=fill, lw=.9, zorder=2).rows = i # for those who move the points
-    if legend: _legend(ax, labels[order], names, not right[order].all())
+        i = order[[class_style(k)[1] == marker for k in labels[order]]]
+        edge, fill = (
+            plt.matplotlib.colors.to_rgba_array([class_style(k)[0] for k in labels[i]], o)
+            for o in (0.95, 0.8)
+        )
+        fill[~right[i], 3] = 0
+        ax.scatter(
+            *p[i].T, s=size, marker=marker, ec=edge, fc=fill, lw=0.9, zorder=2
+        ).rows = i  # for those who move the points
+    if legend:
+        _legend(ax, labels[order], names, not right[order].all())
     return ax
 
 # %% ../nbs/71_plot.ipynb #a12e55f4
 def geodesic_arc(
-    x, # Where it starts, shape (2,)
-    y, # Where it ends, shape (2,)
-    n:int=64 # How many points
-)->np.ndarray: # Points at equal hyperbolic steps, shape (n,2)
+    x,  # Where it starts, shape (2,)
+    y,  # Where it ends, shape (2,)
+    n: int = 64,  # How many points
+) -> np.ndarray:  # Points at equal hyperbolic steps, shape (n,2)
     "The geodesic of the disk from `x` to `y`"
-    x,y = (complex(*_array(o, float)) for o in (x,y))
-    w = (y-x)/(1-x.conjugate()*y)
-    z = np.tanh(np.linspace(0, np.arctanh(abs(w)), n))*(w/abs(w) if w else 0)
-    return np.stack([(o:=(z+x)/(1+x.conjugate()*z)).real, o.imag], 1)
+    x, y = (complex(*_array(o, float)) for o in (x, y))
+    w = (y - x) / (1 - x.conjugate() * y)
+    z = np.tanh(np.linspace(0, np.arctanh(abs(w)), n)) * (w / abs(w) if w else 0)
+    return np.stack([(o := (z + x) / (1 + x.conjugate() * z)).real, o.imag], 1)
+
 
 def plot_geodesic(
-    x, # Where it starts, shape (2,)
-    y, # Where it ends, shape (2,)
-    ax=None, # The disk to draw into; the current axes if None
-    **kwargs # As for matplotlib's `plot`
-): # The line
+    x,  # Where it starts, shape (2,)
+    y,  # Where it ends, shape (2,)
+    ax=None,  # The disk to draw into; the current axes if None
+    **kwargs,  # As for matplotlib's `plot`
+):  # The line
     "Draw the geodesic from `x` to `y` into a disk"
     ax = ax or plt.gca()
-    return ax.plot(*geodesic_arc(x, y).T, **{'color':plt.rcParams['text.color'], 'lw':1, **kwargs})[0]
+    return ax.plot(
+        *geodesic_arc(x, y).T, **{"color": plt.rcParams["text.color"], "lw": 1, **kwargs}
+    )[0]
 
 # %% ../nbs/71_plot.ipynb #cd56fb22
 def hyperbolic_circle(
-    x, # Its middle, shape (2,)
-    rho:float # Its hyperbolic radius (c=1)
-): # Centre on paper, shape (2,), and radius on paper
+    x,  # Its middle, shape (2,)
+    rho: float,  # Its hyperbolic radius (c=1)
+):  # Centre on paper, shape (2,), and radius on paper
     "The circle of points at distance `rho` from `x`, as it is drawn"
-    x,t = _array(x, float),math.tanh(rho/2)
-    den = 1-t*t*(x@x)
-    return x*(1-t*t)/den,t*(1-x@x)/den
+    x, t = _array(x, float), math.tanh(rho / 2)
+    den = 1 - t * t * (x @ x)
+    return x * (1 - t * t) / den, t * (1 - x @ x) / den
+
 
 def plot_prototypes(
-    points, # A drawing of `hysp.disk`, or points of the unit disk, shape (N,2)
-    labels, # One a point: class numbers or names
-    class_names=None, # Name of each class
-    ax=None, # A disk to draw into; a new one with the points, faintly, if None
-    share:float=.5 # Of a class's points, how many its circle holds
-): # The axes
+    points,  # A drawing of `hysp.disk`, or points of the unit disk, shape (N,2)
+    labels,  # One a point: class numbers or names
+    class_names=None,  # Name of each class
+    ax=None,  # A disk to draw into; a new one with the points, faintly, if None
+    share: float = 0.5,  # Of a class's points, how many its circle holds
+):  # The axes
     "Fréchet mean of each class, with the circle around it that holds half of the class"
-    from hysp.disk import frechet_mean # here, because importing torch is slow
+    from hysp.disk import frechet_mean  # here, because importing torch is slow
     from hysp.poincare import dist
     import torch
-    points,fidelity = _drawing(points)
-    p = _array(points, float); labels,names = _classes(labels, class_names, len(p))
+
+    points, fidelity = _drawing(points)
+    p = _array(points, float)
+    labels, names = _classes(labels, class_names, len(p))
     if ax is None:
-        ax = plot_disk(p, labels, names); _tell(ax, fidelity)
-        for o in ax.collections: o.set_alpha(.25)
+        ax = plot_disk(p, labels, names)
+        _tell(ax, fidelity)
+        for o in ax.collections:
+            o.set_alpha(0.25)
     for k in np.unique(labels):
-        own,(colour,marker,_) = torch.tensor(p[labels==k]),class_style(k)
+        own, (colour, marker, _) = torch.tensor(p[labels == k]), class_style(k)
         m = frechet_mean(own, ball=True)
-        centre,r = hyperbolic_circle(m.numpy(), dist(own, m).quantile(share).item())
-        ax.add_patch(plt.Circle(centre, r, fc=colour, ec=colour, alpha=.25, lw=0, zorder=2.2))
+        centre, r = hyperbolic_circle(m.numpy(), dist(own, m).quantile(share).item())
+        ax.add_patch(plt.Circle(centre, r, fc=colour, ec=colour, alpha=0.25, lw=0, zorder=2.2))
         ax.add_patch(plt.Circle(centre, r, fill=False, ec=colour, lw=1, zorder=2.3))
-        ax.scatter(*m.numpy(), s=90, marker=marker, color=colour, ec=plt.rcParams['axes.facecolor'], lw=1.2, zorder=3.5)
+        ax.scatter(
+            *m.numpy(),
+            s=90,
+            marker=marker,
+            color=colour,
+            ec=plt.rcParams["axes.facecolor"],
+            lw=1.2,
+            zorder=3.5,
+        )
     return ax
 
 # %% ../nbs/71_plot.ipynb #895c7d45
 def plot_regions(
-    head, # Takes points of the unit disk, a tensor (M,2), and returns scores (M,K): for a `MobiusLinear(2,K,c)`, `lambda p: head(p/c**.5)`
-    ax=None, # A disk to draw into; a new, empty one if None
-    n:int=300 # Pixels along a side
-): # The axes
+    head,  # Takes points of the unit disk, a tensor (M,2), and returns scores (M,K): for a `MobiusLinear(2,K,c)`, `lambda p: head(p/c**.5)`
+    ax=None,  # A disk to draw into; a new, empty one if None
+    n: int = 300,  # Pixels along a side
+):  # The axes
     "Regions of the disk in the colour of the class that wins there"
     import torch
-    ax = plot_disk(np.zeros((0,2)), legend=False) if ax is None else ax
-    g = np.linspace(-1, 1, n); grid = np.stack(np.meshgrid(g, g), -1).reshape(-1,2)
-    inside = np.linalg.norm(grid, axis=1)<1-1e-5
-    with torch.no_grad(): won = head(torch.tensor(grid[inside])).argmax(1).numpy()
-    rgba = np.zeros((n*n,4)); rgba[inside] = plt.matplotlib.colors.to_rgba_array([class_style(k)[0] for k in won], .22)
-    ax.imshow(rgba.reshape(n,n,4), extent=(-1,1,-1,1), origin='lower', zorder=.5, interpolation='nearest')
-    which = np.full(n*n, np.nan); which[inside] = won
+
+    ax = plot_disk(np.zeros((0, 2)), legend=False) if ax is None else ax
+    g = np.linspace(-1, 1, n)
+    grid = np.stack(np.meshgrid(g, g), -1).reshape(-1, 2)
+    inside = np.linalg.norm(grid, axis=1) < 1 - 1e-5
+    with torch.no_grad():
+        won = head(torch.tensor(grid[inside])).argmax(1).numpy()
+    rgba = np.zeros((n * n, 4))
+    rgba[inside] = plt.matplotlib.colors.to_rgba_array([class_style(k)[0] for k in won], 0.22)
+    ax.imshow(
+        rgba.reshape(n, n, 4),
+        extent=(-1, 1, -1, 1),
+        origin="lower",
+        zorder=0.5,
+        interpolation="nearest",
+    )
+    which = np.full(n * n, np.nan)
+    which[inside] = won
     for k in np.unique(won):
-        ax.contour(g, g, np.where(np.isnan(which), np.nan, which==k).reshape(n,n), levels=[.5], colors=plt.rcParams['text.color'], linewidths=.4, alpha=.5, zorder=.6)
+        ax.contour(
+            g,
+            g,
+            np.where(np.isnan(which), np.nan, which == k).reshape(n, n),
+            levels=[0.5],
+            colors=plt.rcParams["text.color"],
+            linewidths=0.4,
+            alpha=0.5,
+            zorder=0.6,
+        )
     return ax
 
 # %% ../nbs/71_plot.ipynb #a7eef765
 def plot_density(
-    points, # A drawing of `hysp.disk`, or points of the unit disk, shape (N,2)
-    ax=None, # Axes to draw into; new ones if None
-    c:float=1., # Curvature magnitude
-    scale:str='poincare', # The Poincaré disk, or the radius in proportion to the hyperbolic 'distance'
-    n:int=60, # Hexagons across
-    bar:bool=True # Colour bar beside the disk?
-): # The axes
+    points,  # A drawing of `hysp.disk`, or points of the unit disk, shape (N,2)
+    ax=None,  # Axes to draw into; new ones if None
+    c: float = 1.0,  # Curvature magnitude
+    scale: str = "poincare",  # The Poincaré disk, or the radius in proportion to the hyperbolic 'distance'
+    n: int = 60,  # Hexagons across
+    bar: bool = True,  # Colour bar beside the disk?
+):  # The axes
     "How many points lie where: one hexagon, one count, on a logarithmic scale"
-    points,fidelity = _drawing(points)
-    p,rings,distances = _on_disk(points, c, scale)
-    if ax is None: _,ax = plt.subplots(figsize=(5.6,4.8), layout='constrained')
+    points, fidelity = _drawing(points)
+    p, rings, distances = _on_disk(points, c, scale)
+    if ax is None:
+        _, ax = plt.subplots(figsize=(5.6, 4.8), layout="constrained")
     _tell(ax, fidelity)
-    hexes = ax.hexbin(*p.T, gridsize=n, extent=(-1,1,-1,1), bins='log', mincnt=1, cmap='viridis', lw=.1, zorder=.5)
+    hexes = ax.hexbin(
+        *p.T,
+        gridsize=n,
+        extent=(-1, 1, -1, 1),
+        bins="log",
+        mincnt=1,
+        cmap="viridis",
+        lw=0.1,
+        zorder=0.5,
+    )
     _frame_disk(ax, rings, distances)
-    if bar: ax.figure.colorbar(hexes, ax=ax, shrink=.6, label='points')
+    if bar:
+        ax.figure.colorbar(hexes, ax=ax, shrink=0.6, label="points")
     return ax
 
 # %% ../nbs/71_plot.ipynb #f89c751a
-_text = {'svg.fonttype':'none', 'pdf.fonttype':42}
+_text = {"svg.fonttype": "none", "pdf.fonttype": 42}
+
 
 @contextmanager
 def style(
-    dark:bool=False # Light ink on a dark ground?
+    dark: bool = False,  # Light ink on a dark ground?
 ):
     "All figures made within share one look"
-    ink,ground = ('#e6e8ee','#15171c') if dark else ('#1d2129','#ffffff')
-    keys = ('text.color','axes.labelcolor','axes.edgecolor','axes.titlecolor','xtick.color','ytick.color')
-    with plt.rc_context({**dict.fromkeys(keys, ink), **dict.fromkeys(('figure.facecolor','axes.facecolor','savefig.facecolor'), ground),
-                         'font.size':9, 'axes.spines.top':False, 'axes.spines.right':False}): yield
+    ink, ground = ("#e6e8ee", "#15171c") if dark else ("#1d2129", "#ffffff")
+    keys = (
+        "text.color",
+        "axes.labelcolor",
+        "axes.edgecolor",
+        "axes.titlecolor",
+        "xtick.color",
+        "ytick.color",
+    )
+    with plt.rc_context(
+        {
+            **dict.fromkeys(keys, ink),
+            **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), ground),
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
+    ):
+        yield
+
 
 def save_figure(
-    fig, # A matplotlib figure, or axes of one
-    path:str|Path, # The file: .png, .svg or .pdf
-    width:float=None # Inches, the height in proportion; as it is if None
-)->Path: # The file
+    fig,  # A matplotlib figure, or axes of one
+    path: str | Path,  # The file: .png, .svg or .pdf
+    width: float = None,  # Inches, the height in proportion; as it is if None
+) -> Path:  # The file
     "Write a figure for paper, whole or not at all"
-    fig,path = getattr(fig, 'figure', fig),Path(path)
-    pick(path.suffix.lower(), ('.png','.svg','.pdf'), 'kind of picture')
-    if width: fig.set_size_inches(width, width*fig.get_figheight()/fig.get_figwidth())
-    with plt.rc_context(_text), atomic_write(path) as f: fig.savefig(f, format=path.suffix[1:].lower(), dpi=300)
+    fig, path = getattr(fig, "figure", fig), Path(path)
+    pick(path.suffix.lower(), (".png", ".svg", ".pdf"), "kind of picture")
+    if width:
+        fig.set_size_inches(width, width * fig.get_figheight() / fig.get_figwidth())
+    with plt.rc_context(_text), atomic_write(path) as f:
+        fig.savefig(f, format=path.suffix[1:].lower(), dpi=300)
     return path
 
 # %% ../nbs/71_plot.ipynb #730aee56
 def disk_animation(
-    points, # Points of the unit disk at each epoch, shape (E,N,2), or a list of drawings of `hysp.disk`
-    labels=None, # One a point: class numbers or names
-    class_names=None, # Name of each class
-    titles=None, # One an epoch; 'epoch 1', … if None
-    c:float=1., # Curvature magnitude
-    between:int=4, # Steps from one epoch to the next
-    fps:float=15. # Steps a second
-)->FuncAnimation: # For `save_animation`, or `HTML(o.to_jshtml())` in a notebook
+    points,  # Points of the unit disk at each epoch, shape (E,N,2), or a list of drawings of `hysp.disk`
+    labels=None,  # One a point: class numbers or names
+    class_names=None,  # Name of each class
+    titles=None,  # One an epoch; 'epoch 1', … if None
+    c: float = 1.0,  # Curvature magnitude
+    between: int = 4,  # Steps from one epoch to the next
+    fps: float = 15.0,  # Steps a second
+) -> FuncAnimation:  # For `save_animation`, or `HTML(o.to_jshtml())` in a notebook
     "The disk through training"
     fidelity = [_drawing(o)[1] for o in points]
     p = np.array([_array(_drawing(o)[0], float) for o in points])
-    if p.ndim!=3 or not len(p): raise HyspError(f'an animation takes points of shape (epochs,N,2), not {p.shape}')
-    titles = [f'epoch {i+1}' for i in range(len(p))] if titles is None else [str(o) for o in titles]
-    if len(titles)!=len(p): raise HyspError(f'{len(p)} epochs but {len(titles)} titles: give one each')
-    labels,class_names = _classes(np.zeros(p.shape[1], int) if labels is None else labels, class_names, p.shape[1])
+    if p.ndim != 3 or not len(p):
+        raise HyspError(f"an animation takes points of shape (epochs,N,2), not {p.shape}")
+    titles = (
+        [f"epoch {i + 1}" for i in range(len(p))] if titles is None else [str(o) for o in titles]
+    )
+    if len(titles) != len(p):
+        raise HyspError(f"{len(p)} epochs but {len(titles)} titles: give one each")
+    labels, class_names = _classes(
+        np.zeros(p.shape[1], int) if labels is None else labels, class_names, p.shape[1]
+    )
     ax = plot_disk(p[-1], labels, class_names, c=c)
-    for o in p[:-1]: _on_disk(o, c, 'poincare')                                           # are all of them inside?
-    title,note = ax.set_title(titles[0], size=10),_tell(ax, fidelity[0])
+    for o in p[:-1]:
+        _on_disk(o, c, "poincare")  # are all of them inside?
+    title, note = ax.set_title(titles[0], size=10), _tell(ax, fidelity[0])
+
     def show(t):
-        k,part = divmod(t, between)
-        now = p[k] if not part else p[k]+(p[k+1]-p[k])*part/between
-        for o in ax.collections: o.set_offsets(now[o.rows])
+        k, part = divmod(t, between)
+        now = p[k] if not part else p[k] + (p[k + 1] - p[k]) * part / between
+        for o in ax.collections:
+            o.set_offsets(now[o.rows])
         title.set_text(titles[k])
-        if note: note.set_text(str(fidelity[k]).replace('; trust', '\ntrust'))
+        if note:
+            note.set_text(str(fidelity[k]).replace("; trust", "\ntrust"))
+
     plt.close(ax.figure)
-    return FuncAnimation(ax.figure, show, frames=(len(p)-1)*between+1, interval=1000/fps)
+    return FuncAnimation(ax.figure, show, frames=(len(p) - 1) * between + 1, interval=1000 / fps)
 
 # %% ../nbs/71_plot.ipynb #acec7ee3
-_glyphs = dict(minus='−', plus='+', play='▶', pause='❚❚', **{'fast-backward':'⏮', 'step-backward':'◀❙', 'step-forward':'❙▶', 'fast-forward':'⏭'})
+_glyphs = dict(
+    minus="−",
+    plus="+",
+    play="▶",
+    pause="❚❚",
+    **{"fast-backward": "⏮", "step-backward": "◀❙", "step-forward": "❙▶", "fast-forward": "⏭"},
+)
+
 
 def offline(
-    page:str # HTML, such as an animation's `to_jshtml()`
-)->str: # The same without the style sheets it would fetch from the network, its buttons with signs of their own
+    page: str,  # HTML, such as an animation's `to_jshtml()`
+) -> str:  # The same without the style sheets it would fetch from the network, its buttons with signs of their own
     "HTML that stays what it is without a network"
-    page = re.sub(r'<link[^>]*href="https?:[^>]*>', '', page)
-    if 'class="fa' not in page: return page
-    return '<style>'+''.join(f'.fa-{k}::before {{content: "{v}"}}' for k,v in _glyphs.items())+'.fa {font: normal 11px sans-serif}</style>'+page
+    page = re.sub(r'<link[^>]*href="https?:[^>]*>', "", page)
+    if 'class="fa' not in page:
+        return page
+    return (
+        "<style>"
+        + "".join(f'.fa-{k}::before {{content: "{v}"}}' for k, v in _glyphs.items())
+        + ".fa {font: normal 11px sans-serif}</style>"
+        + page
+    )
+
 
 def save_animation(
-    film:FuncAnimation, # From `disk_animation` or `skeleton_animation`
-    path:str|Path, # The file: .html (a page with buttons), .gif, or .mp4 (where ffmpeg is installed)
-    fps:float=15. # Steps a second
-)->Path: # The file
+    film: FuncAnimation,  # From `disk_animation` or `skeleton_animation`
+    path: str
+    | Path,  # The file: .html (a page with buttons), .gif, or .mp4 (where ffmpeg is installed)
+    fps: float = 15.0,  # Steps a second
+) -> Path:  # The file
     "Write an animation, whole or not at all"
-    path = Path(path); kind = pick(path.suffix.lower(), ('.html','.gif','.mp4'), 'kind of film')
-    if kind=='.mp4' and not shutil.which('ffmpeg'): raise HyspError(f'{path.name} needs ffmpeg, which is not installed: name a .gif or an .html instead')
-    if kind=='.html':
-        with atomic_write(path, 'w') as f: f.write(offline(film.to_jshtml(fps=fps)))
+    path = Path(path)
+    kind = pick(path.suffix.lower(), (".html", ".gif", ".mp4"), "kind of film")
+    if kind == ".mp4" and not shutil.which("ffmpeg"):
+        raise HyspError(
+            f"{path.name} needs ffmpeg, which is not installed: name a .gif or an .html instead"
+        )
+    if kind == ".html":
+        with atomic_write(path, "w") as f:
+            f.write(offline(film.to_jshtml(fps=fps)))
         return path
-    tmp = path.with_name(f'.{path.stem}.{os.getpid()}{kind}')
+    tmp = path.with_name(f".{path.stem}.{os.getpid()}{kind}")
     try:
-        film.save(tmp, writer='pillow' if kind=='.gif' else 'ffmpeg', fps=fps)
-        with atomic_write(path) as f: f.write(tmp.read_bytes())
-    finally: tmp.unlink(missing_ok=True)
+        film.save(tmp, writer="pillow" if kind == ".gif" else "ffmpeg", fps=fps)
+        with atomic_write(path) as f:
+            f.write(tmp.read_bytes())
+    finally:
+        tmp.unlink(missing_ok=True)
     return path
 
 # %% ../nbs/71_plot.ipynb #b108e22b
 def wilson(
-    k:np.ndarray, # How many were right
-    n:np.ndarray # Of how many, above 0, same shape
-)->tuple: # Low and high ends of the 95 % interval of the share, both of that shape
+    k: np.ndarray,  # How many were right
+    n: np.ndarray,  # Of how many, above 0, same shape
+) -> tuple:  # Low and high ends of the 95 % interval of the share, both of that shape
     "Wilson's interval of a share `k` of `n`"
-    p,z = k/n,1.96
-    mid,half = p+z*z/(2*n),z*np.sqrt(p*(1-p)/n+z*z/(4*n*n))
-    return ((mid-half)/(1+z*z/n)).clip(0, 1),((mid+half)/(1+z*z/n)).clip(0, 1)
+    p, z = k / n, 1.96
+    mid, half = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return ((mid - half) / (1 + z * z / n)).clip(0, 1), ((mid + half) / (1 + z * z / n)).clip(0, 1)
 
 # %% ../nbs/71_plot.ipynb #ddca7cba
 def radius_accuracy(
-    radius, # Radius of each clip, shape (N,)
-    correct, # Was it right?, shape (N,)
-    bins:int=10 # Bins of equal count; clips of equal radius stay together, so there may be fewer
-)->dict: # Arrays, one entry a bin: low, high, radius (median), count, correct, accuracy, interval_low, interval_high
+    radius,  # Radius of each clip, shape (N,)
+    correct,  # Was it right?, shape (N,)
+    bins: int = 10,  # Bins of equal count; clips of equal radius stay together, so there may be fewer
+) -> dict:  # Arrays, one entry a bin: low, high, radius (median), count, correct, accuracy, interval_low, interval_high
     "Accuracy by quantile of the radius"
-    r,ok = _array(radius, float),_array(correct, bool)
-    if r.shape!=ok.shape or r.ndim!=1 or not len(r):
-        raise HyspError(f'radius {r.shape} and correct {ok.shape} must be two arrays of the same length, one entry a clip')
-    if not np.isfinite(r).all(): raise HyspError(f'the radius of clip {int(np.argmin(np.isfinite(r)))} is not a number')
-    edges = np.unique(np.quantile(r, np.linspace(0, 1, bins+1)))
-    which = np.searchsorted(edges[1:-1], r, side='right')
-    parts = [which==i for i in range(max(len(edges)-1, 1)) if (which==i).any()]
-    count,right = (np.array([f(o) for o in parts]) for f in (np.sum, lambda o: ok[o].sum()))
-    low,high = wilson(right, count)
-    inner,outer,middle = (np.array([f(r[o]) for o in parts]) for f in (np.min, np.max, np.median))
-    return dict(low=inner, high=outer, radius=middle, count=count, correct=right, accuracy=right/count, interval_low=low, interval_high=high)
+    r, ok = _array(radius, float), _array(correct, bool)
+    if r.shape != ok.shape or r.ndim != 1 or not len(r):
+        raise HyspError(
+            f"radius {r.shape} and correct {ok.shape} must be two arrays of the same length, one entry a clip"
+        )
+    if not np.isfinite(r).all():
+        raise HyspError(f"the radius of clip {int(np.argmin(np.isfinite(r)))} is not a number")
+    edges = np.unique(np.quantile(r, np.linspace(0, 1, bins + 1)))
+    which = np.searchsorted(edges[1:-1], r, side="right")
+    parts = [which == i for i in range(max(len(edges) - 1, 1)) if (which == i).any()]
+    count, right = (np.array([f(o) for o in parts]) for f in (np.sum, lambda o: ok[o].sum()))
+    low, high = wilson(right, count)
+    inner, outer, middle = (np.array([f(r[o]) for o in parts]) for f in (np.min, np.max, np.median))
+    return dict(
+        low=inner,
+        high=outer,
+        radius=middle,
+        count=count,
+        correct=right,
+        accuracy=right / count,
+        interval_low=low,
+        interval_high=high,
+    )
 
 # %% ../nbs/71_plot.ipynb #8487b6c4
 def plot_radius(
-    radius, # Radius of each clip, shape (N,)
-    correct, # Was it right?, shape (N,)
-    bins:int=10, # Bins of equal count
-    ax=None # Axes to draw into; new ones if None
-): # The axes
+    radius,  # Radius of each clip, shape (N,)
+    correct,  # Was it right?, shape (N,)
+    bins: int = 10,  # Bins of equal count
+    ax=None,  # Axes to draw into; new ones if None
+):  # The axes
     "Accuracy by radius with 95 % intervals, over the histogram of the radius"
-    if ax is None: _,ax = plt.subplots(figsize=(5,3.2), layout='constrained')
-    b,ink = radius_accuracy(radius, correct, bins),plt.rcParams['text.color']
+    if ax is None:
+        _, ax = plt.subplots(figsize=(5, 3.2), layout="constrained")
+    b, ink = radius_accuracy(radius, correct, bins), plt.rcParams["text.color"]
     back = ax.twinx()
-    back.hist(_array(radius, float), bins=40, color=ink, alpha=.12)
-    back.set(yticks=[]); back.spines[:].set_visible(False); ax.set_zorder(2); ax.patch.set_visible(False)
-    ax.axhline(_array(correct, float).mean(), color=ink, lw=.8, ls=':')
-    ax.vlines(b['radius'], b['interval_low'], b['interval_high'], color=palette[0], lw=1.2)
-    ax.hlines(b['accuracy'], b['low'], b['high'], color=palette[0], lw=3)
-    ax.plot(b['radius'], b['accuracy'], 'o', color=palette[0], ms=5)
-    ax.set(xlabel='radius', ylabel='accuracy', ylim=(0,1.02)); ax.spines[['top','right']].set_visible(False)
+    back.hist(_array(radius, float), bins=40, color=ink, alpha=0.12)
+    back.set(yticks=[])
+    back.spines[:].set_visible(False)
+    ax.set_zorder(2)
+    ax.patch.set_visible(False)
+    ax.axhline(_array(correct, float).mean(), color=ink, lw=0.8, ls=":")
+    ax.vlines(b["radius"], b["interval_low"], b["interval_high"], color=palette[0], lw=1.2)
+    ax.hlines(b["accuracy"], b["low"], b["high"], color=palette[0], lw=3)
+    ax.plot(b["radius"], b["accuracy"], "o", color=palette[0], ms=5)
+    ax.set(xlabel="radius", ylabel="accuracy", ylim=(0, 1.02))
+    ax.spines[["top", "right"]].set_visible(False)
     return ax
 
 # %% ../nbs/71_plot.ipynb #95cef49b
 def read_curves(
-    metrics # A dict of columns, a metrics.csv, or the folder that holds one
-)->dict: # Numeric columns as float arrays; what is empty is NaN
+    metrics,  # A dict of columns, a metrics.csv, or the folder that holds one
+) -> dict:  # Numeric columns as float arrays; what is empty is NaN
     "The columns of a run's metrics"
-    if isinstance(metrics, dict): return {k: _array(v, float) for k,v in metrics.items()}
+    if isinstance(metrics, dict):
+        return {k: _array(v, float) for k, v in metrics.items()}
     path = Path(metrics)
-    if path.is_dir(): path /= 'metrics.csv'
-    if not path.is_file(): raise HyspError(f'no metrics at {path}; name a run folder or its metrics.csv')
-    with open(path, newline='', encoding='utf-8') as f: rows = list(csv.DictReader(f))
-    if not rows: raise HyspError(f'{path} has no rows yet; wait for the first epoch')
+    if path.is_dir():
+        path /= "metrics.csv"
+    if not path.is_file():
+        raise HyspError(f"no metrics at {path}; name a run folder or its metrics.csv")
+    with open(path, newline="", encoding="utf-8") as f:
+        rows = list(csv.DictReader(f))
+    if not rows:
+        raise HyspError(f"{path} has no rows yet; wait for the first epoch")
     res = {}
     for k in rows[0]:
-        try: res[k] = np.array([float(r[k]) if r[k] else math.nan for r in rows])
-        except (ValueError, TypeError): pass
+        try:
+            res[k] = np.array([float(r[k]) if r[k] else math.nan for r in rows])
+        except (ValueError, TypeError):
+            pass
     return res
 
 # %% ../nbs/71_plot.ipynb #373677ed
-_share = r'(?i).*(knn|linear|acc|top.?[15])' # Columns that hold shares of clips that are right
+_share = r"(?i).*(knn|linear|acc|top.?[15])"  # Columns that hold shares of clips that are right
+
 
 def _panels(curves):
     "x, its name, λ or None, and panels: title → {column: values}"
-    steps = [k for k in ('epoch','step') if k in curves and len(np.unique(curves[k]))==len(curves[k])]
+    steps = [
+        k for k in ("epoch", "step") if k in curves and len(np.unique(curves[k])) == len(curves[k])
+    ]
     n = max((len(v) for v in curves.values()), default=0)
     x = curves[steps[0]] if steps else np.arange(n)
-    kinds = dict(loss=r'loss', radius=r'.*radius', accuracy=_share, rate=r'(lr|learning_rate)$')
-    panels = {t: {k: curves[k] for k in sorted(curves, key=len) if re.match(o, k) and np.isfinite(curves[k]).any()} for t,o in kinds.items()}
-    panels = {t: o for t,o in panels.items() if o}
-    if not panels: raise HyspError(f"nothing to draw among the columns {', '.join(curves) or '(none)'}; curves are named loss…, radius, knn, linear, lr")
-    return x,steps[0] if steps else 'row',next((curves[k] for k in ('lambda','lambda_','lam') if k in curves), None),panels
+    kinds = dict(loss=r"loss", radius=r".*radius", accuracy=_share, rate=r"(lr|learning_rate)$")
+    panels = {
+        t: {
+            k: curves[k]
+            for k in sorted(curves, key=len)
+            if re.match(o, k) and np.isfinite(curves[k]).any()
+        }
+        for t, o in kinds.items()
+    }
+    panels = {t: o for t, o in panels.items() if o}
+    if not panels:
+        raise HyspError(
+            f"nothing to draw among the columns {', '.join(curves) or '(none)'}; curves are named loss…, radius, knn, linear, lr"
+        )
+    return (
+        x,
+        steps[0] if steps else "row",
+        next((curves[k] for k in ("lambda", "lambda_", "lam") if k in curves), None),
+        panels,
+    )
 
 # %% ../nbs/71_plot.ipynb #0053735f
 def plot_curves(
-    metrics, # A dict of columns, a metrics.csv, or the run folder
-    axs=None # One axes a panel; new ones in a row if None
-): # The axes
+    metrics,  # A dict of columns, a metrics.csv, or the run folder
+    axs=None,  # One axes a panel; new ones in a row if None
+):  # The axes
     "Losses over the curriculum, radius, accuracy and learning rate of a run"
-    x,name,lam,panels = _panels(read_curves(metrics))
-    if axs is None: _,axs = plt.subplots(1, len(panels), figsize=(3.3*len(panels),2.6), layout='constrained', squeeze=False)
+    x, name, lam, panels = _panels(read_curves(metrics))
+    if axs is None:
+        _, axs = plt.subplots(
+            1, len(panels), figsize=(3.3 * len(panels), 2.6), layout="constrained", squeeze=False
+        )
     axs = np.ravel(axs)
-    for ax,(title,lines) in zip(axs, panels.items()):
-        for k,(label,v) in enumerate(lines.items()):
+    for ax, (title, lines) in zip(axs, panels.items()):
+        for k, (label, v) in enumerate(lines.items()):
             ok = np.isfinite(v)
-            ax.plot(x[ok], v[ok], color=palette[k], lw=1.8 if k==0 else 1.2, label=label)
-        ax.set(xlabel=name, title=title); ax.spines[['top','right']].set_visible(False)
-        if title=='rate': ax.set(yscale='log', title='learning rate')
-        if title=='loss' and lam is not None:
-            back = ax.twinx(); shade = back.fill_between(x, lam, color=plt.rcParams['text.color'], alpha=.08, lw=0, label='λ, 0 to 1')
-            back.set(ylim=(0,1), yticks=[]); back.spines[:].set_visible(False); ax.set_zorder(2); ax.patch.set_visible(False)
-        if len(lines)>1: ax.legend(handles=ax.lines+([shade] if title=='loss' and lam is not None else []), frameon=False, fontsize=8)
+            ax.plot(x[ok], v[ok], color=palette[k], lw=1.8 if k == 0 else 1.2, label=label)
+        ax.set(xlabel=name, title=title)
+        ax.spines[["top", "right"]].set_visible(False)
+        if title == "rate":
+            ax.set(yscale="log", title="learning rate")
+        if title == "loss" and lam is not None:
+            back = ax.twinx()
+            shade = back.fill_between(
+                x, lam, color=plt.rcParams["text.color"], alpha=0.08, lw=0, label="λ, 0 to 1"
+            )
+            back.set(ylim=(0, 1), yticks=[])
+            back.spines[:].set_visible(False)
+            ax.set_zorder(2)
+            ax.patch.set_visible(False)
+        if len(lines) > 1:
+            ax.legend(
+                handles=ax.lines + ([shade] if title == "loss" and lam is not None else []),
+                frameon=False,
+                fontsize=8,
+            )
     return axs
 
 # %% ../nbs/71_plot.ipynb #933c2699
 def plot_confusion(
-    matrix, # Counts, true class down, predicted class across, shape (K,K)
-    class_names=None, # Name of each class
-    ax=None # Axes to draw into; new ones if None
-): # The axes
+    matrix,  # Counts, true class down, predicted class across, shape (K,K)
+    class_names=None,  # Name of each class
+    ax=None,  # Axes to draw into; new ones if None
+):  # The axes
     "Confusion in percent of the true class; numbers in the cells up to 25 classes, and only from half a percent"
-    m = _array(matrix, float); k = len(m)
-    if m.shape!=(k,k): raise HyspError(f'a confusion matrix is square, not {m.shape}')
+    m = _array(matrix, float)
+    k = len(m)
+    if m.shape != (k, k):
+        raise HyspError(f"a confusion matrix is square, not {m.shape}")
     names = [str(o) for o in (range(k) if class_names is None else class_names)]
-    if ax is None: _,ax = plt.subplots(figsize=(1.6+.3*k,1.4+.3*k), layout='constrained')
-    share = 100*m/np.maximum(m.sum(1, keepdims=True), 1)
-    dark = sum(plt.matplotlib.colors.to_rgb(plt.rcParams['axes.facecolor']))<1.5
-    ax.imshow(share, cmap='Blues_r' if dark else 'Blues', vmin=0, vmax=100)
-    for i,j in zip(*np.where(share>=.5) if k<=25 else ((),())):
-        ax.text(j, i, f'{share[i,j]:.0f}', size=6.5, ha='center', va='center', color='white' if (share[i,j]>50)^dark else 'black')
-    ax.set(xticks=range(k), yticks=range(k), xlabel='predicted', ylabel='true')
-    ax.set_xticklabels(names, rotation=90, size=7); ax.set_yticklabels(names, size=7)
-    ax.tick_params(length=0); ax.spines[:].set_visible(False)
+    if ax is None:
+        _, ax = plt.subplots(figsize=(1.6 + 0.3 * k, 1.4 + 0.3 * k), layout="constrained")
+    share = 100 * m / np.maximum(m.sum(1, keepdims=True), 1)
+    dark = sum(plt.matplotlib.colors.to_rgb(plt.rcParams["axes.facecolor"])) < 1.5
+    ax.imshow(share, cmap="Blues_r" if dark else "Blues", vmin=0, vmax=100)
+    for i, j in zip(*np.where(share >= 0.5) if k <= 25 else ((), ())):
+        ax.text(
+            j,
+            i,
+            f"{share[i, j]:.0f}",
+            size=6.5,
+            ha="center",
+            va="center",
+            color="white" if (share[i, j] > 50) ^ dark else "black",
+        )
+    ax.set(xticks=range(k), yticks=range(k), xlabel="predicted", ylabel="true")
+    ax.set_xticklabels(names, rotation=90, size=7)
+    ax.set_yticklabels(names, size=7)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
     return ax
 
 # %% ../nbs/71_plot.ipynb #93026ec2
-_ups = {'y':((0,1,2),(1,1,1)), '-y':((0,1,2),(1,-1,-1)), 'z':((0,2,1),(1,1,-1)), '-z':((0,2,1),(1,-1,1))}
+_ups = {
+    "y": ((0, 1, 2), (1, 1, 1)),
+    "-y": ((0, 1, 2), (1, -1, -1)),
+    "z": ((0, 2, 1), (1, 1, -1)),
+    "-z": ((0, 2, 1), (1, -1, 1)),
+}
+
 
 def view(
-    x, # Positions, coordinates in the first dimension, shape (3,...)
-    up:str='y', # The axis that points up: y, -y, z or -z
-    turn:float=0. # Degrees about the vertical
-)->np.ndarray: # Right, up, towards the viewer, shape (3,...)
+    x,  # Positions, coordinates in the first dimension, shape (3,...)
+    up: str = "y",  # The axis that points up: y, -y, z or -z
+    turn: float = 0.0,  # Degrees about the vertical
+) -> np.ndarray:  # Right, up, towards the viewer, shape (3,...)
     "Positions as the viewer sees them"
-    order,sign = pick(up, _ups, 'up')
-    a,b,d = (s*x[o] for o,s in zip(order, sign))
-    s,c = math.sin(math.radians(turn)),math.cos(math.radians(turn))
-    return np.stack([c*a+s*d, b, c*d-s*a])
+    order, sign = pick(up, _ups, "up")
+    a, b, d = (s * x[o] for o, s in zip(order, sign))
+    s, c = math.sin(math.radians(turn)), math.cos(math.radians(turn))
+    return np.stack([c * a + s * d, b, c * d - s * a])
 
 # %% ../nbs/71_plot.ipynb #9740c3b8
-sides = ('centre','left','right')
-side_colours = dict(left='#d9730d', right='#3f5bd0', centre='#8a8f98')
+sides = ("centre", "left", "right")
+side_colours = dict(left="#d9730d", right="#3f5bd0", centre="#8a8f98")
+
 
 def side(
-    layout:str|Layout # The skeleton
-)->np.ndarray: # 0 centre, 1 left, 2 right, for each joint (V,)
+    layout: str | Layout,  # The skeleton
+) -> np.ndarray:  # 0 centre, 1 left, 2 right, for each joint (V,)
     "On which side of the body each joint is"
     words = [_side.findall(o) for o in get_layout(layout).joints]
     return np.array([sides.index(o[0].lower()) if o else 0 for o in words])
 
 # %% ../nbs/71_plot.ipynb #d4b9df24
-def _bodies(clip, layout, up='y', turn=0.):
+def _bodies(clip, layout, up="y", turn=0.0):
     "What is there to draw: bodies (B,3,T,V) as the viewer sees them"
-    x,v = _array(clip, float),len(get_layout(layout))
-    if x.ndim==3: x = x[...,None]
-    if x.ndim!=4 or x.shape[0]!=3: raise HyspError(f'a clip has the shape (3,T,V,M), not {x.shape}')
-    if x.shape[2]!=v: raise HyspError(f"the clip has {x.shape[2]} joints, but layout '{get_layout(layout).name}' has {v}")
-    if not np.isfinite(x).all(): raise HyspError('the clip holds NaN or infinite positions; hysp prepare cleans them')
-    bodies = [x[...,m] for m in range(x.shape[3]) if x[...,m].any()]
-    if len(bodies)>1:
-        apart = np.linalg.norm((bodies[0]-bodies[1]).mean((1,2)))
-        aside = [(m-.5*(len(bodies)-1))*1.1*np.ptp(bodies[0][0])*(apart<.3) for m in range(len(bodies))]
-        bodies = [o+np.array([a,0,0])[:,None,None] for o,a in zip(bodies, aside)]
+    x, v = _array(clip, float), len(get_layout(layout))
+    if x.ndim == 3:
+        x = x[..., None]
+    if x.ndim != 4 or x.shape[0] != 3:
+        raise HyspError(f"a clip has the shape (3,T,V,M), not {x.shape}")
+    if x.shape[2] != v:
+        raise HyspError(
+            f"the clip has {x.shape[2]} joints, but layout '{get_layout(layout).name}' has {v}"
+        )
+    if not np.isfinite(x).all():
+        raise HyspError("the clip holds NaN or infinite positions; hysp prepare cleans them")
+    bodies = [x[..., m] for m in range(x.shape[3]) if x[..., m].any()]
+    if len(bodies) > 1:
+        apart = np.linalg.norm((bodies[0] - bodies[1]).mean((1, 2)))
+        aside = [
+            (m - 0.5 * (len(bodies) - 1)) * 1.1 * np.ptp(bodies[0][0]) * (apart < 0.3)
+            for m in range(len(bodies))
+        ]
+        bodies = [o + np.array([a, 0, 0])[:, None, None] for o, a in zip(bodies, aside)]
     return np.array([view(o, up, turn) for o in bodies]).reshape(len(bodies), 3, *x.shape[1:3])
 
 # %% ../nbs/71_plot.ipynb #2e72e3e7
-def _heads(lay): return [j for j,o in enumerate(lay.joints) if 'head' in o.lower() and j not in lay.parents]
+def _heads(lay):
+    return [j for j, o in enumerate(lay.joints) if "head" in o.lower() and j not in lay.parents]
 
-def _draw(ax, body, layout, dx=0., alpha=1., width=2.2):
+
+def _draw(ax, body, layout, dx=0.0, alpha=1.0, width=2.2):
     "One body at one moment (3,V), far bones first; the artists"
-    lay,where = get_layout(layout),side(layout)
-    ink = dict(side_colours, centre=plt.rcParams['text.color'])
+    lay, where = get_layout(layout), side(layout)
+    ink = dict(side_colours, centre=plt.rcParams["text.color"])
     colour = [ink[sides[o]] for o in where]
-    for j,p in sorted(lay.bones, key=lambda o: body[2,list(o)].mean()):
-        ax.plot(body[0,[j,p]]+dx, body[1,[j,p]], color=colour[j], lw=width, alpha=alpha, solid_capstyle='round', zorder=2)
+    for j, p in sorted(lay.bones, key=lambda o: body[2, list(o)].mean()):
+        ax.plot(
+            body[0, [j, p]] + dx,
+            body[1, [j, p]],
+            color=colour[j],
+            lw=width,
+            alpha=alpha,
+            solid_capstyle="round",
+            zorder=2,
+        )
     leaf = _heads(lay)
-    ax.scatter(body[0]+dx, body[1], s=[(width*4)**2 if j in leaf else (1.5*width)**2 for j in range(len(lay))], c=colour, lw=0, alpha=alpha, zorder=3)
-    ax.set_aspect('equal'); ax.axis('off')
+    ax.scatter(
+        body[0] + dx,
+        body[1],
+        s=[(width * 4) ** 2 if j in leaf else (1.5 * width) ** 2 for j in range(len(lay))],
+        c=colour,
+        lw=0,
+        alpha=alpha,
+        zorder=3,
+    )
+    ax.set_aspect("equal")
+    ax.axis("off")
+
 
 def plot_skeleton(
-    frame, # Positions at one moment, shape (3,V) or (3,V,M)
-    layout:str|Layout, # The skeleton
-    ax=None, # Axes to draw into; new ones if None
-    up:str='y', # The axis that points up
-    turn:float=0. # Degrees about the vertical
-): # The axes
+    frame,  # Positions at one moment, shape (3,V) or (3,V,M)
+    layout: str | Layout,  # The skeleton
+    ax=None,  # Axes to draw into; new ones if None
+    up: str = "y",  # The axis that points up
+    turn: float = 0.0,  # Degrees about the vertical
+):  # The axes
     "A skeleton at one moment: left orange, right blue"
-    if ax is None: _,ax = plt.subplots(figsize=(2.5,3.5), layout='constrained')
+    if ax is None:
+        _, ax = plt.subplots(figsize=(2.5, 3.5), layout="constrained")
     x = _array(frame, float)
-    for m,body in enumerate(_bodies(x[:,None], layout, up, turn)): _draw(ax, body[:,0], layout, alpha=1 if m==0 else .55)
+    for m, body in enumerate(_bodies(x[:, None], layout, up, turn)):
+        _draw(ax, body[:, 0], layout, alpha=1 if m == 0 else 0.55)
     return ax
 
 # %% ../nbs/71_plot.ipynb #9c794ed0
 def skeleton_strip(
-    clip, # Positions, shape (3,T,V,M)
-    layout:str|Layout, # The skeleton
-    n:int=8, # How many moments
-    ax=None, # Axes to draw into; new ones if None
-    up:str='y', # The axis that points up
-    turn:float=0., # Degrees about the vertical
-    fps:float=None # Frames a second: times are then in seconds, not in frames
-): # The axes
+    clip,  # Positions, shape (3,T,V,M)
+    layout: str | Layout,  # The skeleton
+    n: int = 8,  # How many moments
+    ax=None,  # Axes to draw into; new ones if None
+    up: str = "y",  # The axis that points up
+    turn: float = 0.0,  # Degrees about the vertical
+    fps: float = None,  # Frames a second: times are then in seconds, not in frames
+):  # The axes
     "A clip as a film strip: `n` moments side by side"
     x = _bodies(clip, layout, up, turn)
-    T = _array(clip).shape[1]; when = np.unique(np.linspace(0, T-1, min(n, T)).round().astype(int))
-    if not len(x): raise HyspError('the clip is empty: all its positions are zero')
-    width = np.ptp(x[:,0], axis=(0,2)).max()*(1.12 if len(x)==1 else 1.35)
-    ground,top = x[:,1].min(),x[:,1].max()
-    if ax is None: _,ax = plt.subplots(figsize=(np.clip(1.9*width*len(when)/(top-ground), 3, 14),2.4), layout='constrained')
-    ink = plt.rcParams['text.color']
-    for k,t in enumerate(when):
-        middle = (x[:,0,t].min()+x[:,0,t].max())/2
-        for m,body in enumerate(x): _draw(ax, body[:,t], layout, k*width-middle, 1 if m==0 else .55, 1.8)
-        ax.text(k*width, ground-.07*(top-ground), f'{t/fps:.1f} s' if fps else f'{t}', size=7, alpha=.65, ha='center', va='top', color=ink)
-    ax.axhline(ground-.03*(top-ground), color=ink, lw=.6, alpha=.3); ax.set_xlim(-.56*width, (len(when)-.44)*width)
+    T = _array(clip).shape[1]
+    when = np.unique(np.linspace(0, T - 1, min(n, T)).round().astype(int))
+    if not len(x):
+        raise HyspError("the clip is empty: all its positions are zero")
+    width = np.ptp(x[:, 0], axis=(0, 2)).max() * (1.12 if len(x) == 1 else 1.35)
+    ground, top = x[:, 1].min(), x[:, 1].max()
+    if ax is None:
+        _, ax = plt.subplots(
+            figsize=(np.clip(1.9 * width * len(when) / (top - ground), 3, 14), 2.4),
+            layout="constrained",
+        )
+    ink = plt.rcParams["text.color"]
+    for k, t in enumerate(when):
+        middle = (x[:, 0, t].min() + x[:, 0, t].max()) / 2
+        for m, body in enumerate(x):
+            _draw(ax, body[:, t], layout, k * width - middle, 1 if m == 0 else 0.55, 1.8)
+        ax.text(
+            k * width,
+            ground - 0.07 * (top - ground),
+            f"{t / fps:.1f} s" if fps else f"{t}",
+            size=7,
+            alpha=0.65,
+            ha="center",
+            va="top",
+            color=ink,
+        )
+    ax.axhline(ground - 0.03 * (top - ground), color=ink, lw=0.6, alpha=0.3)
+    ax.set_xlim(-0.56 * width, (len(when) - 0.44) * width)
     return ax
 
 # %% ../nbs/71_plot.ipynb #a3e2414e
-def _beside(clips, layout, up='y', turn=0.):
+def _beside(clips, layout, up="y", turn=0.0):
     "Clips next to each other: bodies (B,3,T,V), each one's rank within its clip, and (name, middle, top) of each clip"
-    clips = clips if isinstance(clips, dict) else dict(enumerate(clips)) if isinstance(clips, (list,tuple)) else {'':clips}
-    seen = {k: _bodies(o, layout, up, turn) for k,o in clips.items()}
-    if empty := [k for k,o in seen.items() if not len(o)]: raise HyspError(f"the clip {f'{empty[0]} ' if len(seen)>1 else ''}is empty: all its positions are zero")
-    longest,right,gap = max(o.shape[2] for o in seen.values()),0.,.25*max(np.ptp(o[:,1]) for o in seen.values())
-    bodies,ranks,titles = [],[],[]
-    for k,o in seen.items():
-        o = np.pad(o, ((0,0),(0,0),(0,longest-o.shape[2]),(0,0)), mode='edge')
-        o[:,0] += right-o[:,0].min() if len(seen)>1 else 0.
-        bodies += list(o); ranks += range(len(o)); right = o[:,0].max()+gap
-        titles.append(('' if isinstance(k, int) else k, (o[:,0].min()+o[:,0].max())/2, o[:,1].max()))
-    return np.array(bodies),ranks,titles
+    clips = (
+        clips
+        if isinstance(clips, dict)
+        else dict(enumerate(clips))
+        if isinstance(clips, (list, tuple))
+        else {"": clips}
+    )
+    seen = {k: _bodies(o, layout, up, turn) for k, o in clips.items()}
+    if empty := [k for k, o in seen.items() if not len(o)]:
+        raise HyspError(
+            f"the clip {f'{empty[0]} ' if len(seen) > 1 else ''}is empty: all its positions are zero"
+        )
+    longest, right, gap = (
+        max(o.shape[2] for o in seen.values()),
+        0.0,
+        0.25 * max(np.ptp(o[:, 1]) for o in seen.values()),
+    )
+    bodies, ranks, titles = [], [], []
+    for k, o in seen.items():
+        o = np.pad(o, ((0, 0), (0, 0), (0, longest - o.shape[2]), (0, 0)), mode="edge")
+        o[:, 0] += right - o[:, 0].min() if len(seen) > 1 else 0.0
+        bodies += list(o)
+        ranks += range(len(o))
+        right = o[:, 0].max() + gap
+        titles.append(
+            ("" if isinstance(k, int) else k, (o[:, 0].min() + o[:, 0].max()) / 2, o[:, 1].max())
+        )
+    return np.array(bodies), ranks, titles
 
-def _tips(lay): return [j for j in range(len(lay)) if j not in lay.parents]
+
+def _tips(lay):
+    return [j for j in range(len(lay)) if j not in lay.parents]
+
 
 def _speeds(x, fps):
     "Metres a second of each joint (B,T,V), from the frame before"
-    v = np.linalg.norm(np.diff(x, axis=2), axis=1)*fps
-    return np.concatenate([v[:,:1],v], 1) if v.shape[1] else np.zeros(x[:,0].shape)
+    v = np.linalg.norm(np.diff(x, axis=2), axis=1) * fps
+    return np.concatenate([v[:, :1], v], 1) if v.shape[1] else np.zeros(x[:, 0].shape)
 
 # %% ../nbs/71_plot.ipynb #36b0a816
 def skeleton_animation(
-    clip, # Positions, shape (3,T,V,M); a list of such clips, or a dict of them by name, is shown side by side
-    layout:str|Layout, # The skeleton
-    fps:float=15., # Frames a second
-    up:str='y', # The axis that points up
-    turn:float=0., # Degrees about the vertical
-    height:float=3., # Of the picture, in inches
-    trail:int=0, # So many frames are left behind by the tips of the limbs, coloured by speed
-    slow:float=1. # Played so many times slower
-)->FuncAnimation: # `HTML(o.to_jshtml())` in a notebook, `o.save('clip.gif', writer='pillow')` for a page
+    clip,  # Positions, shape (3,T,V,M); a list of such clips, or a dict of them by name, is shown side by side
+    layout: str | Layout,  # The skeleton
+    fps: float = 15.0,  # Frames a second
+    up: str = "y",  # The axis that points up
+    turn: float = 0.0,  # Degrees about the vertical
+    height: float = 3.0,  # Of the picture, in inches
+    trail: int = 0,  # So many frames are left behind by the tips of the limbs, coloured by speed
+    slow: float = 1.0,  # Played so many times slower
+) -> (
+    FuncAnimation
+):  # `HTML(o.to_jshtml())` in a notebook, `o.save('clip.gif', writer='pillow')` for a page
     "A moving skeleton, or several"
-    (x,rank,titles),lay,where = _beside(clip, layout, up, turn),get_layout(layout),side(layout)
-    (left,right),(low,high) = ((x[:,i].min()-.1,x[:,i].max()+.1) for i in (0,1))
-    high += .12*(high-low)*any(o for o,*_ in titles)
-    fig,ax = plt.subplots(figsize=(max(1.6, height*(right-left)/(high-low)),height))
-    fig.subplots_adjust(0, 0, 1, 1); ax.set(xlim=(left,right), ylim=(low,high), aspect='equal'); ax.axis('off')
-    for name,middle,_ in titles: ax.text(middle, high-.1, str(name), ha='center', va='top', size=9)
-    ink = dict(side_colours, centre=plt.rcParams['text.color'])
-    look = lambda m,j: dict(color=ink[sides[where[j]]], alpha=1 if rank[m]==0 else .55)
-    lines = [[ax.plot([], [], lw=2.4, solid_capstyle='round', zorder=2, **look(m, j))[0] for j,_ in lay.bones] for m in range(len(x))]
-    dots = [[ax.plot([], [], 'o', ms=height*3.5, zorder=2, **look(m, j))[0] for j in _heads(lay)] for m in range(len(x))]
-    tips,speed = _tips(lay),_speeds(x, fps)
-    tail = ax.add_collection(LineCollection([], lw=1.6, cmap='viridis', clim=(0,max(speed[:,:,tips].max(), 1e-9)), zorder=1), autolim=False)
+    (x, rank, titles), lay, where = (
+        _beside(clip, layout, up, turn),
+        get_layout(layout),
+        side(layout),
+    )
+    (left, right), (low, high) = ((x[:, i].min() - 0.1, x[:, i].max() + 0.1) for i in (0, 1))
+    high += 0.12 * (high - low) * any(o for o, *_ in titles)
+    fig, ax = plt.subplots(figsize=(max(1.6, height * (right - left) / (high - low)), height))
+    fig.subplots_adjust(0, 0, 1, 1)
+    ax.set(xlim=(left, right), ylim=(low, high), aspect="equal")
+    ax.axis("off")
+    for name, middle, _ in titles:
+        ax.text(middle, high - 0.1, str(name), ha="center", va="top", size=9)
+    ink = dict(side_colours, centre=plt.rcParams["text.color"])
+    look = lambda m, j: dict(color=ink[sides[where[j]]], alpha=1 if rank[m] == 0 else 0.55)
+    lines = [
+        [
+            ax.plot([], [], lw=2.4, solid_capstyle="round", zorder=2, **look(m, j))[0]
+            for j, _ in lay.bones
+        ]
+        for m in range(len(x))
+    ]
+    dots = [
+        [ax.plot([], [], "o", ms=height * 3.5, zorder=2, **look(m, j))[0] for j in _heads(lay)]
+        for m in range(len(x))
+    ]
+    tips, speed = _tips(lay), _speeds(x, fps)
+    tail = ax.add_collection(
+        LineCollection(
+            [], lw=1.6, cmap="viridis", clim=(0, max(speed[:, :, tips].max(), 1e-9)), zorder=1
+        ),
+        autolim=False,
+    )
+
     def show(t):
-        for body,ls,ds in zip(x, lines, dots):
-            for l,o in zip(ls+ds, [list(o) for o in lay.bones]+[[j] for j in _heads(lay)]): l.set_data(body[0,t,o], body[1,t,o])
-        steps = [(m,k,j) for m in range(len(x)) for j in tips for k in range(max(t-trail, 0), t)]
-        tail.set_segments([x[m,:2,k:k+2,j].T for m,k,j in steps]); tail.set_array(np.array([speed[m,k+1,j] for m,k,j in steps]))
-        return [tail,*sum(lines+dots, [])]
+        for body, ls, ds in zip(x, lines, dots):
+            for l, o in zip(ls + ds, [list(o) for o in lay.bones] + [[j] for j in _heads(lay)]):
+                l.set_data(body[0, t, o], body[1, t, o])
+        steps = [
+            (m, k, j) for m in range(len(x)) for j in tips for k in range(max(t - trail, 0), t)
+        ]
+        tail.set_segments([x[m, :2, k : k + 2, j].T for m, k, j in steps])
+        tail.set_array(np.array([speed[m, k + 1, j] for m, k, j in steps]))
+        return [tail, *sum(lines + dots, [])]
+
     plt.close(fig)
-    return FuncAnimation(fig, show, frames=x.shape[2], interval=1000*slow/fps, blit=True)
+    return FuncAnimation(fig, show, frames=x.shape[2], interval=1000 * slow / fps, blit=True)
 
 # %% ../nbs/71_plot.ipynb #b72e7975
 def _bare(fig, **kwargs):
     "A figure without frills: no template, fonts and grid in grey that reads on white and on black"
-    axis = dict(zeroline=False, gridcolor='rgba(128,135,148,.22)', linecolor='rgba(128,135,148,.5)', ticks='')
-    fig.update_layout(**{**dict(template='none', paper_bgcolor='rgba(0,0,0,0)', plot_bgcolor='rgba(0,0,0,0)', hovermode='closest',
-        font=dict(color='#7b8494', size=12), margin=dict(l=48,r=16,t=16,b=40), legend=dict(itemsizing='constant')), **kwargs})
-    fig.update_xaxes(**axis); fig.update_yaxes(**axis)
+    axis = dict(
+        zeroline=False,
+        gridcolor="rgba(128,135,148,.22)",
+        linecolor="rgba(128,135,148,.5)",
+        ticks="",
+    )
+    fig.update_layout(
+        **{
+            **dict(
+                template="none",
+                paper_bgcolor="rgba(0,0,0,0)",
+                plot_bgcolor="rgba(0,0,0,0)",
+                hovermode="closest",
+                font=dict(color="#7b8494", size=12),
+                margin=dict(l=48, r=16, t=16, b=40),
+                legend=dict(itemsizing="constant"),
+            ),
+            **kwargs,
+        }
+    )
+    fig.update_xaxes(**axis)
+    fig.update_yaxes(**axis)
     return fig
+
 
 def _rings(fig, rings, distances):
     "Rim and rings as lines under the points, their distances as text"
-    t = np.linspace(0, 2*np.pi, 181)
-    for r,role in [(float(r),'ring') for r in rings]+[(1.,'rim')]:
-        fig.add_scatter(x=(r*np.cos(t)).tolist(), y=(r*np.sin(t)).tolist(), mode='lines', hoverinfo='skip', showlegend=False, meta=dict(role=role),
-                        line=dict(color=f"rgba(128,135,148,{.35 if role=='ring' else .9})", width=1 if role=='ring' else 1.5))
-    for r,d in zip(rings, distances): fig.add_annotation(x=0, y=-float(r), text=str(d), showarrow=False, font=dict(size=10))
+    t = np.linspace(0, 2 * np.pi, 181)
+    for r, role in [(float(r), "ring") for r in rings] + [(1.0, "rim")]:
+        fig.add_scatter(
+            x=(r * np.cos(t)).tolist(),
+            y=(r * np.sin(t)).tolist(),
+            mode="lines",
+            hoverinfo="skip",
+            showlegend=False,
+            meta=dict(role=role),
+            line=dict(
+                color=f"rgba(128,135,148,{0.35 if role == 'ring' else 0.9})",
+                width=1 if role == "ring" else 1.5,
+            ),
+        )
+    for r, d in zip(rings, distances):
+        fig.add_annotation(x=0, y=-float(r), text=str(d), showarrow=False, font=dict(size=10))
 
 # %% ../nbs/71_plot.ipynb #e6d5617b
 def disk_figure(
-    points, # A drawing of `hysp.disk`, whose fidelity is then printed under the disk; or points of the unit disk, shape (N,2)
-    labels=None, # One a point: class numbers or names
-    class_names=None, # Name of each class
-    correct=None, # One truth value a point; the wrong ones are drawn hollow
-    hover:dict=None, # Further facts for the mouse: name → one value a point
-    c:float=1., # Curvature magnitude
-    scale:str='poincare', # The Poincaré disk, or the radius in proportion to the hyperbolic 'distance'
-    size:float=7., # Of a point, in pixels
-    height:int=620 # Of the figure, in pixels
-): # A plotly figure, one WebGL trace a class; `customdata` holds the points' numbers
+    points,  # A drawing of `hysp.disk`, whose fidelity is then printed under the disk; or points of the unit disk, shape (N,2)
+    labels=None,  # One a point: class numbers or names
+    class_names=None,  # Name of each class
+    correct=None,  # One truth value a point; the wrong ones are drawn hollow
+    hover: dict = None,  # Further facts for the mouse: name → one value a point
+    c: float = 1.0,  # Curvature magnitude
+    scale: str = "poincare",  # The Poincaré disk, or the radius in proportion to the hyperbolic 'distance'
+    size: float = 7.0,  # Of a point, in pixels
+    height: int = 620,  # Of the figure, in pixels
+):  # A plotly figure, one WebGL trace a class; `customdata` holds the points' numbers
     "The Poincaré disk, with a legend that filters"
     import plotly.graph_objects as go
-    points,fidelity = _drawing(points)
-    p,rings,distances = _on_disk(points, c, scale); n = len(p)
-    labels,names = _classes(np.zeros(n, int) if labels is None else labels, class_names, n)
+
+    points, fidelity = _drawing(points)
+    p, rings, distances = _on_disk(points, c, scale)
+    n = len(p)
+    labels, names = _classes(np.zeros(n, int) if labels is None else labels, class_names, n)
     right = _right(correct, n)
-    facts = {'radius':(np.linalg.norm(_array(points, float), axis=1)/c**.5).round(4), **(hover or {})}
-    words = lambda i: [f'<b>{html.escape(names[labels[i]])}</b>'] + [html.escape(f'{k} {v[i]}') for k,v in facts.items()]
-    text = ['<br>'.join(words(i)) for i in range(n)]
-    fig = go.Figure(); _rings(fig, rings, distances)
+    facts = {
+        "radius": (np.linalg.norm(_array(points, float), axis=1) / c**0.5).round(4),
+        **(hover or {}),
+    }
+    words = lambda i: (
+        [f"<b>{html.escape(names[labels[i]])}</b>"]
+        + [html.escape(f"{k} {v[i]}") for k, v in facts.items()]
+    )
+    text = ["<br>".join(words(i)) for i in range(n)]
+    fig = go.Figure()
+    _rings(fig, rings, distances)
     for k in np.unique(labels):
-        i,(colour,_,symbol) = np.flatnonzero(labels==k),class_style(k)
-        i = i[np.argsort(~right[i], kind='stable')] # a filled one first: it stands in the legend
-        fig.add_scattergl(x=p[i,0].tolist(), y=p[i,1].tolist(), mode='markers', name=html.escape(names[k]), customdata=i.tolist(),
-            text=[text[o] for o in i], hovertemplate='%{text}<extra></extra>', meta=dict(role='class', label=int(k)),
-            marker=dict(color=colour, size=size, opacity=.9, symbol=[symbol+('' if right[o] else '-open') for o in i],
-                        line=dict(color=colour, width=[0. if right[o] else 1.6 for o in i])))
-    span = dict(range=[-1.04,1.04], showgrid=False, showticklabels=False, showline=False)
-    if fidelity: fig.add_annotation(text=str(fidelity).replace('; trust', '<br>trust'), x=0, y=0, xref='x', yref='paper', yanchor='top', showarrow=False, font=dict(size=11))
-    _bare(fig, height=height, xaxis=span, yaxis=dict(span, scaleanchor='x', constrain='domain'), margin=dict(l=8,r=8,t=8,b=48 if fidelity else 8))
+        i, (colour, _, symbol) = np.flatnonzero(labels == k), class_style(k)
+        i = i[np.argsort(~right[i], kind="stable")]  # a filled one first: it stands in the legend
+        fig.add_scattergl(
+            x=p[i, 0].tolist(),
+            y=p[i, 1].tolist(),
+            mode="markers",
+            name=html.escape(names[k]),
+            customdata=i.tolist(),
+            text=[text[o] for o in i],
+            hovertemplate="%{text}<extra></extra>",
+            meta=dict(role="class", label=int(k)),
+            marker=dict(
+                color=colour,
+                size=size,
+                opacity=0.9,
+                symbol=[symbol + ("" if right[o] else "-open") for o in i],
+                line=dict(color=colour, width=[0.0 if right[o] else 1.6 for o in i]),
+            ),
+        )
+    span = dict(range=[-1.04, 1.04], showgrid=False, showticklabels=False, showline=False)
+    if fidelity:
+        fig.add_annotation(
+            text=str(fidelity).replace("; trust", "<br>trust"),
+            x=0,
+            y=0,
+            xref="x",
+            yref="paper",
+            yanchor="top",
+            showarrow=False,
+            font=dict(size=11),
+        )
+    _bare(
+        fig,
+        height=height,
+        xaxis=span,
+        yaxis=dict(span, scaleanchor="x", constrain="domain"),
+        margin=dict(l=8, r=8, t=8, b=48 if fidelity else 8),
+    )
     return fig
 
 # %% ../nbs/71_plot.ipynb #56f332db
 def radius_figure(
-    radius, # Radius of each clip, shape (N,)
-    correct, # Was it right?, shape (N,)
-    bins:int=10, # Bins of equal count
-    height:int=320 # Of the figure, in pixels
-): # A plotly figure
+    radius,  # Radius of each clip, shape (N,)
+    correct,  # Was it right?, shape (N,)
+    bins: int = 10,  # Bins of equal count
+    height: int = 320,  # Of the figure, in pixels
+):  # A plotly figure
     "Accuracy by radius with 95 % intervals, over the histogram of the radius"
     import plotly.graph_objects as go
-    b,r = radius_accuracy(radius, correct, bins),_array(radius, float)
-    count,edges = np.histogram(r, bins=40)
+
+    b, r = radius_accuracy(radius, correct, bins), _array(radius, float)
+    count, edges = np.histogram(r, bins=40)
     fig = go.Figure()
-    fig.add_bar(x=((edges[1:]+edges[:-1])/2).tolist(), y=count.tolist(), yaxis='y2', marker=dict(color='rgba(128,135,148,.25)', line=dict(width=0)),
-                hovertemplate='%{y} clips<extra></extra>', width=(edges[1:]-edges[:-1]).tolist())
-    span = [o for l,h in zip(b['low'], b['high']) for o in (float(l),float(h),None)]
-    level = [o for a in b['accuracy'] for o in (float(a),float(a),None)]
-    fig.add_scatter(x=span, y=level, mode='lines', line=dict(color=palette[0], width=3), hoverinfo='skip')
-    up,down = b['interval_high']-b['accuracy'],b['accuracy']-b['interval_low']
-    fig.add_scatter(x=b['radius'].tolist(), y=b['accuracy'].tolist(), mode='markers', marker=dict(color=palette[0], size=8),
-        error_y=dict(array=up.tolist(), arrayminus=down.tolist(), width=0, thickness=1.5), customdata=b['count'].tolist(),
-        hovertemplate='radius %{x:.3f}<br>%{y:.1%} of %{customdata} clips right<extra></extra>')
-    fig.add_hline(y=float(_array(correct, float).mean()), line=dict(color='#8a8f98', width=1, dash='dot'))
-    return _bare(fig, height=height, showlegend=False, bargap=0, xaxis=dict(title='radius', showgrid=False),
-                 yaxis=dict(title='accuracy', range=[0,1.02], tickformat='.0%'),
-                 yaxis2=dict(overlaying='y', side='right', showgrid=False, showticklabels=False, range=[0,float(count.max())*2.2]))
+    fig.add_bar(
+        x=((edges[1:] + edges[:-1]) / 2).tolist(),
+        y=count.tolist(),
+        yaxis="y2",
+        marker=dict(color="rgba(128,135,148,.25)", line=dict(width=0)),
+        hovertemplate="%{y} clips<extra></extra>",
+        width=(edges[1:] - edges[:-1]).tolist(),
+    )
+    span = [o for l, h in zip(b["low"], b["high"]) for o in (float(l), float(h), None)]
+    level = [o for a in b["accuracy"] for o in (float(a), float(a), None)]
+    fig.add_scatter(
+        x=span, y=level, mode="lines", line=dict(color=palette[0], width=3), hoverinfo="skip"
+    )
+    up, down = b["interval_high"] - b["accuracy"], b["accuracy"] - b["interval_low"]
+    fig.add_scatter(
+        x=b["radius"].tolist(),
+        y=b["accuracy"].tolist(),
+        mode="markers",
+        marker=dict(color=palette[0], size=8),
+        error_y=dict(array=up.tolist(), arrayminus=down.tolist(), width=0, thickness=1.5),
+        customdata=b["count"].tolist(),
+        hovertemplate="radius %{x:.3f}<br>%{y:.1%} of %{customdata} clips right<extra></extra>",
+    )
+    fig.add_hline(
+        y=float(_array(correct, float).mean()), line=dict(color="#8a8f98", width=1, dash="dot")
+    )
+    return _bare(
+        fig,
+        height=height,
+        showlegend=False,
+        bargap=0,
+        xaxis=dict(title="radius", showgrid=False),
+        yaxis=dict(title="accuracy", range=[0, 1.02], tickformat=".0%"),
+        yaxis2=dict(
+            overlaying="y",
+            side="right",
+            showgrid=False,
+            showticklabels=False,
+            range=[0, float(count.max()) * 2.2],
+        ),
+    )
 
 # %% ../nbs/71_plot.ipynb #fd3d03aa
 def _decades(lines):
     "A logarithmic axis with at most three powers of ten"
-    v = np.log10([o for l in lines.values() for o in l if o>0] or [1.])
-    ticks = np.arange(math.floor(v.min()), math.ceil(v.max())+1)
-    return dict(type='log', tickvals=[float(f'1e{o}') for o in ticks[::-(len(ticks)//3 or 1)]], tickformat='.0e',
-                range=[float(v.min()-.2),float(v.max()+.3)])
+    v = np.log10([o for l in lines.values() for o in l if o > 0] or [1.0])
+    ticks = np.arange(math.floor(v.min()), math.ceil(v.max()) + 1)
+    return dict(
+        type="log",
+        tickvals=[float(f"1e{o}") for o in ticks[:: -(len(ticks) // 3 or 1)]],
+        tickformat=".0e",
+        range=[float(v.min() - 0.2), float(v.max() + 0.3)],
+    )
+
 
 def curves_figure(
-    metrics, # A dict of columns, a metrics.csv, or the run folder
-    height:int=420 # Of the figure, in pixels
-): # A plotly figure
+    metrics,  # A dict of columns, a metrics.csv, or the run folder
+    height: int = 420,  # Of the figure, in pixels
+):  # A plotly figure
     "Losses over the curriculum, radius, accuracy and learning rate of a run, one below the other"
     import plotly.graph_objects as go
-    x,name,lam,panels = _panels(read_curves(metrics))
-    share = np.array([2.2 if t=='loss' else .9 if t=='rate' else 1.3 for t in panels]); gap = .07
-    top,fig = 1.,go.Figure()
-    heights = share/share.sum()*(1-gap*(len(share)-1))
+
+    x, name, lam, panels = _panels(read_curves(metrics))
+    share = np.array([2.2 if t == "loss" else 0.9 if t == "rate" else 1.3 for t in panels])
+    gap = 0.07
+    top, fig = 1.0, go.Figure()
+    heights = share / share.sum() * (1 - gap * (len(share) - 1))
     number = lambda v: [float(o) if math.isfinite(o) else None for o in v]
-    for i,((title,lines),h) in enumerate(zip(panels.items(), heights)):
-        y = f"y{i+1 if i else ''}"
-        decades = _decades(lines) if title=='rate' else {}
-        fig.layout[f'yaxis{i+1 if i else ""}'] = dict(domain=[max(top-h, 0),top], title=title, nticks=4, **decades)
-        top -= h+gap
-        for k,(label,v) in enumerate(lines.items()):
-            fig.add_scatter(x=number(x), y=number(v), name=html.escape(label), yaxis=y, mode='lines', connectgaps=True, showlegend=len(lines)>1,
-                            line=dict(color=palette[k], width=2.6 if k==0 else 1.5), hovertemplate='%{y:.4g}')
+    for i, ((title, lines), h) in enumerate(zip(panels.items(), heights)):
+        y = f"y{i + 1 if i else ''}"
+        decades = _decades(lines) if title == "rate" else {}
+        fig.layout[f"yaxis{i + 1 if i else ''}"] = dict(
+            domain=[max(top - h, 0), top], title=title, nticks=4, **decades
+        )
+        top -= h + gap
+        for k, (label, v) in enumerate(lines.items()):
+            fig.add_scatter(
+                x=number(x),
+                y=number(v),
+                name=html.escape(label),
+                yaxis=y,
+                mode="lines",
+                connectgaps=True,
+                showlegend=len(lines) > 1,
+                line=dict(color=palette[k], width=2.6 if k == 0 else 1.5),
+                hovertemplate="%{y:.4g}",
+            )
     if lam is not None:
-        fig.add_scatter(x=number(x), y=number(lam), name='λ', yaxis='y9', mode='lines', fill='tozeroy', line=dict(width=0),
-                        fillcolor='rgba(128,135,148,.16)', hovertemplate='%{y:.2f}')
-        fig.layout.yaxis9 = dict(overlaying='y', range=[0,1], visible=False)
-    return _bare(fig, height=height, hovermode='x unified', xaxis=dict(title=name, anchor=f"y{len(panels) if len(panels)>1 else ''}", showgrid=False),
-                 legend=dict(orientation='h', y=1.02, yanchor='bottom', x=0), margin=dict(l=64,r=16,t=32,b=40))
+        fig.add_scatter(
+            x=number(x),
+            y=number(lam),
+            name="λ",
+            yaxis="y9",
+            mode="lines",
+            fill="tozeroy",
+            line=dict(width=0),
+            fillcolor="rgba(128,135,148,.16)",
+            hovertemplate="%{y:.2f}",
+        )
+        fig.layout.yaxis9 = dict(overlaying="y", range=[0, 1], visible=False)
+    return _bare(
+        fig,
+        height=height,
+        hovermode="x unified",
+        xaxis=dict(title=name, anchor=f"y{len(panels) if len(panels) > 1 else ''}", showgrid=False),
+        legend=dict(orientation="h", y=1.02, yanchor="bottom", x=0),
+        margin=dict(l=64, r=16, t=32, b=40),
+    )
 
 # %% ../nbs/71_plot.ipynb #583e17df
 def _bones_trace(x, t, lay, where, k):
     "Bones of side `k` of all bodies at frame `t`, a line of a plotly scene"
     import plotly.graph_objects as go
-    leaf,joints = _heads(lay),[o for m in range(len(x)) for j,p in lay.bones if where[j]==k for o in ((m,j),(m,p),None)]
-    ends = [(None,)*3 if o is None else (float((v := x[o[0],:,t,o[1]])[0]),float(-v[2]),float(v[1])) for o in joints]
-    a,b,d = zip(*ends) if ends else ((),)*3
-    return go.Scatter3d(x=a, y=b, z=d, mode='lines+markers', name=sides[k], hoverinfo='skip', line=dict(color=side_colours[sides[k]], width=7),
-        marker=dict(color=side_colours[sides[k]], size=[12 if o and o[1] in leaf else 3 for o in joints], opacity=1, line=dict(width=0)))
+
+    leaf, joints = (
+        _heads(lay),
+        [
+            o
+            for m in range(len(x))
+            for j, p in lay.bones
+            if where[j] == k
+            for o in ((m, j), (m, p), None)
+        ],
+    )
+    ends = [
+        (None,) * 3
+        if o is None
+        else (float((v := x[o[0], :, t, o[1]])[0]), float(-v[2]), float(v[1]))
+        for o in joints
+    ]
+    a, b, d = zip(*ends) if ends else ((),) * 3
+    return go.Scatter3d(
+        x=a,
+        y=b,
+        z=d,
+        mode="lines+markers",
+        name=sides[k],
+        hoverinfo="skip",
+        line=dict(color=side_colours[sides[k]], width=7),
+        marker=dict(
+            color=side_colours[sides[k]],
+            size=[12 if o and o[1] in leaf else 3 for o in joints],
+            opacity=1,
+            line=dict(width=0),
+        ),
+    )
+
 
 def _trail_trace(x, t, lay, speed, trail):
     "Where the tips of the limbs were in the last frames, coloured by their speed in metres a second"
     import plotly.graph_objects as go
+
     tips = _tips(lay)
-    ends = [o for m in range(len(x)) for j in tips for o in ([(m,k,j) for k in range(max(t-trail, 0), t+1)]+[None])]
-    a,b,d,v = zip(*[(None,None,None,0.) if o is None else (*map(float, x[o[0],:,o[1],o[2]]*[1,1,-1]),float(speed[o])) for o in ends])
-    return go.Scatter3d(x=a, y=d, z=b, mode='lines', name='trail', hoverinfo='skip', showlegend=False,
-        line=dict(color=v, colorscale='Viridis', cmin=0, cmax=float(max(speed[:,:,tips].max(), 1e-9)), width=4, showscale=True,
-                  colorbar=dict(title='m/s', thickness=10, len=.4, x=1, outlinewidth=0)))
+    ends = [
+        o
+        for m in range(len(x))
+        for j in tips
+        for o in ([(m, k, j) for k in range(max(t - trail, 0), t + 1)] + [None])
+    ]
+    a, b, d, v = zip(
+        *[
+            (None, None, None, 0.0)
+            if o is None
+            else (*map(float, x[o[0], :, o[1], o[2]] * [1, 1, -1]), float(speed[o]))
+            for o in ends
+        ]
+    )
+    return go.Scatter3d(
+        x=a,
+        y=d,
+        z=b,
+        mode="lines",
+        name="trail",
+        hoverinfo="skip",
+        showlegend=False,
+        line=dict(
+            color=v,
+            colorscale="Viridis",
+            cmin=0,
+            cmax=float(max(speed[:, :, tips].max(), 1e-9)),
+            width=4,
+            showscale=True,
+            colorbar=dict(title="m/s", thickness=10, len=0.4, x=1, outlinewidth=0),
+        ),
+    )
+
 
 def _play(fps, frames):
     "Buttons that play at once, at half and at a quarter of the speed, one that stops, and a slider"
-    def button(label, frames, ms): return dict(label=label, method='animate', args=[frames,
-        dict(frame=dict(duration=ms, redraw=True), mode='immediate', fromcurrent=True, transition=dict(duration=0))])
-    buttons = [*[button(o, None, slow*1000/fps) for o,slow in (('▶',1),('½',2),('¼',4))],button('❚❚', [None], 0)]
-    return dict(updatemenus=[dict(type='buttons', direction='left', x=0, y=0, xanchor='left', yanchor='bottom', buttons=buttons)],
-        sliders=[dict(x=.3, len=.68, y=0, yanchor='bottom', pad=dict(t=0,b=4), currentvalue=dict(visible=False), steps=[button(str(t), [str(t)], 0) for t in range(frames)])])
+
+    def button(label, frames, ms):
+        return dict(
+            label=label,
+            method="animate",
+            args=[
+                frames,
+                dict(
+                    frame=dict(duration=ms, redraw=True),
+                    mode="immediate",
+                    fromcurrent=True,
+                    transition=dict(duration=0),
+                ),
+            ],
+        )
+
+    buttons = [
+        *[button(o, None, slow * 1000 / fps) for o, slow in (("▶", 1), ("½", 2), ("¼", 4))],
+        button("❚❚", [None], 0),
+    ]
+    return dict(
+        updatemenus=[
+            dict(
+                type="buttons",
+                direction="left",
+                x=0,
+                y=0,
+                xanchor="left",
+                yanchor="bottom",
+                buttons=buttons,
+            )
+        ],
+        sliders=[
+            dict(
+                x=0.3,
+                len=0.68,
+                y=0,
+                yanchor="bottom",
+                pad=dict(t=0, b=4),
+                currentvalue=dict(visible=False),
+                steps=[button(str(t), [str(t)], 0) for t in range(frames)],
+            )
+        ],
+    )
 
 # %% ../nbs/71_plot.ipynb #ca8f3e7d
 def skeleton_player(
-    clip, # Positions, shape (3,T,V,M); a list of such clips, or a dict of them by name, is shown side by side
-    layout:str|Layout, # The skeleton
-    fps:float=15., # Frames a second
-    up:str='y', # The axis that points up
-    height:int=480, # Of the figure, in pixels
-    trail:int=0 # So many frames are left behind by the tips of the limbs, coloured by speed
-): # A plotly figure with buttons to play it, also slowly, and a slider
+    clip,  # Positions, shape (3,T,V,M); a list of such clips, or a dict of them by name, is shown side by side
+    layout: str | Layout,  # The skeleton
+    fps: float = 15.0,  # Frames a second
+    up: str = "y",  # The axis that points up
+    height: int = 480,  # Of the figure, in pixels
+    trail: int = 0,  # So many frames are left behind by the tips of the limbs, coloured by speed
+):  # A plotly figure with buttons to play it, also slowly, and a slider
     "A moving skeleton in space, or several, of one or two bodies"
     import plotly.graph_objects as go
-    (x,_,titles),lay,where = _beside(clip, layout, up),get_layout(layout),side(layout)
+
+    (x, _, titles), lay, where = _beside(clip, layout, up), get_layout(layout), side(layout)
     speed = _speeds(x, fps)
-    at = lambda t: [*[_bones_trace(x, t, lay, where, k) for k in range(len(sides))],*([_trail_trace(x, t, lay, speed, trail)] if trail else [])]
+    at = lambda t: [
+        *[_bones_trace(x, t, lay, where, k) for k in range(len(sides))],
+        *([_trail_trace(x, t, lay, speed, trail)] if trail else []),
+    ]
     fig = go.Figure(at(0), frames=[go.Frame(data=at(t), name=str(t)) for t in range(x.shape[2])])
-    low,high = (f(x[:,[0,2,1]], axis=(0,2,3)) for f in (np.min, np.max)); low[1],high[1] = -high[1],-low[1]
-    size = np.maximum(high-low, .25)
-    axis = lambda i: dict(visible=False, range=[float((low+high)[i]/2-size[i]*.55),float((low+high)[i]/2+size[i]*.55)])
-    fig.update_layout(height=height, template='none', paper_bgcolor='rgba(0,0,0,0)', font=dict(color='#7b8494'), margin=dict(l=0,r=0,t=0,b=12),
-        scene=dict(xaxis=axis(0), yaxis=axis(1), zaxis=axis(2), aspectmode='manual', aspectratio=dict(zip('xyz', map(float, size*min(1.6/size[2], 3.2/size[0])))),
-                   camera=dict(eye=dict(x=.5,y=-1.7,z=.25), projection=dict(type='orthographic')),
-                   annotations=[dict(text=html.escape(str(name)), x=float(middle), y=0, z=float(top), showarrow=False, yshift=18) for name,middle,top in titles if name]),
-        legend=dict(x=0,y=1), **_play(fps, x.shape[2]))
+    low, high = (f(x[:, [0, 2, 1]], axis=(0, 2, 3)) for f in (np.min, np.max))
+    low[1], high[1] = -high[1], -low[1]
+    size = np.maximum(high - low, 0.25)
+    axis = lambda i: dict(
+        visible=False,
+        range=[
+            float((low + high)[i] / 2 - size[i] * 0.55),
+            float((low + high)[i] / 2 + size[i] * 0.55),
+        ],
+    )
+    fig.update_layout(
+        height=height,
+        template="none",
+        paper_bgcolor="rgba(0,0,0,0)",
+        font=dict(color="#7b8494"),
+        margin=dict(l=0, r=0, t=0, b=12),
+        scene=dict(
+            xaxis=axis(0),
+            yaxis=axis(1),
+            zaxis=axis(2),
+            aspectmode="manual",
+            aspectratio=dict(zip("xyz", map(float, size * min(1.6 / size[2], 3.2 / size[0])))),
+            camera=dict(eye=dict(x=0.5, y=-1.7, z=0.25), projection=dict(type="orthographic")),
+            annotations=[
+                dict(
+                    text=html.escape(str(name)),
+                    x=float(middle),
+                    y=0,
+                    z=float(top),
+                    showarrow=False,
+                    yshift=18,
+                )
+                for name, middle, top in titles
+                if name
+            ],
+        ),
+        legend=dict(x=0, y=1),
+        **_play(fps, x.shape[2]),
+    )
     return fig
 
 # %% ../nbs/71_plot.ipynb #e91523e1
 def pack_clips(
-    clips, # Positions, shape (n,3,T,V,M)
-    layout:str|Layout, # The skeleton
-    up:str='y', # The axis that points up
-    frames:int=24 # Clips that are longer are thinned to this many frames
-)->dict: # Plain data: base64 text, bodies of each clip, frames, joints, step, bones, sides
+    clips,  # Positions, shape (n,3,T,V,M)
+    layout: str | Layout,  # The skeleton
+    up: str = "y",  # The axis that points up
+    frames: int = 24,  # Clips that are longer are thinned to this many frames
+) -> dict:  # Plain data: base64 text, bodies of each clip, frames, joints, step, bones, sides
     "Clips as the page carries them"
-    if len(clips)==0: raise HyspError('there are no clips to pack')
+    if len(clips) == 0:
+        raise HyspError("there are no clips to pack")
     T = clips[0].shape[1]
-    keep = np.linspace(0, T-1, min(frames, T)).round().astype(int)
-    seen = [_bodies(_array(o)[:,keep], layout, up) for o in clips]
-    step = max((np.abs(o).max(initial=0) for o in seen), default=0)/4000 or 1.
-    whole = [np.round(o.transpose(0,2,3,1)/step).astype(np.int64) for o in seen]
-    delta = [np.diff(o, axis=1, prepend=0).astype('<i2').ravel() for o in whole]
+    keep = np.linspace(0, T - 1, min(frames, T)).round().astype(int)
+    seen = [_bodies(_array(o)[:, keep], layout, up) for o in clips]
+    step = max((np.abs(o).max(initial=0) for o in seen), default=0) / 4000 or 1.0
+    whole = [np.round(o.transpose(0, 2, 3, 1) / step).astype(np.int64) for o in seen]
+    delta = [np.diff(o, axis=1, prepend=0).astype("<i2").ravel() for o in whole]
     lay = get_layout(layout)
     text = base64.b64encode(zlib.compress(np.concatenate(delta).tobytes(), 9)).decode()
-    return dict(data=text, bodies=[len(o) for o in seen], frames=len(keep), joints=len(lay), step=float(step),
-                bones=[list(map(int, o)) for o in lay.bones], sides=side(layout).tolist(), head=_heads(lay))
+    return dict(
+        data=text,
+        bodies=[len(o) for o in seen],
+        frames=len(keep),
+        joints=len(lay),
+        step=float(step),
+        bones=[list(map(int, o)) for o in lay.bones],
+        sides=side(layout).tolist(),
+        head=_heads(lay),
+    )
 
 # %% ../nbs/71_plot.ipynb #779ab19d
 def _json(x):
     def plain(o):
-        if isinstance(o, dict): return {str(k): plain(v) for k,v in o.items()}
-        if isinstance(o, (list,tuple)) : return [plain(v) for v in o]
-        if hasattr(o, 'tolist'): return plain(o.tolist())
+        if isinstance(o, dict):
+            return {str(k): plain(v) for k, v in o.items()}
+        if isinstance(o, (list, tuple)):
+            return [plain(v) for v in o]
+        if hasattr(o, "tolist"):
+            return plain(o.tolist())
         return None if isinstance(o, float) and not math.isfinite(o) else o
-    text = json.dumps(plain(x), ensure_ascii=False, separators=(',',':'))
-    for o in '<\u2028\u2029': text = text.replace(o, f'\\u{ord(o):04x}')
+
+    text = json.dumps(plain(x), ensure_ascii=False, separators=(",", ":"))
+    for o in "<\u2028\u2029":
+        text = text.replace(o, f"\\u{ord(o):04x}")
     return text
 
-def _asset(*names): return '\n'.join(resources.files('hysp').joinpath('assets', o).read_text(encoding='utf-8') for o in names)
+
+def _asset(*names):
+    return "\n".join(
+        resources.files("hysp").joinpath("assets", o).read_text(encoding="utf-8") for o in names
+    )
+
 
 def _write_page(path, body, style, data, title, subtitle, **parts):
     "The template `body` in the frame of all pages, its places filled in one pass, so that nothing filled in is looked at again"
-    parts |= dict(title=html.escape(title), subtitle=html.escape(subtitle), style=_asset('frame.css', style), data=_json(data))
-    page = re.sub(r'<!--(\w+)-->|/\*(\w+)\*/', lambda m: parts.get(m[1] or m[2], m[0]), _asset('frame.html').replace('<!--body-->', _asset(body)))
-    with atomic_write(path, 'w') as f: f.write(page)
+    parts |= dict(
+        title=html.escape(title),
+        subtitle=html.escape(subtitle),
+        style=_asset("frame.css", style),
+        data=_json(data),
+    )
+    page = re.sub(
+        r"<!--(\w+)-->|/\*(\w+)\*/",
+        lambda m: parts.get(m[1] or m[2], m[0]),
+        _asset("frame.html").replace("<!--body-->", _asset(body)),
+    )
+    with atomic_write(path, "w") as f:
+        f.write(page)
     return Path(path)
 
 # %% ../nbs/71_plot.ipynb #a085d30f
 def _check_page(n, **columns):
-    for k,v in columns.items():
-        if v is not None and len(v)!=n: raise HyspError(f'the page has {n} points but {len(v)} entries in {k}; give one each')
+    for k, v in columns.items():
+        if v is not None and len(v) != n:
+            raise HyspError(f"the page has {n} points but {len(v)} entries in {k}; give one each")
+
 
 def _table(rows, bars):
     "Heading and cells as plain data; columns that are drawn as bars are in percent"
     heads = list(dict.fromkeys(k for r in rows for k in r))
-    is_number = lambda o: o is None or isinstance(o, (int,float,np.number)) and not isinstance(o, bool)
+    is_number = lambda o: (
+        o is None or isinstance(o, (int, float, np.number)) and not isinstance(o, bool)
+    )
     number = {k: all(is_number(r.get(k)) for r in rows) for k in heads}
     bars = [k for k in heads if number[k] and re.match(_share, k)] if bars is None else list(bars)
-    return dict(heads=heads, numeric=[number[k] for k in heads], bars=[k in bars for k in heads],
-                rows=[[None if r.get(k) is None else float(r[k]) if number[k] else str(r[k]) for k in heads] for r in rows])
+    return dict(
+        heads=heads,
+        numeric=[number[k] for k in heads],
+        bars=[k in bars for k in heads],
+        rows=[
+            [None if r.get(k) is None else float(r[k]) if number[k] else str(r[k]) for k in heads]
+            for r in rows
+        ],
+    )
 
 # %% ../nbs/71_plot.ipynb #93466128
 def report_page(
-    path:str|Path, # The HTML file to write or to replace
+    path: str | Path,  # The HTML file to write or to replace
     *,
-    title:str, # Heading of the page
-    points, # Points of the unit disk, shape (n,2), or a drawing of `hysp.disk`
-    labels, # Class of each clip, shape (n,)
-    class_names=None, # Name of each class
-    names=None, # Name of each clip
-    radius=None, # Radius of each clip in the ball, below 1/√c; that of the points if None
-    correct=None, # Was the clip right?
-    predicted=None, # Class it was taken for
-    clips=None, # Positions, shape (n,3,T,V,M)
-    layout:str|Layout=None, # Their skeleton
-    curves=None, # Metrics of the training: columns, a metrics.csv or a run folder
-    table:list=None, # Results, one dict a row, the method first; numbers are percentages
-    bars:list=None, # Columns of the table, in percent, drawn as bars; if None, those named knn, linear, accuracy, …
-    notes=None, # A paragraph, or a list of them
-    fidelity=None, # How far the drawing can be trusted, printed under it; a drawing brings its own
-    subtitle:str='', # A line under the heading
-    facts:dict=None, # Further numbers for the top: name → value
-    up:str='y', # The axis that points up
-    frames:int=24, # Frames kept of each clip
-    c:float=1. # Curvature magnitude
-)->Path: # The file
+    title: str,  # Heading of the page
+    points,  # Points of the unit disk, shape (n,2), or a drawing of `hysp.disk`
+    labels,  # Class of each clip, shape (n,)
+    class_names=None,  # Name of each class
+    names=None,  # Name of each clip
+    radius=None,  # Radius of each clip in the ball, below 1/√c; that of the points if None
+    correct=None,  # Was the clip right?
+    predicted=None,  # Class it was taken for
+    clips=None,  # Positions, shape (n,3,T,V,M)
+    layout: str | Layout = None,  # Their skeleton
+    curves=None,  # Metrics of the training: columns, a metrics.csv or a run folder
+    table: list = None,  # Results, one dict a row, the method first; numbers are percentages
+    bars: list = None,  # Columns of the table, in percent, drawn as bars; if None, those named knn, linear, accuracy, …
+    notes=None,  # A paragraph, or a list of them
+    fidelity=None,  # How far the drawing can be trusted, printed under it; a drawing brings its own
+    subtitle: str = "",  # A line under the heading
+    facts: dict = None,  # Further numbers for the top: name → value
+    up: str = "y",  # The axis that points up
+    frames: int = 24,  # Frames kept of each clip
+    c: float = 1.0,  # Curvature magnitude
+) -> Path:  # The file
     "The Poincaré disk with moving skeletons, radius against accuracy, curves and results, in one HTML file"
     from plotly.offline import get_plotlyjs
-    points,own = _drawing(points)
-    p = _array(points, float); n = len(p)
-    labels,class_names = _classes(labels, class_names, n)
-    radius = np.linalg.norm(p, axis=1)/c**.5 if radius is None else _array(radius, float)
+
+    points, own = _drawing(points)
+    p = _array(points, float)
+    n = len(p)
+    labels, class_names = _classes(labels, class_names, n)
+    radius = np.linalg.norm(p, axis=1) / c**0.5 if radius is None else _array(radius, float)
     _check_page(n, names=names, radius=radius, correct=correct, predicted=predicted, clips=clips)
-    if clips is not None and layout is None: raise HyspError('the page needs the layout of the clips')
+    if clips is not None and layout is None:
+        raise HyspError("the page needs the layout of the clips")
     right = None if correct is None else _right(correct, n)
-    figure = lambda o: {k: v for k,v in o.to_plotly_json().items() if k in ('data','layout')}
-    given = lambda o,f,*args: None if o is None else f(*args)
-    data = dict(disk=figure(disk_figure(p, labels, class_names, right, c=c)), labels=labels, class_names=class_names, radius=radius.round(5), c=c, fidelity=given(fidelity or own, str, fidelity or own),
-        names=[f'clip {i}' for i in range(n)] if names is None else [str(o) for o in names], correct=right, facts=facts or {},
-        predicted=given(predicted, _array, predicted, int), styles=[class_style(k)[::2] for k in range(len(class_names))],
-        radius_figure=given(right, lambda: figure(radius_figure(radius, right))), bins=given(right, radius_accuracy, radius, right),
-        curves=given(curves, lambda: figure(curves_figure(curves))), table=_table(table, bars) if table else None,
-        clips=given(clips, pack_clips, clips, layout, up, frames), notes=[notes] if isinstance(notes, str) else list(notes or []))
-    return _write_page(path, 'page.html', 'page.css', data, title, subtitle, plotly=get_plotlyjs(), skeleton=_asset('skeleton.js'), script=_asset('page.js'))
+    figure = lambda o: {k: v for k, v in o.to_plotly_json().items() if k in ("data", "layout")}
+    given = lambda o, f, *args: None if o is None else f(*args)
+    data = dict(
+        disk=figure(disk_figure(p, labels, class_names, right, c=c)),
+        labels=labels,
+        class_names=class_names,
+        radius=radius.round(5),
+        c=c,
+        fidelity=given(fidelity or own, str, fidelity or own),
+        names=[f"clip {i}" for i in range(n)] if names is None else [str(o) for o in names],
+        correct=right,
+        facts=facts or {},
+        predicted=given(predicted, _array, predicted, int),
+        styles=[class_style(k)[::2] for k in range(len(class_names))],
+        radius_figure=given(right, lambda: figure(radius_figure(radius, right))),
+        bins=given(right, radius_accuracy, radius, right),
+        curves=given(curves, lambda: figure(curves_figure(curves))),
+        table=_table(table, bars) if table else None,
+        clips=given(clips, pack_clips, clips, layout, up, frames),
+        notes=[notes] if isinstance(notes, str) else list(notes or []),
+    )
+    return _write_page(
+        path,
+        "page.html",
+        "page.css",
+        data,
+        title,
+        subtitle,
+        plotly=get_plotlyjs(),
+        skeleton=_asset("skeleton.js"),
+        script=_asset("page.js"),
+    )

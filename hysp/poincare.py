@@ -13,221 +13,256 @@ from torch import Tensor
 from .core import HyspError
 
 # %% ../nbs/10_poincare.ipynb #ddf52da8
-_cap_eps = {torch.float64:1e-5, torch.float32:4e-3, torch.float16:4e-3, torch.bfloat16:1.6e-2}
+_cap_eps = {torch.float64: 1e-5, torch.float32: 4e-3, torch.float16: 4e-3, torch.bfloat16: 1.6e-2}
+
 
 def _root(c):
-    if not isinstance(c, Tensor) and not c>0: raise HyspError(f'the ball needs a curvature magnitude c above 0, not {c}')
-    return c**.5
+    if not isinstance(c, Tensor) and not c > 0:
+        raise HyspError(f"the ball needs a curvature magnitude c above 0, not {c}")
+    return c**0.5
+
 
 def _norm(x):
-    if x.dtype not in _cap_eps: raise HyspError(f'vectors on the ball are floating point, not {x.dtype}: convert them with .float()')
+    if x.dtype not in _cap_eps:
+        raise HyspError(
+            f"vectors on the ball are floating point, not {x.dtype}: convert them with .float()"
+        )
     return x.norm(dim=-1, keepdim=True).clamp_min(max(1e-15, torch.finfo(x.dtype).tiny))
 
 # %% ../nbs/10_poincare.ipynb #dcc8767c
 def project(
-    x:Tensor, # Points, shape (...,d)
-    c:float=1. # Curvature magnitude, c>0
-)->Tensor: # The same points, those beyond $(1-\\epsilon)/\\sqrt c$ drawn back to it
+    x: Tensor,  # Points, shape (...,d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+) -> Tensor:  # The same points, those beyond $(1-\\epsilon)/\\sqrt c$ drawn back to it
     "Cap the norm of `x` where its dtype can still tell it from the rim, as geoopt does"
     n = _norm(x)
-    cap = (1-_cap_eps[x.dtype])/_root(c)
-    return torch.where(n>cap, x/n*cap, x)
+    cap = (1 - _cap_eps[x.dtype]) / _root(c)
+    return torch.where(n > cap, x / n * cap, x)
 
 # %% ../nbs/10_poincare.ipynb #60ec60bb
 def expmap0(
-    u:Tensor, # Tangents at the origin, shape (...,d)
-    c:float=1. # Curvature magnitude, c>0
-)->Tensor: # Points on the ball, shape (...,d)
+    u: Tensor,  # Tangents at the origin, shape (...,d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+) -> Tensor:  # Points on the ball, shape (...,d)
     "Exponential map at the origin, projected"
-    n = _root(c)*_norm(u)
-    return project(n.tanh()/n*u, c)
+    n = _root(c) * _norm(u)
+    return project(n.tanh() / n * u, c)
 
 # %% ../nbs/10_poincare.ipynb #12a37126
 def _artanh(x):
-    top = 1-max(1e-7, torch.finfo(x.dtype).eps)
-    return x.clamp(-top,top).atanh()
+    top = 1 - max(1e-7, torch.finfo(x.dtype).eps)
+    return x.clamp(-top, top).atanh()
+
 
 def logmap0(
-    x:Tensor, # Points on the ball, shape (...,d)
-    c:float=1. # Curvature magnitude, c>0
-)->Tensor: # Tangents at the origin, shape (...,d)
+    x: Tensor,  # Points on the ball, shape (...,d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+) -> Tensor:  # Tangents at the origin, shape (...,d)
     "Logarithmic map at the origin, the inverse of `expmap0`"
-    n = _root(c)*_norm(x)
-    return _artanh(n)/n*x
+    n = _root(c) * _norm(x)
+    return _artanh(n) / n * x
 
 # %% ../nbs/10_poincare.ipynb #447e0b59
 def tangent_radius(
-    u:Tensor, # Tangents at the origin, shape (...,d)
-    c:float=1. # Curvature magnitude, c>0
-)->Tensor: # $\\tanh(\\sqrt c\\lVert u\\rVert)/\\sqrt c$, shape (...)
+    u: Tensor,  # Tangents at the origin, shape (...,d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+) -> Tensor:  # $\\tanh(\\sqrt c\\lVert u\\rVert)/\\sqrt c$, shape (...)
     "Norm of the exponential map at the origin, not capped"
-    return (_root(c)*u.norm(dim=-1)).tanh()/_root(c)
+    return (_root(c) * u.norm(dim=-1)).tanh() / _root(c)
 
 # %% ../nbs/10_poincare.ipynb #0faa1937
 def mobius_add(
-    x:Tensor, # Points on the ball, shape (...,d)
-    y:Tensor, # Points on the ball, shape (...,d)
-    c:float=1. # Curvature magnitude, c>0
-)->Tensor: # $x\\oplus_c y$, shape (...,d)
+    x: Tensor,  # Points on the ball, shape (...,d)
+    y: Tensor,  # Points on the ball, shape (...,d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+) -> Tensor:  # $x\\oplus_c y$, shape (...,d)
     "Möbius addition of `x` and `y`"
-    xy,x2,y2 = (x*y).sum(-1,keepdim=True),x.square().sum(-1,keepdim=True),y.square().sum(-1,keepdim=True)
-    num,den = (1+2*c*xy+c*y2)*x + (1-c*x2)*y,1+2*c*xy+c**2*x2*y2
-    return num/den.clamp_min(max(1e-15, torch.finfo(den.dtype).tiny))
+    xy, x2, y2 = (
+        (x * y).sum(-1, keepdim=True),
+        x.square().sum(-1, keepdim=True),
+        y.square().sum(-1, keepdim=True),
+    )
+    num, den = (1 + 2 * c * xy + c * y2) * x + (1 - c * x2) * y, 1 + 2 * c * xy + c**2 * x2 * y2
+    return num / den.clamp_min(max(1e-15, torch.finfo(den.dtype).tiny))
 
 # %% ../nbs/10_poincare.ipynb #5f270efb
 def mobius_scalar_mul(
-    r:float|Tensor, # Factor: a number, or a tensor that broadcasts against `x`
-    x:Tensor, # Points on the ball, shape (...,d)
-    c:float=1. # Curvature magnitude, c>0
-)->Tensor: # $r\\otimes_c x$, shape (...,d)
+    r: float | Tensor,  # Factor: a number, or a tensor that broadcasts against `x`
+    x: Tensor,  # Points on the ball, shape (...,d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+) -> Tensor:  # $r\\otimes_c x$, shape (...,d)
     "Move `x` along its ray to `r` times its distance from the origin"
-    n = _root(c)*_norm(x)
-    return (r*_artanh(n)).tanh()/n*x
+    n = _root(c) * _norm(x)
+    return (r * _artanh(n)).tanh() / n * x
 
 # %% ../nbs/10_poincare.ipynb #c800bb2d
 def mobius_matvec(
-    m:Tensor, # Matrix, shape (o,d)
-    x:Tensor, # Points on the ball, shape (...,d)
-    c:float=1. # Curvature magnitude, c>0
-)->Tensor: # $M\\otimes_c x$, shape (...,o)
+    m: Tensor,  # Matrix, shape (o,d)
+    x: Tensor,  # Points on the ball, shape (...,d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+) -> Tensor:  # $M\\otimes_c x$, shape (...,o)
     "Apply the linear map `m` in the tangent space at the origin"
-    mx = x@m.T
-    n,k = _norm(x),_norm(mx)
-    return (k/n*_artanh(_root(c)*n)).tanh()/(_root(c)*k)*mx
+    mx = x @ m.T
+    n, k = _norm(x), _norm(mx)
+    return (k / n * _artanh(_root(c) * n)).tanh() / (_root(c) * k) * mx
 
 # %% ../nbs/10_poincare.ipynb #6300f69f
 def dist(
-    x:Tensor, # Points on the ball, shape (...,d)
-    y:Tensor, # Points on the ball, shape (...,d)
-    c:float=1. # Curvature magnitude, c>0
-)->Tensor: # Geodesic distance, shape (...)
+    x: Tensor,  # Points on the ball, shape (...,d)
+    y: Tensor,  # Points on the ball, shape (...,d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+) -> Tensor:  # Geodesic distance, shape (...)
     "Geodesic distance between `x` and `y`"
-    return 2/_root(c)*_artanh(_root(c)*mobius_add(-x, y, c).norm(dim=-1))
+    return 2 / _root(c) * _artanh(_root(c) * mobius_add(-x, y, c).norm(dim=-1))
+
 
 def dist0(
-    x:Tensor, # Points on the ball, shape (...,d)
-    c:float=1. # Curvature magnitude, c>0
-)->Tensor: # Geodesic distance from the origin, shape (...)
+    x: Tensor,  # Points on the ball, shape (...,d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+) -> Tensor:  # Geodesic distance from the origin, shape (...)
     "Geodesic distance between `x` and the origin"
-    return 2/_root(c)*_artanh(_root(c)*x.norm(dim=-1))
+    return 2 / _root(c) * _artanh(_root(c) * x.norm(dim=-1))
 
 # %% ../nbs/10_poincare.ipynb #1f3d57a9
 def lambda_x(
-    x:Tensor, # Points on the ball, shape (...,d)
-    c:float=1. # Curvature magnitude, c>0
-)->Tensor: # Conformal factor, shape (...)
+    x: Tensor,  # Points on the ball, shape (...,d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+) -> Tensor:  # Conformal factor, shape (...)
     "Length of a small step at `x` over its length on paper"
-    return 2/(1-c*x.square().sum(-1)).clamp_min(max(1e-15, torch.finfo(x.dtype).tiny))
+    return 2 / (1 - c * x.square().sum(-1)).clamp_min(max(1e-15, torch.finfo(x.dtype).tiny))
 
 # %% ../nbs/10_poincare.ipynb #078fd9f3
 def expmap(
-    x:Tensor, # Points on the ball, shape (...,d)
-    u:Tensor, # Tangents at `x`, shape (...,d)
-    c:float=1. # Curvature magnitude, c>0
-)->Tensor: # Points on the ball, shape (...,d)
+    x: Tensor,  # Points on the ball, shape (...,d)
+    u: Tensor,  # Tangents at `x`, shape (...,d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+) -> Tensor:  # Points on the ball, shape (...,d)
     "Exponential map at `x`, projected"
-    n = _root(c)*lambda_x(x, c).unsqueeze(-1)/2*_norm(u)
-    return project(mobius_add(x, n.tanh()/(_root(c)*_norm(u))*u, c), c)
+    n = _root(c) * lambda_x(x, c).unsqueeze(-1) / 2 * _norm(u)
+    return project(mobius_add(x, n.tanh() / (_root(c) * _norm(u)) * u, c), c)
+
 
 def logmap(
-    x:Tensor, # Points on the ball, shape (...,d)
-    y:Tensor, # Points on the ball, shape (...,d)
-    c:float=1. # Curvature magnitude, c>0
-)->Tensor: # Tangents at `x`, shape (...,d)
+    x: Tensor,  # Points on the ball, shape (...,d)
+    y: Tensor,  # Points on the ball, shape (...,d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+) -> Tensor:  # Tangents at `x`, shape (...,d)
     "Logarithmic map at `x`, the inverse of `expmap`"
-    return 2/lambda_x(x, c).unsqueeze(-1)*logmap0(mobius_add(-x, y, c), c)
+    return 2 / lambda_x(x, c).unsqueeze(-1) * logmap0(mobius_add(-x, y, c), c)
 
 # %% ../nbs/10_poincare.ipynb #33884a60
 def geodesic(
-    t:float|Tensor, # Where on the way, 0 at `x` and 1 at `y`; a tensor broadcasts against the points, as (k,1) does
-    x:Tensor, # Points on the ball, shape (...,d)
-    y:Tensor, # Points on the ball, shape (...,d)
-    c:float=1. # Curvature magnitude, c>0
-)->Tensor: # Points on the ball, shape (...,d)
+    t: float
+    | Tensor,  # Where on the way, 0 at `x` and 1 at `y`; a tensor broadcasts against the points, as (k,1) does
+    x: Tensor,  # Points on the ball, shape (...,d)
+    y: Tensor,  # Points on the ball, shape (...,d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+) -> Tensor:  # Points on the ball, shape (...,d)
     "The point at share `t` of the way from `x` to `y`"
     return mobius_add(x, mobius_scalar_mul(t, mobius_add(-x, y, c), c), c)
 
+
 def midpoint(
-    x:Tensor, # Points on the ball, shape (...,d)
-    y:Tensor, # Points on the ball, shape (...,d)
-    c:float=1. # Curvature magnitude, c>0
-)->Tensor: # Points on the ball, shape (...,d)
+    x: Tensor,  # Points on the ball, shape (...,d)
+    y: Tensor,  # Points on the ball, shape (...,d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+) -> Tensor:  # Points on the ball, shape (...,d)
     "The point half way from `x` to `y`"
-    return geodesic(.5, x, y, c)
+    return geodesic(0.5, x, y, c)
 
 # %% ../nbs/10_poincare.ipynb #2eeb037c
 def gyromidpoint(
-    x:Tensor, # Points on the ball, shape (...,n,d)
-    w:Tensor|None=None, # Weights ≥0, shape (...,n); all equal if left out
-    c:float=1. # Curvature magnitude, c>0
-)->Tensor: # One point for each set, shape (...,d)
+    x: Tensor,  # Points on the ball, shape (...,n,d)
+    w: Tensor | None = None,  # Weights ≥0, shape (...,n); all equal if left out
+    c: float = 1.0,  # Curvature magnitude, c>0
+) -> Tensor:  # One point for each set, shape (...,d)
     "Weighted mean of the `n` points of each set"
     g = lambda_x(x, c)
     w = torch.ones_like(g) if w is None else w
-    return mobius_scalar_mul(.5, ((w*g).unsqueeze(-1)*x).sum(-2)/(w*(g-1)).sum(-1, keepdim=True).clamp_min(1e-10), c)
+    return mobius_scalar_mul(
+        0.5,
+        ((w * g).unsqueeze(-1) * x).sum(-2) / (w * (g - 1)).sum(-1, keepdim=True).clamp_min(1e-10),
+        c,
+    )
 
 # %% ../nbs/10_poincare.ipynb #250e08b1
 def _polar(u, v):
     "Radii, their difference, unit vectors, cos θ, and the part of the first unit vector orthogonal to the second"
-    a,b = (o.norm(dim=-1, keepdim=True) for o in (u,v))
-    i,j = (torch.where(n>0, o/n, 0) for o,n in ((u,a),(v,b)))
-    w,k = u-v,v.abs().argmax(-1, keepdim=True)
-    gap = torch.where(a+b>0, (w*(u+v)).sum(-1, keepdim=True)/(a+b), 0)
-    vk = v.gather(-1,k)
-    f = w*vk - v*w.gather(-1,k)
-    f = torch.where((a>0)&(b>0), (f-(f*j).sum(-1, keepdim=True)*j)/(vk*a), i)
-    return a,b,gap,i,j,(i*j).sum(-1, keepdim=True),f
+    a, b = (o.norm(dim=-1, keepdim=True) for o in (u, v))
+    i, j = (torch.where(n > 0, o / n, 0) for o, n in ((u, a), (v, b)))
+    w, k = u - v, v.abs().argmax(-1, keepdim=True)
+    gap = torch.where(a + b > 0, (w * (u + v)).sum(-1, keepdim=True) / (a + b), 0)
+    vk = v.gather(-1, k)
+    f = w * vk - v * w.gather(-1, k)
+    f = torch.where((a > 0) & (b > 0), (f - (f * j).sum(-1, keepdim=True) * j) / (vk * a), i)
+    return a, b, gap, i, j, (i * j).sum(-1, keepdim=True), f
 
 # %% ../nbs/10_poincare.ipynb #8f485a54
-def _log_sinh(x): return x+torch.log(-torch.expm1(-2*x))-math.log(2)
-def _log_cosh(x): return x+torch.log1p(torch.exp(-2*x))-math.log(2)
+def _log_sinh(x):
+    return x + torch.log(-torch.expm1(-2 * x)) - math.log(2)
+
+
+def _log_cosh(x):
+    return x + torch.log1p(torch.exp(-2 * x)) - math.log(2)
+
 
 def _law(a, b, gap, log_q):
     "Distance at c=1 of points `2*a` and `2*b` away from the origin, the difference of `a` and `b` given too, and the log of the squared sine of half their angle"
-    log_s = torch.logaddexp(2*_log_sinh(gap.abs()), _log_sinh(2*a)+_log_sinh(2*b)+log_q)/2
-    return 2*torch.where(log_s>20, log_s+math.log(2), log_s.clamp(max=20).exp().asinh())
+    log_s = (
+        torch.logaddexp(2 * _log_sinh(gap.abs()), _log_sinh(2 * a) + _log_sinh(2 * b) + log_q) / 2
+    )
+    return 2 * torch.where(log_s > 20, log_s + math.log(2), log_s.clamp(max=20).exp().asinh())
+
 
 def _half_angle(cos, f):
     "Log of the squared sine of half the angle: where it is small, from the part of one unit vector orthogonal to the other"
-    return torch.where(cos>0, f.square().sum(-1, keepdim=True)/(2*(1+cos)), (1-cos)/2).log()
+    return torch.where(
+        cos > 0, f.square().sum(-1, keepdim=True) / (2 * (1 + cos)), (1 - cos) / 2
+    ).log()
 
 # %% ../nbs/10_poincare.ipynb #ba0665d2
 def _pull(a, b, gap, d, log_q):
     "Gradient of the distance `d` in the first tangent: how much of it along the ray, and how much across, to the other"
     log_d = _log_sinh(d)
-    ahead = gap.sign()*(_log_sinh(2*gap.abs())-log_d).clamp(max=0).exp()
-    aside = (_log_cosh(2*a)+_log_sinh(2*b)+log_q-log_d).clamp(max=0).exp()
-    turn = (torch.where(a>0, _log_sinh(2*a)-a.log(), math.log(2))+_log_sinh(2*b)-log_d).clamp(max=700).exp()
-    return torch.where(d>0, 2*(ahead+2*aside).clamp(-1,1), 0),torch.where(d>0, turn, 0)
+    ahead = gap.sign() * (_log_sinh(2 * gap.abs()) - log_d).clamp(max=0).exp()
+    aside = (_log_cosh(2 * a) + _log_sinh(2 * b) + log_q - log_d).clamp(max=0).exp()
+    turn = (
+        (torch.where(a > 0, _log_sinh(2 * a) - a.log(), math.log(2)) + _log_sinh(2 * b) - log_d)
+        .clamp(max=700)
+        .exp()
+    )
+    return torch.where(d > 0, 2 * (ahead + 2 * aside).clamp(-1, 1), 0), torch.where(d > 0, turn, 0)
 
 # %% ../nbs/10_poincare.ipynb #125a6a76
 class _TangentDist(torch.autograd.Function):
     @staticmethod
     def forward(ctx, u, v, scale):
-        a,b,gap,i,j,cos,f = _polar(u.double(), v.double())
-        a,b,gap = scale*a,scale*b,scale*gap
+        a, b, gap, i, j, cos, f = _polar(u.double(), v.double())
+        a, b, gap = scale * a, scale * b, scale * gap
         log_q = _half_angle(cos, f)
         d = _law(a, b, gap, log_q)
         ctx.save_for_backward(a, b, gap, i, j, cos, f, d, log_q)
-        ctx.dtypes = u.dtype,v.dtype
-        return (d.squeeze(-1)/scale).to(torch.promote_types(u.dtype, v.dtype))
+        ctx.dtypes = u.dtype, v.dtype
+        return (d.squeeze(-1) / scale).to(torch.promote_types(u.dtype, v.dtype))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, g):
-        a,b,gap,i,j,cos,f,d,log_q = ctx.saved_tensors
-        e = torch.where(a>0, f.square().sum(-1, keepdim=True)*j-cos*f, j)
-        pulls = _pull(a, b, gap, d, log_q),_pull(b, a, -gap, d, log_q)
-        grads = [along*o-across*p for (along,across),o,p in zip(pulls, (i,j), (e,f))]
+        a, b, gap, i, j, cos, f, d, log_q = ctx.saved_tensors
+        e = torch.where(a > 0, f.square().sum(-1, keepdim=True) * j - cos * f, j)
+        pulls = _pull(a, b, gap, d, log_q), _pull(b, a, -gap, d, log_q)
+        grads = [along * o - across * p for (along, across), o, p in zip(pulls, (i, j), (e, f))]
         tops = (torch.finfo(o).max for o in ctx.dtypes)
-        return *((g.unsqueeze(-1)*o).clamp(-t,t).to(p) for o,t,p in zip(grads, tops, ctx.dtypes)),None
+        return *(
+            (g.unsqueeze(-1) * o).clamp(-t, t).to(p) for o, t, p in zip(grads, tops, ctx.dtypes)
+        ), None
 
 # %% ../nbs/10_poincare.ipynb #6fbbb9e4
 def tangent_dist(
-    u:Tensor, # Tangents at the origin, shape (...,d)
-    v:Tensor, # Tangents at the origin, broadcasting against `u`
-    c:float=1. # Curvature magnitude, c>0; a number, since no gradient flows into it
-)->Tensor: # Geodesic distance of their exponential maps, shape (...)
+    u: Tensor,  # Tangents at the origin, shape (...,d)
+    v: Tensor,  # Tangents at the origin, broadcasting against `u`
+    c: float = 1.0,  # Curvature magnitude, c>0; a number, since no gradient flows into it
+) -> Tensor:  # Geodesic distance of their exponential maps, shape (...)
     "Distance of `expmap0(u)` and `expmap0(v)` straight from the tangents, without the ball and its cap"
     _norm(u), _norm(v)
     return _TangentDist.apply(*torch.broadcast_tensors(u, v), float(_root(c)))
@@ -235,14 +270,16 @@ def tangent_dist(
 # %% ../nbs/10_poincare.ipynb #2650d68b
 def _directions(u):
     n = u.norm(dim=-1, keepdim=True)
-    return n,torch.where(n>0, u/n, 0)
+    return n, torch.where(n > 0, u / n, 0)
+
 
 def _angles(i, j):
     "Cosines, and squared sines of half the angles, of all pairs of unit vectors, (n,m)"
-    cos = i@j.T
-    q = (1-cos).clamp_(min=0).div_(2)
-    for r,s in (o.T for o in (q<1e-6).nonzero().split(4096)): q[r,s] = (i[r]-j[s]).square().sum(-1)/4
-    return cos,q
+    cos = i @ j.T
+    q = (1 - cos).clamp_(min=0).div_(2)
+    for r, s in (o.T for o in (q < 1e-6).nonzero().split(4096)):
+        q[r, s] = (i[r] - j[s]).square().sum(-1) / 4
+    return cos, q
 
 # %% ../nbs/10_poincare.ipynb #10e6cd07
 class _TangentCdist(torch.autograd.Function):
@@ -250,32 +287,43 @@ class _TangentCdist(torch.autograd.Function):
     def forward(ctx, u, v, scale):
         ctx.save_for_backward(u, v)
         ctx.scale = scale
-        (a,i),(b,j) = _directions(u),_directions(v)
-        a,b = scale*a,scale*b.T
-        rows = max(1, 2**17//max(1, len(v))) # few at a time, so that what is in between stays in the cache
+        (a, i), (b, j) = _directions(u), _directions(v)
+        a, b = scale * a, scale * b.T
+        rows = max(
+            1, 2**17 // max(1, len(v))
+        )  # few at a time, so that what is in between stays in the cache
         out = u.new_empty(len(u), len(v))
-        for x,y,o in zip(a.split(rows), i.split(rows), out.split(rows)): torch.div(_law(x, b, x-b, _angles(y, j)[1].log_()), scale, out=o)
+        for x, y, o in zip(a.split(rows), i.split(rows), out.split(rows)):
+            torch.div(_law(x, b, x - b, _angles(y, j)[1].log_()), scale, out=o)
         return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, g):
-        (a,i),(b,j) = (_directions(o) for o in ctx.saved_tensors)
-        a,b = ctx.scale*a,ctx.scale*b.T
-        cos,q = _angles(i, j)
+        (a, i), (b, j) = (_directions(o) for o in ctx.saved_tensors)
+        a, b = ctx.scale * a, ctx.scale * b.T
+        cos, q = _angles(i, j)
         log_q = q.log()
+
         def pulled(g, cos, q, i, j, along, across):
-            across = torch.where(q>1e-15, g*across, 0) # a smaller angle is rounding, and so would its gradient be
-            return (g*along+across*cos).sum(1, keepdim=True)*i-across@j
-        d = _law(a, b, a-b, log_q)
-        first = pulled(g, cos, q, i, j, *_pull(a, b, a-b, d, log_q))
-        return first,pulled(g.T, cos.T, q.T, j, i, *(o.T for o in _pull(b, a, b-a, d, log_q))),None
+            across = torch.where(
+                q > 1e-15, g * across, 0
+            )  # a smaller angle is rounding, and so would its gradient be
+            return (g * along + across * cos).sum(1, keepdim=True) * i - across @ j
+
+        d = _law(a, b, a - b, log_q)
+        first = pulled(g, cos, q, i, j, *_pull(a, b, a - b, d, log_q))
+        return (
+            first,
+            pulled(g.T, cos.T, q.T, j, i, *(o.T for o in _pull(b, a, b - a, d, log_q))),
+            None,
+        )
 
 # %% ../nbs/10_poincare.ipynb #024e7a68
 def tangent_cdist(
-    u:Tensor, # Tangents at the origin, shape (n,d)
-    v:Tensor, # Tangents at the origin, shape (m,d)
-    c:float=1. # Curvature magnitude, c>0; a number, since no gradient flows into it
-)->Tensor: # Geodesic distances of their exponential maps, shape (n,m), float64
+    u: Tensor,  # Tangents at the origin, shape (n,d)
+    v: Tensor,  # Tangents at the origin, shape (m,d)
+    c: float = 1.0,  # Curvature magnitude, c>0; a number, since no gradient flows into it
+) -> Tensor:  # Geodesic distances of their exponential maps, shape (n,m), float64
     "Distance of every `expmap0(u)` to every `expmap0(v)`, without the ball and its cap"
     return _TangentCdist.apply(u.double(), v.double(), float(_root(c)))

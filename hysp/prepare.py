@@ -17,198 +17,290 @@ from itertools import islice
 from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
-from .core import HyspError, atomic_dir, atomic_write, check_free, checksum, pick, write_table, write_yaml
+from hysp.core import (
+    HyspError,
+    atomic_dir,
+    atomic_write,
+    check_free,
+    checksum,
+    pick,
+    write_table,
+    write_yaml,
+)
 from .readers import Fault, _columns
 from .skeleton import Layout, get_layout
 
 # %% ../nbs/02_prepare.ipynb #619a0993
 def centre(
-    position:np.ndarray, # Shape (3, T, V, M)
-    layout:str|Layout # Its centre becomes the origin
-)->np.ndarray: # Same shape
+    position: np.ndarray,  # Shape (3, T, V, M)
+    layout: str | Layout,  # Its centre becomes the origin
+) -> np.ndarray:  # Same shape
     "Move the layout's centre to the origin, frame by frame, body by body"
     i = get_layout(layout).centre
-    return position - position[:,:,i:i+1]
+    return position - position[:, :, i : i + 1]
 
 # %% ../nbs/02_prepare.ipynb #fbfffdde
 def valid_frames(
-    position:np.ndarray # Shape (3, T, V, M), as recorded
-)->int: # How many frames have somebody in them
+    position: np.ndarray,  # Shape (3, T, V, M), as recorded
+) -> int:  # How many frames have somebody in them
     "Count the frames where a body's first joint is not all zero; any joint where that one always is"
-    first = (position[:,:,0]!=0).any((0,2))
-    return int((first if first.any() else (position!=0).any((0,2,3))).sum())
+    first = (position[:, :, 0] != 0).any((0, 2))
+    return int((first if first.any() else (position != 0).any((0, 2, 3))).sum())
 
 # %% ../nbs/02_prepare.ipynb #c07b0678
 def resize(
-    position:np.ndarray, # Shape (3, T, V, M)
-    frames:int=50 # How many there shall be
-)->np.ndarray: # Shape (3, frames, V, M)
+    position: np.ndarray,  # Shape (3, T, V, M)
+    frames: int = 50,  # How many there shall be
+) -> np.ndarray:  # Shape (3, frames, V, M)
     "Linear interpolation over time, half-pixel centres"
     n = position.shape[1]
-    at = np.clip((np.arange(frames)+.5)*n/frames-.5, 0, n-1)
-    lo = at.astype(int); hi = np.minimum(lo+1, n-1)
-    w = (at-lo).astype(position.dtype)[:,None,None]
-    return position[:,lo]*(1-w) + position[:,hi]*w
+    at = np.clip((np.arange(frames) + 0.5) * n / frames - 0.5, 0, n - 1)
+    lo = at.astype(int)
+    hi = np.minimum(lo + 1, n - 1)
+    w = (at - lo).astype(position.dtype)[:, None, None]
+    return position[:, lo] * (1 - w) + position[:, hi] * w
 
 # %% ../nbs/02_prepare.ipynb #be93146d
 def align(
-    position:np.ndarray, # Shape (3, T, V, M)
-    layout:str|Layout # Has shoulders; without, nothing is done
-)->np.ndarray: # Same shape
+    position: np.ndarray,  # Shape (3, T, V, M)
+    layout: str | Layout,  # Has shoulders; without, nothing is done
+) -> np.ndarray:  # Same shape
     "Turn each frame about y until the shoulders lie along x"
     layout = get_layout(layout)
-    if layout.shoulders is None: return position
-    left,right = layout.shoulders
-    vx,_,vz = position[:,:,right]-position[:,:,left]
-    theta = np.arccos(vx/(np.sqrt(vx*vx+vz*vz)+np.float32(1e-4)))
-    theta = np.where(vz.sum(0)>=0, -theta, theta)[:,None]
-    x,y,z = position
-    return np.stack([np.cos(theta)*x-np.sin(theta)*z, y, np.sin(theta)*x+np.cos(theta)*z])
+    if layout.shoulders is None:
+        return position
+    left, right = layout.shoulders
+    vx, _, vz = position[:, :, right] - position[:, :, left]
+    theta = np.arccos(vx / (np.sqrt(vx * vx + vz * vz) + np.float32(1e-4)))
+    theta = np.where(vz.sum(0) >= 0, -theta, theta)[:, None]
+    x, y, z = position
+    return np.stack(
+        [np.cos(theta) * x - np.sin(theta) * z, y, np.sin(theta) * x + np.cos(theta) * z]
+    )
 
 # %% ../nbs/02_prepare.ipynb #95de7fa0
 def to_array(
-    position:np.ndarray, # As recorded, shape (3, T, V, M)
-    layout:str|Layout, # The skeleton
-    frames:int=50, # Resize to this many
-    centred:bool=True, # Put the layout's centre at the origin?
-    aligned:bool=True, # Turn the shoulders along x?
-    cut:bool=True, # Cut to the valid frames?
-    resized:bool=True # Resize? Otherwise the first frames are taken, and zeros follow where there are fewer
-)->np.ndarray: # Shape (3, frames, V, M), float32
+    position: np.ndarray,  # As recorded, shape (3, T, V, M)
+    layout: str | Layout,  # The skeleton
+    frames: int = 50,  # Resize to this many
+    centred: bool = True,  # Put the layout's centre at the origin?
+    aligned: bool = True,  # Turn the shoulders along x?
+    cut: bool = True,  # Cut to the valid frames?
+    resized: bool = True,  # Resize? Otherwise the first frames are taken, and zeros follow where there are fewer
+) -> np.ndarray:  # Shape (3, frames, V, M), float32
     "All steps in order: centre, cut to the valid frames, resize, align"
-    x = position[:,:valid_frames(position)] if cut else position
-    if centred: x = centre(x, layout)
-    x = resize(x, frames) if resized else np.pad(x[:,:frames], ((0,0), (0,max(0, frames-x.shape[1])), (0,0), (0,0)))
+    x = position[:, : valid_frames(position)] if cut else position
+    if centred:
+        x = centre(x, layout)
+    x = (
+        resize(x, frames)
+        if resized
+        else np.pad(x[:, :frames], ((0, 0), (0, max(0, frames - x.shape[1])), (0, 0), (0, 0)))
+    )
     return (align(x, layout) if aligned else x).astype(np.float32, copy=False)
 
 # %% ../nbs/02_prepare.ipynb #7f79753c
 def recorded_motion(
-    position:np.ndarray, # As recorded, shape (3, T, V, M)
-    frames:int=50 # Resize to this many
-)->np.ndarray: # Shape (3, frames, V, M)
+    position: np.ndarray,  # As recorded, shape (3, T, V, M)
+    frames: int = 50,  # Resize to this many
+) -> np.ndarray:  # Shape (3, frames, V, M)
     "The reference's motion: steps between frames as recorded, resized"
-    step = np.concatenate([np.diff(position, axis=1), 0*position[:,:1]], 1)
-    return resize(step[:,:valid_frames(position)], frames)
+    step = np.concatenate([np.diff(position, axis=1), 0 * position[:, :1]], 1)
+    return resize(step[:, : valid_frames(position)], frames)
 
 # %% ../nbs/02_prepare.ipynb #a0a58440
 def amount_of_motion(
-    position:np.ndarray # Shape (3, T, V, M)
-)->np.ndarray: # One number a body, square metres
+    position: np.ndarray,  # Shape (3, T, V, M)
+) -> np.ndarray:  # One number a body, square metres
     "Variance over the frames in which a body is there, summed over joints, times their share"
-    there = (position!=0).any((0,2))
-    return np.array([position[...,m][:,on].var(1).sum()*on.mean() if on.any() else 0. for m,on in enumerate(there.T)])
+    there = (position != 0).any((0, 2))
+    return np.array(
+        [
+            position[..., m][:, on].var(1).sum() * on.mean() if on.any() else 0.0
+            for m, on in enumerate(there.T)
+        ]
+    )
+
 
 def choose(
-    position:np.ndarray, # Shape (3, T, V, M)
-    most:int=2, # Keep this many bodies
-    by:str='file' # In the order of the `file`, or by `motion`
-)->np.ndarray: # Shape (3, T, V, at most `most`); bodies who are never there are left out
+    position: np.ndarray,  # Shape (3, T, V, M)
+    most: int = 2,  # Keep this many bodies
+    by: str = "file",  # In the order of the `file`, or by `motion`
+) -> np.ndarray:  # Shape (3, T, V, at most `most`); bodies who are never there are left out
     "The bodies that a clip keeps"
-    there = np.flatnonzero((position!=0).any((0,1,2)))
-    if pick(by, ('file','motion'), 'order of bodies')=='motion': there = there[np.argsort(-amount_of_motion(position[...,there]), kind='stable')]
-    return position[...,there[:most]]
+    there = np.flatnonzero((position != 0).any((0, 1, 2)))
+    if pick(by, ("file", "motion"), "order of bodies") == "motion":
+        there = there[np.argsort(-amount_of_motion(position[..., there]), kind="stable")]
+    return position[..., there[:most]]
 
 # %% ../nbs/02_prepare.ipynb #09299729
-_fields = ('name','label',*_columns,'frames','bodies')
+_fields = ("name", "label", *_columns, "frames", "bodies")
+
 
 class _Row(tuple):
     "A row of samples.csv: its cells in order, also found by the names of their columns; a third of a dict's size"
+
     __slots__ = ()
-    def __getitem__(self, k): return tuple.__getitem__(self, _fields.index(k) if isinstance(k, str) else k)
+
+    def __getitem__(self, k):
+        return tuple.__getitem__(self, _fields.index(k) if isinstance(k, str) else k)
+
 
 def _protocol(name, spec):
     "A protocol as (column, training numbers, validation numbers or None for the rest)"
-    if not re.fullmatch(r'[\w.-]+', name) or name in (*_fields,'all'): raise HyspError(
-        f"'{name}' cannot be the name of a protocol; use letters, digits, - and another name than {', '.join(_fields)}")
-    if not isinstance(spec, dict): spec = dict(train=spec)
-    for k in spec: pick(k, ('train','val','by'), f"key of protocol '{name}'")
-    by = pick(spec.get('by', 'subject'), ('name',*_columns), f"column in protocol '{name}'")
-    train,val = (_listed(name, k, spec.get(k), str if by=='name' else (int,np.integer)) for k in ('train','val'))
-    if train is None: raise HyspError(f"protocol '{name}' does not say which {by} trains; give a list of numbers under train")
-    if both := train & (val or set()): raise HyspError(f"protocol '{name}' has {by} {min(both)} in train and in val; it can only be in one")
-    return by,train,val
+    if not re.fullmatch(r"[\w.-]+", name) or name in (*_fields, "all"):
+        raise HyspError(
+            f"'{name}' cannot be the name of a protocol; use letters, digits, - and another name than {', '.join(_fields)}"
+        )
+    if not isinstance(spec, dict):
+        spec = dict(train=spec)
+    for k in spec:
+        pick(k, ("train", "val", "by"), f"key of protocol '{name}'")
+    by = pick(spec.get("by", "subject"), ("name", *_columns), f"column in protocol '{name}'")
+    train, val = (
+        _listed(name, k, spec.get(k), str if by == "name" else (int, np.integer))
+        for k in ("train", "val")
+    )
+    if train is None:
+        raise HyspError(
+            f"protocol '{name}' does not say which {by} trains; give a list of numbers under train"
+        )
+    if both := train & (val or set()):
+        raise HyspError(
+            f"protocol '{name}' has {by} {min(both)} in train and in val; it can only be in one"
+        )
+    return by, train, val
+
 
 def _listed(name, key, o, kind):
-    if o is None: return None
-    if isinstance(o, str) or not hasattr(o, '__iter__') or not all(isinstance(i, kind) for i in o):
-        raise HyspError(f"protocol '{name}' needs a list of {'names' if kind is str else 'numbers'} under {key}, not {o!r}")
+    if o is None:
+        return None
+    if isinstance(o, str) or not hasattr(o, "__iter__") or not all(isinstance(i, kind) for i in o):
+        raise HyspError(
+            f"protocol '{name}' needs a list of {'names' if kind is str else 'numbers'} under {key}, not {o!r}"
+        )
     return {i if kind is str else int(i) for i in o}
 
 # %% ../nbs/02_prepare.ipynb #b7e6435f
 def assign(
-    rows:list, # One dict a clip, with subject, camera, setup, replication
-    name:str, # Name of the protocol
-    spec, # Training subjects; or a dict with train, val, by
-    part:bool=False # May the clips be a part of a set, of which nobody trains or nobody validates?
-)->list: # train, val or '' for each clip; raises `HyspError` where either would be empty
+    rows: list,  # One dict a clip, with subject, camera, setup, replication
+    name: str,  # Name of the protocol
+    spec,  # Training subjects; or a dict with train, val, by
+    part: bool = False,  # May the clips be a part of a set, of which nobody trains or nobody validates?
+) -> list:  # train, val or '' for each clip; raises `HyspError` where either would be empty
     "Which split of a protocol each clip belongs to"
-    by,train,val = _protocol(name, spec)
+    by, train, val = _protocol(name, spec)
     there = [r[by] for r in rows]
-    if None in there: raise HyspError(f"protocol '{name}' goes by {by}, but clip {rows[there.index(None)]['name']} has none")
-    res = ['train' if o in train else 'val' if val is None or o in val else '' for o in there]
-    for k in ('train','val'):
+    if None in there:
+        raise HyspError(
+            f"protocol '{name}' goes by {by}, but clip {rows[there.index(None)]['name']} has none"
+        )
+    res = ["train" if o in train else "val" if val is None or o in val else "" for o in there]
+    for k in ("train", "val"):
         if k not in res and not part:
-            raise HyspError(f"protocol '{name}' leaves no clip to {k}; the set has {by} {', '.join(map(str, sorted(set(there))))}")
+            raise HyspError(
+                f"protocol '{name}' leaves no clip to {k}; the set has {by} {', '.join(map(str, sorted(set(there))))}"
+            )
     return res
 
 # %% ../nbs/02_prepare.ipynb #7052cfef
 def _default_protocols(rows):
-    subjects = {r['subject'] for r in rows}
-    if None in subjects or len({o%2 for o in subjects})<2: return {}
-    return {'xsub': sorted(o for o in subjects if o%2)}
+    subjects = {r["subject"] for r in rows}
+    if None in subjects or len({o % 2 for o in subjects}) < 2:
+        return {}
+    return {"xsub": sorted(o for o in subjects if o % 2)}
 
 # %% ../nbs/02_prepare.ipynb #59d5dd29
 @dataclass(frozen=True)
 class _Steps:
     "What is done to each clip"
-    frames:int
-    bodies:int # Room for this many
-    order:str
-    centre:bool
-    align:bool
-    cut:bool
-    resize:bool
-    motion:bool # Also the reference's motion?
+
+    frames: int
+    bodies: int  # Room for this many
+    order: str
+    centre: bool
+    align: bool
+    cut: bool
+    resize: bool
+    motion: bool  # Also the reference's motion?
+
 
 def _prepared(clip, layout, steps):
     "The row of a clip in samples.csv, and its arrays"
     position = choose(clip.position, steps.bodies, steps.order)
-    if not position.shape[-1]: raise HyspError(f'clip {clip.name} has no frame with anybody in it: all its coordinates are 0; leave it out')
-    arrays = [to_array(position, layout, steps.frames, steps.centre, steps.align, steps.cut, steps.resize)]
-    if steps.motion: arrays.append(recorded_motion(position if position.shape[1]>=300 else np.pad(position, ((0,0),(0,1),(0,0),(0,0))), steps.frames))
-    room = ((0,0),(0,0),(0,0),(0,steps.bodies-position.shape[-1]))
-    about = [str(clip.name), *(None if (v := getattr(clip, k)) is None else int(v) for k in ('label',*_columns))]
-    return [*about,valid_frames(position),position.shape[-1]],[np.pad(o, room).astype('<f4', copy=False) for o in arrays]
+    if not position.shape[-1]:
+        raise HyspError(
+            f"clip {clip.name} has no frame with anybody in it: all its coordinates are 0; leave it out"
+        )
+    arrays = [
+        to_array(position, layout, steps.frames, steps.centre, steps.align, steps.cut, steps.resize)
+    ]
+    if steps.motion:
+        arrays.append(
+            recorded_motion(
+                position
+                if position.shape[1] >= 300
+                else np.pad(position, ((0, 0), (0, 1), (0, 0), (0, 0))),
+                steps.frames,
+            )
+        )
+    room = ((0, 0), (0, 0), (0, 0), (0, steps.bodies - position.shape[-1]))
+    about = [
+        str(clip.name),
+        *(None if (v := getattr(clip, k)) is None else int(v) for k in ("label", *_columns)),
+    ]
+    return [*about, valid_frames(position), position.shape[-1]], [
+        np.pad(o, room).astype("<f4", copy=False) for o in arrays
+    ]
 
 # %% ../nbs/02_prepare.ipynb #1df0f957
-def _flush(f): f.flush(); os.fsync(f.fileno())
+def _flush(f):
+    f.flush()
+    os.fsync(f.fileno())
+
 
 def _header(shape):
     f = io.BytesIO()
-    np.lib.format.write_array_header_1_0(f, dict(descr='<f4', fortran_order=False, shape=tuple(shape)))
+    np.lib.format.write_array_header_1_0(
+        f, dict(descr="<f4", fortran_order=False, shape=tuple(shape))
+    )
     return f.getvalue()
+
 
 class _Rows:
     "A float32 npy file whose rows are written and read one by one, by any process; its room on the disk is claimed at once"
+
     def __init__(self, path, shape):
-        self.shape,self.size,header = tuple(shape),4*int(np.prod(shape[1:])),_header(shape)
-        self.start,self.fd = len(header),os.open(path, os.O_RDWR|os.O_CREAT, 0o666)
-        if hasattr(os, 'posix_fallocate'): os.posix_fallocate(self.fd, 0, self.start+shape[0]*self.size)
-        else: os.ftruncate(self.fd, self.start+shape[0]*self.size) # macOS: the disk may still fill up later, which `write` reports
+        self.shape, self.size, header = tuple(shape), 4 * int(np.prod(shape[1:])), _header(shape)
+        self.start, self.fd = len(header), os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(self.fd, 0, self.start + shape[0] * self.size)
+        else:
+            os.ftruncate(
+                self.fd, self.start + shape[0] * self.size
+            )  # macOS: the disk may still fill up later, which `write` reports
         os.pwrite(self.fd, header, 0)
 
     def write(self, i, row):
-        if os.pwrite(self.fd, row, self.start+i*self.size)!=self.size: raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    def read(self, i): return os.pread(self.fd, self.size, self.start+i*self.size)
+        if os.pwrite(self.fd, row, self.start + i * self.size) != self.size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def read(self, i):
+        return os.pread(self.fd, self.size, self.start + i * self.size)
+
 
 def _copy_rows(rows, which, bodies, path):
     "An npy file of some rows, with so many bodies"
-    *shape,room = rows.shape[1:]
-    with open(path, 'wb') as f:
-        f.write(_header((len(which),*shape,bodies)))
+    *shape, room = rows.shape[1:]
+    with open(path, "wb") as f:
+        f.write(_header((len(which), *shape, bodies)))
         for i in which:
             row = rows.read(i)
-            if bodies!=room: row = np.pad(np.frombuffer(row, '<f4').reshape(-1,room)[:,:bodies], ((0,0),(0,max(0, bodies-room)))).tobytes()
+            if bodies != room:
+                row = np.pad(
+                    np.frombuffer(row, "<f4").reshape(-1, room)[:, :bodies],
+                    ((0, 0), (0, max(0, bodies - room))),
+                ).tobytes()
             f.write(row)
         _flush(f)
     return path
@@ -216,219 +308,378 @@ def _copy_rows(rows, which, bodies, path):
 # %% ../nbs/02_prepare.ipynb #6596ee6c
 def _plan(source, steps):
     "Digest of all that the rows depend on; None where the source cannot say what its clips depend on"
-    if source.stamp is None: return None
-    res = hashlib.sha256(json.dumps([1, asdict(steps), source.stamp, source.layout.to_dict(), source.class_names]).encode())
-    for o in source.names: res.update(f'{o}\n'.encode('utf-8', 'surrogateescape'))
+    if source.stamp is None:
+        return None
+    res = hashlib.sha256(
+        json.dumps(
+            [1, asdict(steps), source.stamp, source.layout.to_dict(), source.class_names]
+        ).encode()
+    )
+    for o in source.names:
+        res.update(f"{o}\n".encode("utf-8", "surrogateescape"))
     return res.hexdigest()
+
 
 def _entries(path, plan):
     "Lines of a journal of the same plan"
-    try: lines = path.read_text(encoding='utf-8', errors='surrogateescape').split('\n')
-    except OSError: return
-    for i,line in enumerate(lines):
-        try: o = json.loads(line)
-        except ValueError: return
-        if not i and (plan is None or o!=plan): return
-        if i: yield o
+    try:
+        lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+    except OSError:
+        return
+    for i, line in enumerate(lines):
+        try:
+            o = json.loads(line)
+        except ValueError:
+            return
+        if not i and (plan is None or o != plan):
+            return
+        if i:
+            yield o
 
 # %% ../nbs/02_prepare.ipynb #ee887552
 class _Part:
     "The hidden folder of a run under way"
+
     def __init__(self, out, plan, shape, motion):
-        self.out,self.path,self.plan,self.done = out,out.with_name(f'.{out.name}.part'),plan,{}
+        self.out, self.path, self.plan, self.done = (
+            out,
+            out.with_name(f".{out.name}.part"),
+            plan,
+            {},
+        )
         self.path.mkdir(parents=True, exist_ok=True)
-        self.lock = open(self.path/'lock', 'w')
-        try: fcntl.flock(self.lock, fcntl.LOCK_EX|fcntl.LOCK_NB)
-        except BlockingIOError: raise HyspError(f'{out} is being prepared by another process; wait for it, or name another folder') from None
-        self.shape,self.kinds = shape,('position','motion')[:1+motion]
+        self.lock = open(self.path / "lock", "w")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HyspError(
+                f"{out} is being prepared by another process; wait for it, or name another folder"
+            ) from None
+        self.shape, self.kinds = shape, ("position", "motion")[: 1 + motion]
 
     def __enter__(self):
-        entries = list(_entries(self.path/'journal', self.plan))
+        entries = list(_entries(self.path / "journal", self.plan))
         if not entries:
-            for o in self.path.iterdir(): shutil.rmtree(o) if o.is_dir() else o.name=='lock' or o.unlink()
-        try: self._open(entries)
-        except BaseException: self.close(False); raise
+            for o in self.path.iterdir():
+                shutil.rmtree(o) if o.is_dir() else o.name == "lock" or o.unlink()
+        try:
+            self._open(entries)
+        except BaseException:
+            self.close(False)
+            raise
         return self
 
     def _open(self, entries):
-        self.rows = [_Rows(self.path/f'{k}.npy', self.shape) for k in self.kinds]
-        good = [o for o in entries if o[1] is None or o[1]==self.sum(o[0])]
-        for i,crc,what in good: self.note(i, crc, what)
-        with atomic_write(self.path/'journal', 'w') as f: f.writelines(json.dumps(o)+'\n' for o in (self.plan,*good))
-        self.journal,self.lines,self.saved = open(self.path/'journal', 'a', encoding='utf-8'),[],time.monotonic()
+        self.rows = [_Rows(self.path / f"{k}.npy", self.shape) for k in self.kinds]
+        good = [o for o in entries if o[1] is None or o[1] == self.sum(o[0])]
+        for i, crc, what in good:
+            self.note(i, crc, what)
+        with atomic_write(self.path / "journal", "w") as f:
+            f.writelines(json.dumps(o) + "\n" for o in (self.plan, *good))
+        self.journal, self.lines, self.saved = (
+            open(self.path / "journal", "a", encoding="utf-8"),
+            [],
+            time.monotonic(),
+        )
 
-    def sum(self, i): return zlib.crc32(b''.join(o.read(i) for o in self.rows))
+    def sum(self, i):
+        return zlib.crc32(b"".join(o.read(i) for o in self.rows))
 
-    def note(self, i, crc, what): self.done[i] = what if crc is None else _Row(what)
+    def note(self, i, crc, what):
+        self.done[i] = what if crc is None else _Row(what)
 
-    def add(self, i, crc, what, every=2.):
+    def add(self, i, crc, what, every=2.0):
         self.note(i, crc, what)
-        self.lines.append(json.dumps([i,crc,what])+'\n')
-        if time.monotonic()-self.saved>every: self.save()
+        self.lines.append(json.dumps([i, crc, what]) + "\n")
+        if time.monotonic() - self.saved > every:
+            self.save()
 
     def save(self):
         "The rows to the disk, then the journal"
-        for o in self.rows: os.fsync(o.fd)
-        self.journal.writelines(self.lines); _flush(self.journal)
-        self.lines,self.saved = [],time.monotonic()
+        for o in self.rows:
+            os.fsync(o.fd)
+        self.journal.writelines(self.lines)
+        _flush(self.journal)
+        self.lines, self.saved = [], time.monotonic()
 
     def __exit__(self, kind, e, _):
         keep = kind is not None and not issubclass(kind, HyspError) and self.plan is not None
         if keep:
-            try: self.save()
-            except OSError: pass
+            try:
+                self.save()
+            except OSError:
+                pass
         self.journal.close()
-        for o in self.rows: os.close(o.fd)
+        for o in self.rows:
+            os.close(o.fd)
         self.close(keep and bool(self.done))
 
     def close(self, keep):
-        if not keep: shutil.rmtree(self.path, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(self.path, ignore_errors=True)
         self.lock.close()
 
 # %% ../nbs/02_prepare.ipynb #1db02383
-_chunk = 32 # Clips that a worker takes at a time; neighbours, since those of PKU-MMD are cut from the same recording
+_chunk = 32  # Clips that a worker takes at a time; neighbours, since those of PKU-MMD are cut from the same recording
 _job = None
+
 
 def _done(source, i, layout, steps, rows):
     "Prepare a clip and write its rows: number, checksum, row of samples.csv; or number, None, why not"
-    try: about,arrays = _prepared(source[i], layout, steps)
-    except Fault as e: return i,None,[e.file,e.line,e.reason]
-    except HyspError as e: return i,None,[source.names[i],None,str(e)]
+    try:
+        about, arrays = _prepared(source[i], layout, steps)
+    except Fault as e:
+        return i, None, [e.file, e.line, e.reason]
+    except HyspError as e:
+        return i, None, [source.names[i], None, str(e)]
     crc = 0
-    for o,x in zip(rows, arrays): row = x.tobytes(); o.write(i, row); crc = zlib.crc32(row, crc)
-    return i,crc,about
+    for o, x in zip(rows, arrays):
+        row = x.tobytes()
+        o.write(i, row)
+        crc = zlib.crc32(row, crc)
+    return i, crc, about
+
 
 def keep_memory():
     "Have glibc keep what is freed for the next clip, not hand it back to the system each time: so it does once a block this big was freed (mallopt(3), M_MMAP_THRESHOLD)"
-    bytearray(31<<20)
+    bytearray(31 << 20)
+
 
 def _begin(job):
     global _job
     _job = job
     keep_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=lambda o: (mp.connection.wait([o]), os._exit(1)), args=(mp.parent_process().sentinel,), daemon=True).start()
+    threading.Thread(
+        target=lambda o: (mp.connection.wait([o]), os._exit(1)),
+        args=(mp.parent_process().sentinel,),
+        daemon=True,
+    ).start()
 
-def _work(chunk): return [_done(_job[0], i, *_job[1:]) for i in chunk]
+
+def _work(chunk):
+    return [_done(_job[0], i, *_job[1:]) for i in chunk]
 
 # %% ../nbs/02_prepare.ipynb #3fcb1e5b
 def _each(todo, job, workers):
     "Results of all clips, in whatever order they are done"
-    if workers==1 or len(todo)<=2*_chunk:
-        for i in todo: yield _done(job[0], i, *job[1:])
+    if workers == 1 or len(todo) <= 2 * _chunk:
+        for i in todo:
+            yield _done(job[0], i, *job[1:])
         return
-    chunks = iter([todo[k:k+_chunk] for k in range(0, len(todo), _chunk)])
-    pool = ProcessPoolExecutor(workers, mp.get_context('fork'), _begin, (job,))
+    chunks = iter([todo[k : k + _chunk] for k in range(0, len(todo), _chunk)])
+    pool = ProcessPoolExecutor(workers, mp.get_context("fork"), _begin, (job,))
     try:
-        running = {pool.submit(_work, o) for o in islice(chunks, 3*workers)}
+        running = {pool.submit(_work, o) for o in islice(chunks, 3 * workers)}
         while running:
-            done,running = wait(running, return_when=FIRST_COMPLETED)
+            done, running = wait(running, return_when=FIRST_COMPLETED)
             running |= {pool.submit(_work, o) for o in islice(chunks, len(done))}
-            for o in done: yield from o.result()
-    except BrokenProcessPool as e: raise OSError(errno.ENOMEM, 'a worker was killed, for want of memory perhaps; --workers 1 needs least') from e
-    finally: pool.shutdown(cancel_futures=True)
+            for o in done:
+                yield from o.result()
+    except BrokenProcessPool as e:
+        raise OSError(
+            errno.ENOMEM, "a worker was killed, for want of memory perhaps; --workers 1 needs least"
+        ) from e
+    finally:
+        pool.shutdown(cancel_futures=True)
 
-def cores()->int: # At least 1
+
+def cores() -> int:  # At least 1
     "How many processes can work at once here"
-    return len(os.sched_getaffinity(0)) if sys.platform=='linux' else 1
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
 
 # %% ../nbs/02_prepare.ipynb #4df17613
 def _run(source, steps, part, workers, strict, progress):
     todo = [i for i in range(len(source)) if i not in part.done]
     job = (source, source.layout, steps, part.rows)
     left_out = sum(not isinstance(o, _Row) for o in part.done.values())
-    with tqdm(total=len(source), initial=len(source)-len(todo), desc='prepare', unit='clip', disable=not progress) as bar:
-        for i,crc,what in _each(todo, job, workers or cores()):
+    with tqdm(
+        total=len(source),
+        initial=len(source) - len(todo),
+        desc="prepare",
+        unit="clip",
+        disable=not progress,
+    ) as bar:
+        for i, crc, what in _each(todo, job, workers or cores()):
             part.add(i, crc, what)
             if crc is None:
-                if strict: raise HyspError(what[2] if what[0]==source.names[i] else str(Fault(*what)))
-                left_out += 1; bar.set_postfix(left_out=left_out, refresh=False)
+                if strict:
+                    raise HyspError(what[2] if what[0] == source.names[i] else str(Fault(*what)))
+                left_out += 1
+                bar.set_postfix(left_out=left_out, refresh=False)
             bar.update()
 
 # %% ../nbs/02_prepare.ipynb #f2fb1a59
 def _write_reference(part, path, kept, rows, splits):
     "The arrays that other repositories read"
-    for name,where in splits.items():
-        (path/name).mkdir(parents=True)
-        for k in ('train','val'):
-            i = [j for j,o in enumerate(where) if o==k]
-            if not i: continue
-            for kind,o in zip(part.kinds, part.rows): _copy_rows(o, [kept[j] for j in i], 2, path/name/f'{k}_{kind}.npy')
-            with open(path/name/f'{k}_label.pkl', 'wb') as f: pickle.dump(([rows[j]['name'] for j in i],[rows[j]['label'] for j in i]), f); _flush(f)
+    for name, where in splits.items():
+        (path / name).mkdir(parents=True)
+        for k in ("train", "val"):
+            i = [j for j, o in enumerate(where) if o == k]
+            if not i:
+                continue
+            for kind, o in zip(part.kinds, part.rows):
+                _copy_rows(o, [kept[j] for j in i], 2, path / name / f"{k}_{kind}.npy")
+            with open(path / name / f"{k}_label.pkl", "wb") as f:
+                pickle.dump(([rows[j]["name"] for j in i], [rows[j]["label"] for j in i]), f)
+                _flush(f)
 
 # %% ../nbs/02_prepare.ipynb #1d0419e6
 def _describe(source, position, shape, rows, splits, left_out, prepared):
     "What dataset.yaml holds"
-    return dict(format=1, shape=list(shape), checksum=checksum(position), fps=source.fps, prepared=prepared,
-        counts=dict(clips=len(rows), classes=len({r['label'] for r in rows}), subjects=len({r['subject'] for r in rows}-{None}),
-            **{k:{o:v.count(o) for o in ('train','val')} for k,v in splits.items()}, left_out=left_out, **({'skipped':source.skipped} if source.skipped else {})),
-        class_names=source.class_names, layout=source.layout.to_dict())
+    return dict(
+        format=1,
+        shape=list(shape),
+        checksum=checksum(position),
+        fps=source.fps,
+        prepared=prepared,
+        counts=dict(
+            clips=len(rows),
+            classes=len({r["label"] for r in rows}),
+            subjects=len({r["subject"] for r in rows} - {None}),
+            **{k: {o: v.count(o) for o in ("train", "val")} for k, v in splits.items()},
+            left_out=left_out,
+            **({"skipped": source.skipped} if source.skipped else {}),
+        ),
+        class_names=source.class_names,
+        layout=source.layout.to_dict(),
+    )
+
 
 def _splits(rows, source, protocols):
-    if protocols is not None: return {k:assign(rows, k, v) for k,v in protocols.items()}
-    if source.protocols is not None: return {k:assign(rows, k, v, part=True) for k,v in source.protocols.items()}
-    return {k:assign(rows, k, v) for k,v in _default_protocols(rows).items()}
+    if protocols is not None:
+        return {k: assign(rows, k, v) for k, v in protocols.items()}
+    if source.protocols is not None:
+        return {k: assign(rows, k, v, part=True) for k, v in source.protocols.items()}
+    return {k: assign(rows, k, v) for k, v in _default_protocols(rows).items()}
 
 # %% ../nbs/02_prepare.ipynb #f77ed5a1
 def _finish(source, steps, part, protocols, fixed, overwrite):
-    kept,n = [i for i in range(len(source)) if isinstance(part.done[i], _Row)],len(source)
-    rows,faults = [part.done[i] for i in kept],[[o.file,o.line,o.reason] for o in source.faults]+[part.done[i] for i in range(n) if not isinstance(part.done[i], _Row)]
-    if not rows: raise HyspError(f'none of the {n} clips can be used; the first: {Fault(*faults[-n])}')
+    kept, n = [i for i in range(len(source)) if isinstance(part.done[i], _Row)], len(source)
+    rows, faults = (
+        [part.done[i] for i in kept],
+        [[o.file, o.line, o.reason] for o in source.faults]
+        + [part.done[i] for i in range(n) if not isinstance(part.done[i], _Row)],
+    )
+    if not rows:
+        raise HyspError(f"none of the {n} clips can be used; the first: {Fault(*faults[-n])}")
     splits = _splits(rows, source, protocols)
-    bodies = steps.bodies if fixed else max(r['bodies'] for r in rows)
-    position = part.path/'position.npy'
-    if steps.motion: _write_reference(part, part.path/'action_dataset', kept, rows, splits)
-    if len(kept)<n or bodies<steps.bodies: position = _copy_rows(part.rows[0], kept, bodies, part.path/'kept.npy')
-    prepared = dict(frames=steps.frames, centre=steps.centre, align=steps.align and source.layout.shoulders is not None, cut=steps.cut, resize=steps.resize, bodies=steps.order)
-    about = _describe(source, position, (len(kept),*part.rows[0].shape[1:-1],bodies), rows, splits, len(faults), prepared)
+    bodies = steps.bodies if fixed else max(r["bodies"] for r in rows)
+    position = part.path / "position.npy"
+    if steps.motion:
+        _write_reference(part, part.path / "action_dataset", kept, rows, splits)
+    if len(kept) < n or bodies < steps.bodies:
+        position = _copy_rows(part.rows[0], kept, bodies, part.path / "kept.npy")
+    prepared = dict(
+        frames=steps.frames,
+        centre=steps.centre,
+        align=steps.align and source.layout.shoulders is not None,
+        cut=steps.cut,
+        resize=steps.resize,
+        bodies=steps.order,
+    )
+    about = _describe(
+        source,
+        position,
+        (len(kept), *part.rows[0].shape[1:-1], bodies),
+        rows,
+        splits,
+        len(faults),
+        prepared,
+    )
     with atomic_dir(part.out, overwrite) as tmp:
-        os.replace(position, tmp/'position.npy')
-        if steps.motion: os.replace(part.path/'action_dataset', tmp/'action_dataset')
-        write_table(tmp/'samples.csv', [*_fields,*splits], ([*('' if o is None else o for o in r), *s] for r,*s in zip(rows, *splits.values())))
-        if faults: write_table(tmp/'problems.csv', ('file','line','reason'), sorted((f, '' if i is None else i, why) for f,i,why in faults))
-        write_yaml(tmp/'dataset.yaml', about)
+        os.replace(position, tmp / "position.npy")
+        if steps.motion:
+            os.replace(part.path / "action_dataset", tmp / "action_dataset")
+        write_table(
+            tmp / "samples.csv",
+            [*_fields, *splits],
+            ([*("" if o is None else o for o in r), *s] for r, *s in zip(rows, *splits.values())),
+        )
+        if faults:
+            write_table(
+                tmp / "problems.csv",
+                ("file", "line", "reason"),
+                sorted((f, "" if i is None else i, why) for f, i, why in faults),
+            )
+        write_yaml(tmp / "dataset.yaml", about)
 
 # %% ../nbs/02_prepare.ipynb #8cda11e3
 def prepare(
-    source, # Clips with a layout and class names, from `hysp.readers` or `hysp.synthetic`
-    out:str|Path, # The dataset folder to make
-    frames:int=50, # Resize each clip to this many frames
-    protocols:dict=None, # Name to training subjects, or to a dict with train, val, by; None: the source's own, or odd subjects train
-    max_bodies:int=None, # Keep this many bodies; None: as many as there are, at most 2
-    bodies:str='file', # Which, where there are more: the first of the `file`, or by `motion`
-    centre:bool=True, # Put the layout's centre at the origin?
-    align:bool=True, # Turn the shoulders along x?
-    cut:bool=True, # Cut to the valid frames?
-    resize:bool=True, # Resize? Otherwise the first frames are taken
-    reference:bool=False, # Also write the arrays that other repositories read?
-    strict:bool=True, # Stop at the first clip that cannot be used? Otherwise it goes to problems.csv
-    workers:int=None, # Processes; None: as many as there are cores
-    overwrite:bool=False, # Replace the folder if there is one?
-    progress:bool=True # Show a bar?
-)->Path: # The folder; raises `HyspError`, and leaves no folder that looks whole
+    source,  # Clips with a layout and class names, from `hysp.readers` or `hysp.synthetic`
+    out: str | Path,  # The dataset folder to make
+    frames: int = 50,  # Resize each clip to this many frames
+    protocols: dict = None,  # Name to training subjects, or to a dict with train, val, by; None: the source's own, or odd subjects train
+    max_bodies: int = None,  # Keep this many bodies; None: as many as there are, at most 2
+    bodies: str = "file",  # Which, where there are more: the first of the `file`, or by `motion`
+    centre: bool = True,  # Put the layout's centre at the origin?
+    align: bool = True,  # Turn the shoulders along x?
+    cut: bool = True,  # Cut to the valid frames?
+    resize: bool = True,  # Resize? Otherwise the first frames are taken
+    reference: bool = False,  # Also write the arrays that other repositories read?
+    strict: bool = True,  # Stop at the first clip that cannot be used? Otherwise it goes to problems.csv
+    workers: int = None,  # Processes; None: as many as there are cores
+    overwrite: bool = False,  # Replace the folder if there is one?
+    progress: bool = True,  # Show a bar?
+) -> Path:  # The folder; raises `HyspError`, and leaves no folder that looks whole
     "Write a dataset folder of all clips of a source"
-    if frames<1 or max_bodies is not None and max_bodies<1: raise HyspError(f'frames and max_bodies must be at least 1, not {frames} and {max_bodies}')
-    if not len(source): raise HyspError('there are no clips to prepare')
-    if twice := [o for o,n in Counter(source.names).items() if n>1]: raise HyspError(f'two clips are named {twice[0]}; names must differ')
-    if strict and source.faults: raise HyspError(str(source.faults[0]))
-    for k,v in (protocols or {}).items(): _protocol(k, v)
-    pick(bodies, ('file','motion'), 'order of bodies')
-    steps = _Steps(frames, max_bodies or min(source.bodies or 2, 2), bodies, centre, align, cut, resize, reference)
+    if frames < 1 or max_bodies is not None and max_bodies < 1:
+        raise HyspError(f"frames and max_bodies must be at least 1, not {frames} and {max_bodies}")
+    if not len(source):
+        raise HyspError("there are no clips to prepare")
+    if twice := [o for o, n in Counter(source.names).items() if n > 1]:
+        raise HyspError(f"two clips are named {twice[0]}; names must differ")
+    if strict and source.faults:
+        raise HyspError(str(source.faults[0]))
+    for k, v in (protocols or {}).items():
+        _protocol(k, v)
+    pick(bodies, ("file", "motion"), "order of bodies")
+    steps = _Steps(
+        frames,
+        max_bodies or min(source.bodies or 2, 2),
+        bodies,
+        centre,
+        align,
+        cut,
+        resize,
+        reference,
+    )
     out = check_free(out, overwrite)
     try:
-        with _Part(out, _plan(source, steps), (len(source),3,frames,len(source.layout),steps.bodies), reference) as part:
+        with _Part(
+            out,
+            _plan(source, steps),
+            (len(source), 3, frames, len(source.layout), steps.bodies),
+            reference,
+        ) as part:
             _run(source, steps, part, workers, strict, progress)
             _finish(source, steps, part, protocols, max_bodies is not None, overwrite)
-    except KeyboardInterrupt: raise KeyboardInterrupt(f'interrupted after {len(part.done)} of {len(source)} clips' +
-        ('; the same command, typed again, goes on from there' if source.stamp is not None else '')) from None
-    except OSError as e: raise HyspError(f'cannot write {out}: {e.strerror or e}' + ('; the same command, typed again, goes on' if source.stamp is not None else '')) from e
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted after {len(part.done)} of {len(source)} clips"
+            + (
+                "; the same command, typed again, goes on from there"
+                if source.stamp is not None
+                else ""
+            )
+        ) from None
+    except OSError as e:
+        raise HyspError(
+            f"cannot write {out}: {e.strerror or e}"
+            + ("; the same command, typed again, goes on" if source.stamp is not None else "")
+        ) from e
     return out
 
 # %% ../nbs/02_prepare.ipynb #de68950c
 def problems(
-    path:str|Path # A dataset folder
-)->list: # `Fault`s; none if no clip was left out
+    path: str | Path,  # A dataset folder
+) -> list:  # `Fault`s; none if no clip was left out
     "The clips that were left out, and why"
     try:
-        with open(Path(path)/'problems.csv', encoding='utf-8', newline='') as f: return [Fault(o['file'], int(o['line']) if o['line'] else None, o['reason']) for o in csv.DictReader(f)]
-    except FileNotFoundError: return []
+        with open(Path(path) / "problems.csv", encoding="utf-8", newline="") as f:
+            return [
+                Fault(o["file"], int(o["line"]) if o["line"] else None, o["reason"])
+                for o in csv.DictReader(f)
+            ]
+    except FileNotFoundError:
+        return []

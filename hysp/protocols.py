@@ -12,108 +12,153 @@ import numpy as np
 import torch
 from torch import nn, Tensor
 from .core import write_table
-from .evaluate import choose_k, features, few_labels, fine_tune, groups, hold_out, judge, knn, linear_probe
+from hysp.evaluate import (
+    choose_k,
+    features,
+    few_labels,
+    fine_tune,
+    groups,
+    hold_out,
+    judge,
+    knn,
+    linear_probe,
+)
 from .metrics import fit_temperature
 from .skeleton import stream as to_stream
 from .uncertainty import Maturing, branch, certainty, radii
 
 # %% ../nbs/64_protocols.ipynb #0e3fd0b0
 def coordinates(
-    data, # A `feeder.Dataset`
-    stream:str='joint' # joint, motion, bone, 2s or 3s
-)->Tensor: # (n, C·T·V·M)
+    data,  # A `feeder.Dataset`
+    stream: str = "joint",  # joint, motion, bone, 2s or 3s
+) -> Tensor:  # (n, C·T·V·M)
     "The coordinates themselves as features"
     return to_stream(data.batch(np.arange(len(data))), stream, data.layout).flatten(1)
 
 # %% ../nbs/64_protocols.ipynb #953cb3df
 def class_sets(
-    class_names, # Names of the classes
-    upto:str|None=None # Merge those that agree up to this text; None: only the classes as they are
-)->dict: # What they are, in words, to the index of each class
+    class_names,  # Names of the classes
+    upto: str
+    | None = None,  # Merge those that agree up to this text; None: only the classes as they are
+) -> dict:  # What they are, in words, to the index of each class
     "The classes as they are, and merged"
-    found = {f'{len(class_names)} classes': np.arange(len(class_names))}
+    found = {f"{len(class_names)} classes": np.arange(len(class_names))}
     if upto:
-        index,short = groups(class_names, upto)
-        found[f'{len(short)} groups'] = index
+        index, short = groups(class_names, upto)
+        found[f"{len(short)} groups"] = index
     return found
 
 # %% ../nbs/64_protocols.ipynb #6127a7ff
 def frozen(
-    z:tuple, # Features of the training and of the other clips, (n, d) and (m, d)
-    labels:tuple, # Their classes, (n,) and (m,)
-    classes:int, # Number of classes
-    people=None, # Who performs in the training clips, (n,); None: not known
-    protocols=('knn','linear'), # Of knn, linear, mobius; what is no frozen protocol is passed over
-    k=(1,), # Neighbours that vote; 0: as many as serve best within the training clips
-    metrics=('cosine',), # cosine, euclidean, poincare
-    seed:int=0, # Of the probes
-    **linear # Settings of `linear_probe`
-)->dict: # Protocol to verdict and what was chosen
+    z: tuple,  # Features of the training and of the other clips, (n, d) and (m, d)
+    labels: tuple,  # Their classes, (n,) and (m,)
+    classes: int,  # Number of classes
+    people=None,  # Who performs in the training clips, (n,); None: not known
+    protocols=(
+        "knn",
+        "linear",
+    ),  # Of knn, linear, mobius; what is no frozen protocol is passed over
+    k=(1,),  # Neighbours that vote; 0: as many as serve best within the training clips
+    metrics=("cosine",),  # cosine, euclidean, poincare
+    seed: int = 0,  # Of the probes
+    **linear,  # Settings of `linear_probe`
+) -> dict:  # Protocol to verdict and what was chosen
     "Nearest neighbours and probes on frozen features"
-    (a,b),(y,v),out = z,labels,{}
-    for metric in metrics if 'knn' in protocols else ():
+    (a, b), (y, v), out = z, labels, {}
+    for metric in metrics if "knn" in protocols else ():
         for n in k:
-            name,n = f"{n or 'k'}-NN"+(f' {metric}' if len(metrics)>1 else ''),n or choose_k(a, y, classes, people, metric)
-            out[name] = judge(knn(a, y, b, classes, n, metric), v),dict(k=n, metric=metric)
-    for head in ('linear','mobius'):
-        if head in protocols: out[head] = judge(linear_probe(a, y, b, classes, seed=seed, head=head, **linear), v),{}
+            name, n = (
+                f"{n or 'k'}-NN" + (f" {metric}" if len(metrics) > 1 else ""),
+                n or choose_k(a, y, classes, people, metric),
+            )
+            out[name] = judge(knn(a, y, b, classes, n, metric), v), dict(k=n, metric=metric)
+    for head in ("linear", "mobius"):
+        if head in protocols:
+            out[head] = judge(linear_probe(a, y, b, classes, seed=seed, head=head, **linear), v), {}
     return out
 
 # %% ../nbs/64_protocols.ipynb #ec03f03e
 def tuned(
-    encoder:nn.Module, # Where the training begins; not changed
-    sets:tuple, # The two datasets
-    out:Path, # Folder that the names of the labelled clips are written to
-    stream:str='joint', # What the encoder sees
-    protocols=('semi','supervised'), # Of these two; others are passed over
-    shares=(.01,.1), # Shares of the labels, for `semi`
-    seed:int=0, # Of the choice and of the training
-    device:str='cpu', # Where to train
-    **tune # Settings of `fine_tune`
-)->dict: # Protocol to verdict and what was chosen
+    encoder: nn.Module,  # Where the training begins; not changed
+    sets: tuple,  # The two datasets
+    out: Path,  # Folder that the names of the labelled clips are written to
+    stream: str = "joint",  # What the encoder sees
+    protocols=("semi", "supervised"),  # Of these two; others are passed over
+    shares=(0.01, 0.1),  # Shares of the labels, for `semi`
+    seed: int = 0,  # Of the choice and of the training
+    device: str = "cpu",  # Where to train
+    **tune,  # Settings of `fine_tune`
+) -> dict:  # Protocol to verdict and what was chosen
     "Training of encoder and classifier with some labels, and with all"
-    found,(a,b) = {},sets
-    wanted = {f'semi {100*o:g} %': o for o in shares if 'semi' in protocols} | ({'supervised':1.} if 'supervised' in protocols else {})
-    for name,share in wanted.items():
-        i,note = few_labels(a.labels, share, seed),{}
-        if share<1:
-            file = out/f'labels-{share:g}-seed{seed}.csv'
-            write_table(file, ('name','class'), ((a.names[j],a.class_names[a.labels[j]]) for j in i))
+    found, (a, b) = {}, sets
+    wanted = {f"semi {100 * o:g} %": o for o in shares if "semi" in protocols} | (
+        {"supervised": 1.0} if "supervised" in protocols else {}
+    )
+    for name, share in wanted.items():
+        i, note = few_labels(a.labels, share, seed), {}
+        if share < 1:
+            file = out / f"labels-{share:g}-seed{seed}.csv"
+            write_table(
+                file, ("name", "class"), ((a.names[j], a.class_names[a.labels[j]]) for j in i)
+            )
             note = dict(clips=len(i), names=file.name)
-        scores = fine_tune(encoder, a, a.labels, i, b, a.classes, stream, seed=seed, device=device, **tune)
-        found[name] = judge(scores, b.labels),note
+        scores = fine_tune(
+            encoder, a, a.labels, i, b, a.classes, stream, seed=seed, device=device, **tune
+        )
+        found[name] = judge(scores, b.labels), note
     return found
 
 # %% ../nbs/64_protocols.ipynb #949617c5
 def probe_twice(
-    z:tuple, # Features of the training and of the other clips, (n, d) and (m, d)
-    labels, # Classes of the training clips, (n,)
-    classes:int, # Number of classes
-    people=None, # Who performs in the training clips, (n,); None: not known
-    seed:int=0, # Of the probes and of who is held out
-    **linear # Settings of `linear_probe`
-)->tuple: # Logits (m, classes); logits (h, classes) and classes (h,) of training clips held out
+    z: tuple,  # Features of the training and of the other clips, (n, d) and (m, d)
+    labels,  # Classes of the training clips, (n,)
+    classes: int,  # Number of classes
+    people=None,  # Who performs in the training clips, (n,); None: not known
+    seed: int = 0,  # Of the probes and of who is held out
+    **linear,  # Settings of `linear_probe`
+) -> tuple:  # Logits (m, classes); logits (h, classes) and classes (h,) of training clips held out
     "A linear probe of all training clips, and one for the clips of people it was kept from"
-    a,b = z
-    fit,held = hold_out(labels, people, seed=seed)
+    a, b = z
+    fit, held = hold_out(labels, people, seed=seed)
     probe = dict(classes=classes, seed=seed, **linear)
-    return linear_probe(a, labels, b, **probe),linear_probe(a[fit], labels[fit], a[held], **probe),labels[held]
+    return (
+        linear_probe(a, labels, b, **probe),
+        linear_probe(a[fit], labels[fit], a[held], **probe),
+        labels[held],
+    )
 
 # %% ../nbs/64_protocols.ipynb #dfb5d61c
 def what_radius_knows(
-    models:list, # Pairs (model, description) by epoch, as `open_checkpoints` gives them
-    sets:tuple, # The two datasets
-    encode=features, # Called with a module and a dataset: features (n, d)
-    part:str='predictor', # Where the radius is taken: encoder, projector or predictor
-    measure:str='distance', # distance or norm
-    seed:int=0, # Of the probes
-    **linear # Settings of `linear_probe`
-)->tuple: # `Certainty` of the last model, and `Maturing` of all, or None where there is one
+    models: list,  # Pairs (model, description) by epoch, as `open_checkpoints` gives them
+    sets: tuple,  # The two datasets
+    encode=features,  # Called with a module and a dataset: features (n, d)
+    part: str = "predictor",  # Where the radius is taken: encoder, projector or predictor
+    measure: str = "distance",  # distance or norm
+    seed: int = 0,  # Of the probes
+    **linear,  # Settings of `linear_probe`
+) -> tuple:  # `Certainty` of the last model, and `Maturing` of all, or None where there is one
     "Does the radius of the last epoch know who is right, and when did it come to what it is?"
-    (model,_),(train,val) = models[-1],sets
-    bodies,frames = (val.columns.get(o) for o in ('bodies','frames'))
-    scores,held,y = probe_twice([encode(model.online_encoder, o) for o in sets], train.labels, train.classes, train.columns.get('subject'), seed, **linear)
-    r = certainty(encode(branch(model, part), val), scores, val.labels, bodies, frames, fit_temperature(held, torch.as_tensor(y)), part, measure)
-    if len(models)<2: return r,None
-    all_radii = np.stack([radii(encode(branch(o, part), val), measure) for o,_ in models])
-    return r,Maturing([about['epoch'] for _,about in models], all_radii, val.labels, bodies)
+    (model, _), (train, val) = models[-1], sets
+    bodies, frames = (val.columns.get(o) for o in ("bodies", "frames"))
+    scores, held, y = probe_twice(
+        [encode(model.online_encoder, o) for o in sets],
+        train.labels,
+        train.classes,
+        train.columns.get("subject"),
+        seed,
+        **linear,
+    )
+    r = certainty(
+        encode(branch(model, part), val),
+        scores,
+        val.labels,
+        bodies,
+        frames,
+        fit_temperature(held, torch.as_tensor(y)),
+        part,
+        measure,
+    )
+    if len(models) < 2:
+        return r, None
+    all_radii = np.stack([radii(encode(branch(o, part), val), measure) for o, _ in models])
+    return r, Maturing([about["epoch"] for _, about in models], all_radii, val.labels, bodies)

@@ -23,115 +23,186 @@ from .skeleton import Layout, get_layout, layouts
 @dataclass(frozen=True)
 class Clip:
     "One recording of one action"
-    name:str # Names the clip in tables and in errors
-    position:np.ndarray # Metres, float32, shape (3, T, V, M); a body that is absent from a frame is all 0 there
-    label:int # Number of the class, from 0
-    subject:int=None # Who performs; this and the next three are `None` where unknown
-    camera:int=None # Which camera saw it
-    setup:int=None # Which arrangement of the room
-    replication:int=None # Which time the subject did it
+
+    name: str  # Names the clip in tables and in errors
+    position: (
+        np.ndarray
+    )  # Metres, float32, shape (3, T, V, M); a body that is absent from a frame is all 0 there
+    label: int  # Number of the class, from 0
+    subject: int = None  # Who performs; this and the next three are `None` where unknown
+    camera: int = None  # Which camera saw it
+    setup: int = None  # Which arrangement of the room
+    replication: int = None  # Which time the subject did it
 
 # %% ../nbs/01_readers.ipynb #e3163db6
 def check_clip(
-    clip:Clip, # What a reader made
-    layout:Layout, # The skeleton that it should have
-    classes:int # Labels are below this
-)->Clip: # The same clip; raises `HyspError`
+    clip: Clip,  # What a reader made
+    layout: Layout,  # The skeleton that it should have
+    classes: int,  # Labels are below this
+) -> Clip:  # The same clip; raises `HyspError`
     "Refuse a clip that is empty, of another shape, not finite, or of a class that does not exist"
     shape = clip.position.shape
-    if len(shape)!=4 or shape[0]!=3: raise HyspError(f'clip {clip.name} has shape {shape}; expected (3, frames, joints, bodies)')
-    if shape[2]!=len(layout): raise HyspError(f"clip {clip.name} has {shape[2]} joints, but layout '{layout.name}' has {len(layout)}")
-    if not shape[1] or not shape[3]: raise HyspError(f'clip {clip.name} has no frames; leave it out')
-    if not 0<=clip.label<classes: raise HyspError(f'clip {clip.name} has label {clip.label}, but the classes are numbered 0 to {classes-1}')
+    if len(shape) != 4 or shape[0] != 3:
+        raise HyspError(f"clip {clip.name} has shape {shape}; expected (3, frames, joints, bodies)")
+    if shape[2] != len(layout):
+        raise HyspError(
+            f"clip {clip.name} has {shape[2]} joints, but layout '{layout.name}' has {len(layout)}"
+        )
+    if not shape[1] or not shape[3]:
+        raise HyspError(f"clip {clip.name} has no frames; leave it out")
+    if not 0 <= clip.label < classes:
+        raise HyspError(
+            f"clip {clip.name} has label {clip.label}, but the classes are numbered 0 to {classes - 1}"
+        )
     if not np.isfinite(clip.position).all():
-        c,t,v,m = np.argwhere(~np.isfinite(clip.position))[0]
-        raise HyspError(f"clip {clip.name} holds {clip.position[c,t,v,m]} at frame {t}, joint '{layout.joints[v]}', body {m}; "
-            'mend the file or leave the clip out')
+        c, t, v, m = np.argwhere(~np.isfinite(clip.position))[0]
+        raise HyspError(
+            f"clip {clip.name} holds {clip.position[c, t, v, m]} at frame {t}, joint '{layout.joints[v]}', body {m}; "
+            "mend the file or leave the clip out"
+        )
     return clip
 
 # %% ../nbs/01_readers.ipynb #a7d66236
 class Fault(HyspError):
     "A clip that cannot be read: which file, which line, why"
-    def __init__(self,
-        file, # The file, as the user knows it
-        line, # Its line, from 1; None where there is no such
-        reason:str # What is wrong, and what to do if that is not plain
+
+    def __init__(
+        self,
+        file,  # The file, as the user knows it
+        line,  # Its line, from 1; None where there is no such
+        reason: str,  # What is wrong, and what to do if that is not plain
     ):
-        self.file,self.line,self.reason = str(file),line,reason
+        self.file, self.line, self.reason = str(file), line, reason
         super().__init__(file, line, reason)
-    def __str__(self): return f"{self.file}{'' if self.line is None else f', line {self.line}'}: {self.reason}"
+
+    def __str__(self):
+        return f"{self.file}{'' if self.line is None else f', line {self.line}'}: {self.reason}"
 
 # %% ../nbs/01_readers.ipynb #622ffa64
 class Source(Sequence):
     "Clips that are loaded when asked for, their layout, and the names of their classes"
-    def __init__(self,
-        names, # One name a clip, in order
-        load, # `load(i)` gives the `Clip` of `names[i]`
-        layout:str|Layout, # The skeleton of all clips
-        class_names, # Names of the classes, in order of the labels
-        fps:float=None, # Frames a second, where known
-        bodies:int=None, # No clip has more bodies than this, where known beforehand
-        protocols:dict=None, # Its own splits, as `hysp.prepare.prepare` takes them
-        faults=(), # A `Fault` for each clip that is known not to be readable before any is read
-        skipped:dict=None, # Reason to number: what was left out on purpose
-        about=None, # `about(i)` gives what is known of a clip before it is read: a dict with label, subject, …
-        stamp:str=None # Changes when the files do: an interrupted `prepare` goes on only where it is given and the same
-    ):
-        self.names,self.load,self.layout,self.class_names = list(names),load,get_layout(layout),[str(o) for o in class_names]
-        self.fps,self.bodies = None if fps is None else float(fps),bodies
-        self.protocols,self.faults,self.skipped,self.about,self.stamp = protocols,list(faults),skipped or {},about,stamp
 
-    def __len__(self): return len(self.names)
-    def __repr__(self): return f'{len(self)} clips, {len(self.class_names)} classes, {self.layout.name}'
+    def __init__(
+        self,
+        names,  # One name a clip, in order
+        load,  # `load(i)` gives the `Clip` of `names[i]`
+        layout: str | Layout,  # The skeleton of all clips
+        class_names,  # Names of the classes, in order of the labels
+        fps: float = None,  # Frames a second, where known
+        bodies: int = None,  # No clip has more bodies than this, where known beforehand
+        protocols: dict = None,  # Its own splits, as `hysp.prepare.prepare` takes them
+        faults=(),  # A `Fault` for each clip that is known not to be readable before any is read
+        skipped: dict = None,  # Reason to number: what was left out on purpose
+        about=None,  # `about(i)` gives what is known of a clip before it is read: a dict with label, subject, …
+        stamp: str = None,  # Changes when the files do: an interrupted `prepare` goes on only where it is given and the same
+    ):
+        self.names, self.load, self.layout, self.class_names = (
+            list(names),
+            load,
+            get_layout(layout),
+            [str(o) for o in class_names],
+        )
+        self.fps, self.bodies = None if fps is None else float(fps), bodies
+        self.protocols, self.faults, self.skipped, self.about, self.stamp = (
+            protocols,
+            list(faults),
+            skipped or {},
+            about,
+            stamp,
+        )
+
+    def __len__(self):
+        return len(self.names)
+
+    def __repr__(self):
+        return f"{len(self)} clips, {len(self.class_names)} classes, {self.layout.name}"
+
     def __getitem__(self, i):
         if isinstance(i, slice):
             r = range(len(self))[i]
-            return Source([self.names[j] for j in r], lambda j: self.load(r[j]), self.layout, self.class_names, self.fps, self.bodies, self.protocols,
-                about=self.about and (lambda j: self.about(r[j])), stamp=self.stamp)
+            return Source(
+                [self.names[j] for j in r],
+                lambda j: self.load(r[j]),
+                self.layout,
+                self.class_names,
+                self.fps,
+                self.bodies,
+                self.protocols,
+                about=self.about and (lambda j: self.about(r[j])),
+                stamp=self.stamp,
+            )
         return check_clip(self.load(range(len(self))[i]), self.layout, len(self.class_names))
 
 # %% ../nbs/01_readers.ipynb #34633941
-biggest = 2**25 # Bytes; a larger file is no recording of skeletons: four minutes of PKU-MMD have a third of that
+biggest = (
+    2**25
+)  # Bytes; a larger file is no recording of skeletons: four minutes of PKU-MMD have a third of that
+
 
 @dataclass(frozen=True, slots=True)
 class File:
     "A file on the disk, or one within a zip archive, which is not unpacked"
-    path:str # The file, or the zip that holds it
-    member:str=None # Its name within the zip
-    place:tuple=None # Where it lies there: offset of its header, packed size, size, CRC-32, method
 
-    def __str__(self): return self.path if self.member is None else f'{self.path}/{self.member}'
-    @property
-    def name(self): return (self.member or self.path).replace('\\', '/').rpartition('/')[2]
-    @property
-    def stem(self): return self.name.rpartition('.')[0]
+    path: str  # The file, or the zip that holds it
+    member: str = None  # Its name within the zip
+    place: tuple = (
+        None  # Where it lies there: offset of its header, packed size, size, CRC-32, method
+    )
 
-    def read(self)->bytes: # Raises `Fault`
+    def __str__(self):
+        return self.path if self.member is None else f"{self.path}/{self.member}"
+
+    @property
+    def name(self):
+        return (self.member or self.path).replace("\\", "/").rpartition("/")[2]
+
+    @property
+    def stem(self):
+        return self.name.rpartition(".")[0]
+
+    def read(self) -> bytes:  # Raises `Fault`
         "All its bytes"
         try:
-            with open(self.path, 'rb') as f: return _plain(self, f) if self.member is None else _unzipped(self, f)
-        except OSError as e: raise Fault(self, None, f'cannot be read: {e.strerror or e}') from e
+            with open(self.path, "rb") as f:
+                return _plain(self, f) if self.member is None else _unzipped(self, f)
+        except OSError as e:
+            raise Fault(self, None, f"cannot be read: {e.strerror or e}") from e
 
 # %% ../nbs/01_readers.ipynb #ab35735e
 def _limit(file, size):
-    if size>biggest: raise Fault(file, None, f'has {size:,} bytes, more than any recording of skeletons')
+    if size > biggest:
+        raise Fault(file, None, f"has {size:,} bytes, more than any recording of skeletons")
+
 
 def _plain(file, f):
     _limit(file, size := os.fstat(f.fileno()).st_size)
     return f.read(size)
 
+
 def _unzipped(file, f):
-    at,packed,size,crc,method = file.place
+    at, packed, size, crc, method = file.place
     _limit(file, max(packed, size))
-    if method not in (0,8): raise Fault(file, None, f'is packed by method {method}, which Python cannot unpack here; pack it again as an ordinary zip')
+    if method not in (0, 8):
+        raise Fault(
+            file,
+            None,
+            f"is packed by method {method}, which Python cannot unpack here; pack it again as an ordinary zip",
+        )
     whole = os.fstat(f.fileno()).st_size
-    f.seek(min(at, whole)); head = f.read(30)
-    if len(head)<30 or head[:4]!=b'PK\3\4': raise Fault(file, None, 'is not where the zip says it is; the archive is damaged')
-    f.seek(sum(struct.unpack('<HH', head[26:])), 1)
+    f.seek(min(at, whole))
+    head = f.read(30)
+    if len(head) < 30 or head[:4] != b"PK\3\4":
+        raise Fault(file, None, "is not where the zip says it is; the archive is damaged")
+    f.seek(sum(struct.unpack("<HH", head[26:])), 1)
     data = f.read(min(packed, whole))
-    try: data = zlib.decompressobj(-15).decompress(data, size+1) if method else data
-    except zlib.error as e: raise Fault(file, None, f'cannot be unpacked ({e}); the archive is damaged') from e
-    if len(data)!=size or zlib.crc32(data)!=crc: raise Fault(file, None, 'is not what the zip says it is (size or checksum); the archive is damaged')
+    try:
+        data = zlib.decompressobj(-15).decompress(data, size + 1) if method else data
+    except zlib.error as e:
+        raise Fault(file, None, f"cannot be unpacked ({e}); the archive is damaged") from e
+    if len(data) != size or zlib.crc32(data) != crc:
+        raise Fault(
+            file, None, "is not what the zip says it is (size or checksum); the archive is damaged"
+        )
     return data
 
 # %% ../nbs/01_readers.ipynb #bd1fe4c3
@@ -140,662 +211,1178 @@ def _members(path, suffix):
         with zipfile.ZipFile(path) as z:
             for o in z.infolist():
                 if _wanted(o.filename, suffix):
-                    if o.flag_bits&1: raise HyspError(f'{path} is locked with a password; unpack it first')
-                    yield File(path, o.filename, (o.header_offset, o.compress_size, o.file_size, o.CRC, o.compress_type))
-    except (zipfile.BadZipFile,NotImplementedError,OSError,ValueError) as e:
-        if isinstance(e, HyspError): raise
-        raise HyspError(f'cannot read {path}: {e}; is it downloaded to its end?') from e
+                    if o.flag_bits & 1:
+                        raise HyspError(f"{path} is locked with a password; unpack it first")
+                    yield File(
+                        path,
+                        o.filename,
+                        (o.header_offset, o.compress_size, o.file_size, o.CRC, o.compress_type),
+                    )
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as e:
+        if isinstance(e, HyspError):
+            raise
+        raise HyspError(f"cannot read {path}: {e}; is it downloaded to its end?") from e
+
 
 def _wanted(name, suffix):
-    name = name.replace('\\', '/')
-    return name.lower().endswith(suffix) and not name.rpartition('/')[2].startswith('.') and '__MACOSX/' not in name
+    name = name.replace("\\", "/")
+    return (
+        name.lower().endswith(suffix)
+        and not name.rpartition("/")[2].startswith(".")
+        and "__MACOSX/" not in name
+    )
+
 
 def find(
-    roots, # A folder, a zip file or a file, or a list of such
-    suffix:str # Such as .skeleton
-)->list: # `File`s in order of their names; raises `HyspError` for a root that is not there or a zip that is broken
+    roots,  # A folder, a zip file or a file, or a list of such
+    suffix: str,  # Such as .skeleton
+) -> list:  # `File`s in order of their names; raises `HyspError` for a root that is not there or a zip that is broken
     "All files of a kind under the roots, at any depth, also within zip archives"
     found = []
-    for root in [roots] if isinstance(roots, (str,Path)) else roots:
+    for root in [roots] if isinstance(roots, (str, Path)) else roots:
         root = str(root)
-        if os.path.isdir(root): paths = [os.path.join(d, o) for d,_,names in os.walk(root) for o in names]
-        elif os.path.exists(root): paths = [root]
-        else: raise HyspError(f'there is no folder or file {root}')
+        if os.path.isdir(root):
+            paths = [os.path.join(d, o) for d, _, names in os.walk(root) for o in names]
+        elif os.path.exists(root):
+            paths = [root]
+        else:
+            raise HyspError(f"there is no folder or file {root}")
         for o in paths:
-            if o.lower().endswith('.zip'): found += _members(o, suffix)
-            elif _wanted(o, suffix): found.append(File(o))
+            if o.lower().endswith(".zip"):
+                found += _members(o, suffix)
+            elif _wanted(o, suffix):
+                found.append(File(o))
     return sorted(found, key=lambda o: (o.name.upper(), str(o)))
 
 # %% ../nbs/01_readers.ipynb #e2264b9a
 def _stamp(found):
     "Digest of which files there are and whether they changed"
-    res,seen = hashlib.sha256(),set()
+    res, seen = hashlib.sha256(), set()
     for o in found:
         if o.path not in seen:
-            seen.add(o.path); s = os.stat(o.path)
-            res.update(f'{o.path} {s.st_size} {s.st_mtime_ns} '.encode('utf-8', 'surrogateescape'))
-        if o.member is not None: res.update(f'{o.member} {o.place}'.encode('utf-8', 'surrogateescape'))
+            seen.add(o.path)
+            s = os.stat(o.path)
+            res.update(f"{o.path} {s.st_size} {s.st_mtime_ns} ".encode("utf-8", "surrogateescape"))
+        if o.member is not None:
+            res.update(f"{o.member} {o.place}".encode("utf-8", "surrogateescape"))
     return res.hexdigest()
 
 # %% ../nbs/01_readers.ipynb #5eeb0151
-def _shown(text): return f"'{text[:20].decode('ascii', 'backslashreplace').strip()}'"
+def _shown(text):
+    return f"'{text[:20].decode('ascii', 'backslashreplace').strip()}'"
+
 
 def _plain_text(data, file):
-    data = data.removeprefix(b'\xef\xbb\xbf').rstrip()
-    if not data: raise Fault(file, None, 'is empty')
-    if data[:2] in (b'\xff\xfe',b'\xfe\xff'): raise Fault(file, 1, 'is UTF-16 text; save it as plain text (ASCII or UTF-8)')
-    if b'\0' in data: raise Fault(file, data.count(b'\n', 0, data.index(b'\0'))+1, 'is no text: it holds zero bytes')
+    data = data.removeprefix(b"\xef\xbb\xbf").rstrip()
+    if not data:
+        raise Fault(file, None, "is empty")
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise Fault(file, 1, "is UTF-16 text; save it as plain text (ASCII or UTF-8)")
+    if b"\0" in data:
+        raise Fault(
+            file, data.count(b"\n", 0, data.index(b"\0")) + 1, "is no text: it holds zero bytes"
+        )
     return data
+
 
 class Words:
     "Where the words of a text are"
-    def __init__(self,
-        data:bytes, # Text, as it lies on the disk
-        file='text' # What to call it in a `Fault`
-    ):
-        self.file,self.text = file,b''.join([b' '*16, _plain_text(data, file), b'\n', b' '*8])
-        buf = np.frombuffer(self.text, np.uint8)
-        blank,ends = buf<=32,np.flatnonzero(buf==10)
-        self.start,self.end = (np.flatnonzero(blank[1:]!=blank[:-1])+1).reshape(-1,2).T
-        self.first = np.concatenate([[0],np.searchsorted(self.start, ends)]) # line i begins with word first[i]
-        self.count,self.at = np.diff(self.first),[16,*(ends+1).tolist()]
-        if (odd := (buf<9)|(buf>13)&(buf<32)).any(): raise Fault(file, int(np.searchsorted(ends, odd.argmax()))+1, 'is no text: it holds control characters')
 
-    def __len__(self): return len(self.count)
-    def line(self, i): return self.text[self.at[i]:self.at[i+1]].strip()
+    def __init__(
+        self,
+        data: bytes,  # Text, as it lies on the disk
+        file="text",  # What to call it in a `Fault`
+    ):
+        self.file, self.text = file, b"".join([b" " * 16, _plain_text(data, file), b"\n", b" " * 8])
+        buf = np.frombuffer(self.text, np.uint8)
+        blank, ends = buf <= 32, np.flatnonzero(buf == 10)
+        self.start, self.end = (np.flatnonzero(blank[1:] != blank[:-1]) + 1).reshape(-1, 2).T
+        self.first = np.concatenate(
+            [[0], np.searchsorted(self.start, ends)]
+        )  # line i begins with word first[i]
+        self.count, self.at = np.diff(self.first), [16, *(ends + 1).tolist()]
+        if (odd := (buf < 9) | (buf > 13) & (buf < 32)).any():
+            raise Fault(
+                file,
+                int(np.searchsorted(ends, odd.argmax())) + 1,
+                "is no text: it holds control characters",
+            )
+
+    def __len__(self):
+        return len(self.count)
+
+    def line(self, i):
+        return self.text[self.at[i] : self.at[i + 1]].strip()
 
     def whole(self, i, what):
         "The whole number that is all of line i"
-        try: text = self.line(i)
-        except IndexError: raise Fault(self.file, len(self), f'the file ends where {what} should be; it is cut short') from None
-        if not text.isdigit() or len(text)>15: raise Fault(self.file, i+1, f'{_shown(text)} where {what} should be')
+        try:
+            text = self.line(i)
+        except IndexError:
+            raise Fault(
+                self.file, len(self), f"the file ends where {what} should be; it is cut short"
+            ) from None
+        if not text.isdigit() or len(text) > 15:
+            raise Fault(self.file, i + 1, f"{_shown(text)} where {what} should be")
         return int(text)
 
 # %% ../nbs/01_readers.ipynb #f70921e2
 _u64 = np.uint64
-_keep = np.array([0]+[2**64-2**(64-8*n) for n in range(1, 9)], _u64) # the last n of eight bytes
-_zeros = ~_keep & _u64(0x3030303030303030) # the digit 0 in the others
-_tens = 10**np.arange(16)
+_keep = np.array(
+    [0] + [2**64 - 2 ** (64 - 8 * n) for n in range(1, 9)], _u64
+)  # the last n of eight bytes
+_zeros = ~_keep & _u64(0x3030303030303030)  # the digit 0 in the others
+_tens = 10 ** np.arange(16)
+
 
 def _eight(words8, at, n):
     "The n <= 8 digits before each position as a number, and whether they are no digits"
-    v = words8[at-8] & _keep[n] | _zeros[n]
-    bad = (v+_u64(0x4646464646464646) | v-_u64(0x3030303030303030)) & _u64(0x8080808080808080)
-    v &= _u64(0x0f0f0f0f0f0f0f0f)
-    for factor,shift,mask in ((2561,8,0x00ff00ff00ff00ff), (6553601,16,0x0000ffff0000ffff), (42949672960001,32,0xffffffff)):
-        v = v*_u64(factor)>>_u64(shift) & _u64(mask)
-    return v.astype(np.int64),bad!=0
+    v = words8[at - 8] & _keep[n] | _zeros[n]
+    bad = (v + _u64(0x4646464646464646) | v - _u64(0x3030303030303030)) & _u64(0x8080808080808080)
+    v &= _u64(0x0F0F0F0F0F0F0F0F)
+    for factor, shift, mask in (
+        (2561, 8, 0x00FF00FF00FF00FF),
+        (6553601, 16, 0x0000FFFF0000FFFF),
+        (42949672960001, 32, 0xFFFFFFFF),
+    ):
+        v = v * _u64(factor) >> _u64(shift) & _u64(mask)
+    return v.astype(np.int64), bad != 0
+
 
 def _float(word):
-    try: return np.nan if b'_' in word else float(word)
-    except ValueError: return np.nan
+    try:
+        return np.nan if b"_" in word else float(word)
+    except ValueError:
+        return np.nan
 
 # %% ../nbs/01_readers.ipynb #5f2e2681
 def decimals(
-    text:bytes, # Begins with 16 blanks or so, ends with 4
-    start:np.ndarray, # Where words begin
-    end:np.ndarray # Where they end
-)->np.ndarray: # float64, to the bit what `float` gives; NaN for what is no number
+    text: bytes,  # Begins with 16 blanks or so, ends with 4
+    start: np.ndarray,  # Where words begin
+    end: np.ndarray,  # Where they end
+) -> np.ndarray:  # float64, to the bit what `float` gives; NaN for what is no number
     "Decimal numbers from text, all at once"
-    buf,words8 = np.frombuffer(text, np.uint8),np.ndarray(len(text)-7, '<u8', text, 0, (1,))
-    negative = buf[start]==45
-    first = start+negative
-    d = [buf[first+k]-48 for k in range(4)] # digits; a point is 254
-    whole = np.where(d[1]==254, 1, np.where(d[2]==254, 2, np.where(d[3]==254, 3, 0))) # how many before the point
-    part = end-first-whole-1 # and after it
-    other = (whole==0)|(part<1)|(whole+part>15)|(d[0]>9)|(whole>1)&(d[1]>9)|(whole>2)&(d[2]>9)
+    buf, words8 = np.frombuffer(text, np.uint8), np.ndarray(len(text) - 7, "<u8", text, 0, (1,))
+    negative = buf[start] == 45
+    first = start + negative
+    d = [buf[first + k] - 48 for k in range(4)]  # digits; a point is 254
+    whole = np.where(
+        d[1] == 254, 1, np.where(d[2] == 254, 2, np.where(d[3] == 254, 3, 0))
+    )  # how many before the point
+    part = end - first - whole - 1  # and after it
+    other = (
+        (whole == 0)
+        | (part < 1)
+        | (whole + part > 15)
+        | (d[0] > 9)
+        | (whole > 1) & (d[1] > 9)
+        | (whole > 2) & (d[2] > 9)
+    )
     part[other] = 1
     d = [o.astype(np.int64) for o in d[:3]]
-    a = np.where(whole==1, d[0], np.where(whole==2, 10*d[0]+d[1], 100*d[0]+10*d[1]+d[2]))
-    (b,bad),long = _eight(words8, end, np.minimum(part, 8)),np.flatnonzero(part>8)
+    a = np.where(
+        whole == 1, d[0], np.where(whole == 2, 10 * d[0] + d[1], 100 * d[0] + 10 * d[1] + d[2])
+    )
+    (b, bad), long = _eight(words8, end, np.minimum(part, 8)), np.flatnonzero(part > 8)
     other |= bad
     if len(long):
-        c,bad = _eight(words8, end[long]-8, part[long]-8)
-        b[long] += c*10**8; other[long] |= bad
-    res = (a*_tens[part]+b)/_tens[part]
+        c, bad = _eight(words8, end[long] - 8, part[long] - 8)
+        b[long] += c * 10**8
+        other[long] |= bad
+    res = (a * _tens[part] + b) / _tens[part]
     np.negative(res, res, where=negative)
-    for i in np.flatnonzero(other): res[i] = _float(text[start[i]:end[i]])
+    for i in np.flatnonzero(other):
+        res[i] = _float(text[start[i] : end[i]])
     return res
 
 # %% ../nbs/01_readers.ipynb #6697e4c9
-farthest = 1000. # Metres; a coordinate beyond that is a fault
+farthest = 1000.0  # Metres; a coordinate beyond that is a fault
 
-def _why(word): return f"{_shown(word)} is {'no number' if np.isnan(_float(word)) and word.lower().strip() not in (b'nan',b'-nan',b'+nan') else 'no coordinate in metres'}"
+
+def _why(word):
+    return f"{_shown(word)} is {'no number' if np.isnan(_float(word)) and word.lower().strip() not in (b'nan', b'-nan', b'+nan') else 'no coordinate in metres'}"
+
 
 def _coordinates_of(text, w):
     "Words as coordinates; raises `ValueError(k, why)` for the first of them that is none"
-    start,end = text.start[w],text.end[w]
+    start, end = text.start[w], text.end[w]
     res = decimals(text.text, start, end)
-    if not (good := abs(res)<=farthest).all(): k = int(np.argmin(good)); raise ValueError(k, _why(text.text[start[k]:end[k]]))
+    if not (good := abs(res) <= farthest).all():
+        k = int(np.argmin(good))
+        raise ValueError(k, _why(text.text[start[k] : end[k]]))
     return res
 
 # %% ../nbs/01_readers.ipynb #c7a64a37
 def _body(text, at):
     "Check that a body is where it should be; returns its ID"
-    if at>=len(text): raise Fault(text.file, at, 'the file ends where a body should be; it is cut short')
+    if at >= len(text):
+        raise Fault(text.file, at, "the file ends where a body should be; it is cut short")
     head = text.line(at).split()
-    if len(head)!=10: raise Fault(text.file, at+1, f'{len(head)} values where the 10 of a body should be; the number of bodies above it may be wrong')
-    joints = text.whole(at+1, 'the number of joints')
-    if joints!=25: raise Fault(text.file, at+2, f'{joints} joints, expected 25')
-    if at+27>len(text): raise Fault(text.file, len(text), 'the file ends within a body; it is cut short')
+    if len(head) != 10:
+        raise Fault(
+            text.file,
+            at + 1,
+            f"{len(head)} values where the 10 of a body should be; the number of bodies above it may be wrong",
+        )
+    joints = text.whole(at + 1, "the number of joints")
+    if joints != 25:
+        raise Fault(text.file, at + 2, f"{joints} joints, expected 25")
+    if at + 27 > len(text):
+        raise Fault(text.file, len(text), "the file ends within a body; it is cut short")
     return head[0]
+
 
 def _joints(text, bodies):
     "Coordinates (bodies, 25, 3) of the joints on the lines after each body"
-    lines = np.add.outer(np.array(bodies)+2, np.arange(25)).ravel()
-    if len(bad := lines[text.count[lines]!=12]): raise Fault(text.file, int(bad[0])+1, f'{text.count[bad[0]]} values of a joint, expected 12')
-    try: return _coordinates_of(text, np.add.outer(text.first[lines], np.arange(3)).ravel()).reshape(-1,25,3)
+    lines = np.add.outer(np.array(bodies) + 2, np.arange(25)).ravel()
+    if len(bad := lines[text.count[lines] != 12]):
+        raise Fault(
+            text.file, int(bad[0]) + 1, f"{text.count[bad[0]]} values of a joint, expected 12"
+        )
+    try:
+        return _coordinates_of(text, np.add.outer(text.first[lines], np.arange(3)).ravel()).reshape(
+            -1, 25, 3
+        )
     except ValueError as e:
-        k,why = e.args
-        raise Fault(text.file, int(lines[k//3])+1, f"{'xyz'[k%3]} of joint {k//3%25+1}: {why}") from None
+        k, why = e.args
+        raise Fault(
+            text.file, int(lines[k // 3]) + 1, f"{'xyz'[k % 3]} of joint {k // 3 % 25 + 1}: {why}"
+        ) from None
 
 # %% ../nbs/01_readers.ipynb #f72325df
-most_bodies,most_frames = 16,10_000 # Kinect tracks 6 at once, and clips have 300 frames at most
+most_bodies, most_frames = 16, 10_000  # Kinect tracks 6 at once, and clips have 300 frames at most
+
 
 def places(
-    seen:list # Pairs: frame, ID of a body, in file order
-)->dict: # ID to place, from 0; raises `ValueError` where more than 16 would be needed
+    seen: list,  # Pairs: frame, ID of a body, in file order
+) -> dict:  # ID to place, from 0; raises `ValueError` where more than 16 would be needed
     "A place for each ID: nobody changes it, and only those who never meet share one"
     span = {}
-    for t,i in seen: span.setdefault(i, [t,t])[1] = t
-    ends,res = [],{}
-    for i,(first,last) in span.items():
-        free = [k for k,end in enumerate(ends) if end<first]
+    for t, i in seen:
+        span.setdefault(i, [t, t])[1] = t
+    ends, res = [], {}
+    for i, (first, last) in span.items():
+        free = [k for k, end in enumerate(ends) if end < first]
         k = res[i] = max(free, key=ends.__getitem__, default=len(ends))
-        if k==most_bodies: raise ValueError(f'more than {most_bodies} bodies at once')
-        ends[k:k+1] = [last]
+        if k == most_bodies:
+            raise ValueError(f"more than {most_bodies} bodies at once")
+        ends[k : k + 1] = [last]
     return res
 
 # %% ../nbs/01_readers.ipynb #600e772e
 def read_skeleton(
-    data:bytes, # What a .skeleton file holds
-    file='file' # What to call it in a `Fault`
-)->np.ndarray: # Metres, float32, shape (3, T, 25, M); absent bodies are 0; raises `Fault`
+    data: bytes,  # What a .skeleton file holds
+    file="file",  # What to call it in a `Fault`
+) -> np.ndarray:  # Metres, float32, shape (3, T, 25, M); absent bodies are 0; raises `Fault`
     "The joints of an NTU RGB+D file"
     text = Words(data, file)
-    frames = text.whole(0, 'the number of frames')
-    if not frames: raise Fault(file, 1, 'has no frames')
-    if frames>=len(text): raise Fault(file, 1, f'claims {frames:,} frames, but the file has {len(text):,} lines')
-    if frames>most_frames: raise Fault(file, 1, f'claims {frames:,} frames; a clip of NTU RGB+D has 300 at most')
-    bodies,at = [],1
+    frames = text.whole(0, "the number of frames")
+    if not frames:
+        raise Fault(file, 1, "has no frames")
+    if frames >= len(text):
+        raise Fault(file, 1, f"claims {frames:,} frames, but the file has {len(text):,} lines")
+    if frames > most_frames:
+        raise Fault(file, 1, f"claims {frames:,} frames; a clip of NTU RGB+D has 300 at most")
+    bodies, at = [], 1
     for t in range(frames):
-        n = text.whole(at, 'the number of bodies in a frame')
-        if n>most_bodies: raise Fault(file, at+1, f'claims {n:,} bodies; Kinect sees 6 at most')
+        n = text.whole(at, "the number of bodies in a frame")
+        if n > most_bodies:
+            raise Fault(file, at + 1, f"claims {n:,} bodies; Kinect sees 6 at most")
         at += 1
-        for _ in range(n): bodies.append((t, _body(text, at), at)); at += 27
-    if at<len(text): raise Fault(file, at+1, f'lines go on after the last of {frames} frames')
+        for _ in range(n):
+            bodies.append((t, _body(text, at), at))
+            at += 27
+    if at < len(text):
+        raise Fault(file, at + 1, f"lines go on after the last of {frames} frames")
     return _placed(text, bodies, frames)
 
 # %% ../nbs/01_readers.ipynb #9b675278
 def _placed(text, bodies, frames):
     "Coordinates of bodies, each (frame, ID, line), as an array with a place for each"
-    if not bodies: raise Fault(text.file, None, f'nobody is in any of its {frames} frames')
-    if len({o[:2] for o in bodies})<len(bodies):
-        again = next(o for o,n in Counter(o[:2] for o in bodies).items() if n>1)
-        raise Fault(text.file, [o[2] for o in bodies if o[:2]==again][1]+1, f'body {_shown(again[1])} is in frame {again[0]+1} twice')
-    try: where = places([o[:2] for o in bodies])
-    except ValueError as e: raise Fault(text.file, None, f'{e}; Kinect sees 6') from None
-    res = np.zeros((frames,max(where.values())+1,25,3), np.float32)
-    res[[o[0] for o in bodies],[where[o[1]] for o in bodies]] = _joints(text, [o[2] for o in bodies])
-    return res.transpose(3,0,2,1)
+    if not bodies:
+        raise Fault(text.file, None, f"nobody is in any of its {frames} frames")
+    if len({o[:2] for o in bodies}) < len(bodies):
+        again = next(o for o, n in Counter(o[:2] for o in bodies).items() if n > 1)
+        raise Fault(
+            text.file,
+            [o[2] for o in bodies if o[:2] == again][1] + 1,
+            f"body {_shown(again[1])} is in frame {again[0] + 1} twice",
+        )
+    try:
+        where = places([o[:2] for o in bodies])
+    except ValueError as e:
+        raise Fault(text.file, None, f"{e}; Kinect sees 6") from None
+    res = np.zeros((frames, max(where.values()) + 1, 25, 3), np.float32)
+    res[[o[0] for o in bodies], [where[o[1]] for o in bodies]] = _joints(
+        text, [o[2] for o in bodies]
+    )
+    return res.transpose(3, 0, 2, 1)
 
 # %% ../nbs/01_readers.ipynb #fbb3ebfa
-_xsub60 = (1,2,4,5,8,9,13,14,15,16,17,18,19,25,27,28,31,34,35,38)
-_xsub120 = (*_xsub60,45,46,47,49,50,52,53,54,55,56,57,58,59,70,74,78,80,81,82,83,84,85,86,89,91,92,93,94,95,97,98,100,103)
-ntu_protocols = {60: dict(xsub=_xsub60, xview=dict(by='camera', train=(2,3))), 120: dict(xsub=_xsub120, xset=dict(by='setup', train=tuple(range(2, 33, 2))))}
-_ntu_name = re.compile(r'S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})', re.I)
+_xsub60 = (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
+_xsub120 = (
+    *_xsub60,
+    45,
+    46,
+    47,
+    49,
+    50,
+    52,
+    53,
+    54,
+    55,
+    56,
+    57,
+    58,
+    59,
+    70,
+    74,
+    78,
+    80,
+    81,
+    82,
+    83,
+    84,
+    85,
+    86,
+    89,
+    91,
+    92,
+    93,
+    94,
+    95,
+    97,
+    98,
+    100,
+    103,
+)
+ntu_protocols = {
+    60: dict(xsub=_xsub60, xview=dict(by="camera", train=(2, 3))),
+    120: dict(xsub=_xsub120, xset=dict(by="setup", train=tuple(range(2, 33, 2)))),
+}
+_ntu_name = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.I)
+
 
 def class_list(
-    name:str # ntu-rgb+d or pku-mmd
-)->list: # In order of the labels
+    name: str,  # ntu-rgb+d or pku-mmd
+) -> list:  # In order of the labels
     "Names of the actions of a public set"
-    return files('hysp').joinpath('assets', f'{name}.txt').read_text(encoding='utf-8').splitlines()
+    return files("hysp").joinpath("assets", f"{name}.txt").read_text(encoding="utf-8").splitlines()
 
 # %% ../nbs/01_readers.ipynb #12df1049
 def _read_missing(path):
     "Names in a list of clips to leave out; lines before the first name are a heading"
-    if path is None: return set()
-    try: text = Path(path).read_text(encoding='utf-8-sig')
-    except OSError as e: raise HyspError(f'cannot read {path}: {e.strerror or e}') from e
-    except UnicodeDecodeError as e: raise HyspError(f'{path} is no text; expected a list of names such as S001C002P005R002A008') from e
+    if path is None:
+        return set()
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as e:
+        raise HyspError(f"cannot read {path}: {e.strerror or e}") from e
+    except UnicodeDecodeError as e:
+        raise HyspError(
+            f"{path} is no text; expected a list of names such as S001C002P005R002A008"
+        ) from e
     found = set()
-    for i,line in enumerate(text.splitlines(), 1):
-        name = line.strip().removesuffix('.skeleton')
-        if _ntu_name.fullmatch(name): found.add(name.upper())
-        elif name and found: raise HyspError(f"{path}, line {i}: '{name[:40]}' is not the name of a clip, such as S001C002P005R002A008; mend the line or take it out")
-    if not found: raise HyspError(f'{path} names no clip; expected names such as S001C002P005R002A008, one a line')
+    for i, line in enumerate(text.splitlines(), 1):
+        name = line.strip().removesuffix(".skeleton")
+        if _ntu_name.fullmatch(name):
+            found.add(name.upper())
+        elif name and found:
+            raise HyspError(
+                f"{path}, line {i}: '{name[:40]}' is not the name of a clip, such as S001C002P005R002A008; mend the line or take it out"
+            )
+    if not found:
+        raise HyspError(
+            f"{path} names no clip; expected names such as S001C002P005R002A008, one a line"
+        )
     return found
 
 # %% ../nbs/01_readers.ipynb #b438bf23
 def _sort_ntu(found, classes, missing):
     "Which files are clips, which are faults, and how many are left out on purpose"
-    clips,faults,skipped = {},[],Counter()
+    clips, faults, skipped = {}, [], Counter()
     for o in found:
-        m,name = _ntu_name.fullmatch(o.stem),o.stem.upper()
-        if not m: faults.append(Fault(o, None, 'is not named as NTU RGB+D names its files, such as S001C002P003R002A013.skeleton')); continue
-        setup,_,_,_,action = map(int, m.groups())
-        if not (1<=setup<=32 and 1<=action<=120): faults.append(Fault(o, None, f'names setup {setup} and action {action}; there are setups 1 to 32 and actions 1 to 120'))
-        elif classes==60 and (setup>17 or action>60): skipped['of NTU RGB+D 120 only'] += 1
-        elif name in missing: skipped['in the list of missing skeletons'] += 1
-        elif name in clips: faults.append(Fault(o, None, f'has the name of {clips[name]}, which is taken; move one away'))
-        else: clips[name] = o
-    return clips,faults,dict(skipped)
+        m, name = _ntu_name.fullmatch(o.stem), o.stem.upper()
+        if not m:
+            faults.append(
+                Fault(
+                    o,
+                    None,
+                    "is not named as NTU RGB+D names its files, such as S001C002P003R002A013.skeleton",
+                )
+            )
+            continue
+        setup, _, _, _, action = map(int, m.groups())
+        if not (1 <= setup <= 32 and 1 <= action <= 120):
+            faults.append(
+                Fault(
+                    o,
+                    None,
+                    f"names setup {setup} and action {action}; there are setups 1 to 32 and actions 1 to 120",
+                )
+            )
+        elif classes == 60 and (setup > 17 or action > 60):
+            skipped["of NTU RGB+D 120 only"] += 1
+        elif name in missing:
+            skipped["in the list of missing skeletons"] += 1
+        elif name in clips:
+            faults.append(
+                Fault(o, None, f"has the name of {clips[name]}, which is taken; move one away")
+            )
+        else:
+            clips[name] = o
+    return clips, faults, dict(skipped)
 
 # %% ../nbs/01_readers.ipynb #8e1e716a
 def ntu(
-    raw, # Folders or zip files that hold .skeleton files at any depth; one or a list
-    classes:int=60, # 60 or 120
-    missing:str|Path=None # The authors' list of missing skeletons
-)->Source: # In order of names; 30 fps; with its two protocols
+    raw,  # Folders or zip files that hold .skeleton files at any depth; one or a list
+    classes: int = 60,  # 60 or 120
+    missing: str | Path = None,  # The authors' list of missing skeletons
+) -> Source:  # In order of names; 30 fps; with its two protocols
     "NTU RGB+D as distributed"
-    pick(classes, ntu_protocols, 'number of classes of NTU RGB+D')
-    found = find(raw, '.skeleton')
-    clips,faults,skipped = _sort_ntu(found, classes, _read_missing(missing))
-    if not clips: raise HyspError(f"{_roots(raw)} hold{'s' if isinstance(raw, (str,Path)) else ''} no clip of NTU RGB+D {classes} ({len(found)} .skeleton files, "
-        f'{len(faults)} of them misnamed); name the folder or the zip that does')
-    def about(i):
-        setup,camera,subject,replication,action = map(int, _ntu_name.fullmatch(names[i]).groups())
-        return dict(label=action-1, subject=subject, camera=camera, setup=setup, replication=replication)
-    def load(i): return Clip(names[i], read_skeleton(kept[i].read(), kept[i]), **about(i))
-    names,kept = list(clips),list(clips.values())
-    return Source(names, load, 'ntu-rgb+d', class_list('ntu-rgb+d')[:classes], 30, None, ntu_protocols[classes], faults, skipped, about, _stamp(kept))
+    pick(classes, ntu_protocols, "number of classes of NTU RGB+D")
+    found = find(raw, ".skeleton")
+    clips, faults, skipped = _sort_ntu(found, classes, _read_missing(missing))
+    if not clips:
+        raise HyspError(
+            f"{_roots(raw)} hold{'s' if isinstance(raw, (str, Path)) else ''} no clip of NTU RGB+D {classes} ({len(found)} .skeleton files, "
+            f"{len(faults)} of them misnamed); name the folder or the zip that does"
+        )
 
-def _roots(raw): return ', '.join(map(str, [raw] if isinstance(raw, (str,Path)) else raw))
+    def about(i):
+        setup, camera, subject, replication, action = map(
+            int, _ntu_name.fullmatch(names[i]).groups()
+        )
+        return dict(
+            label=action - 1, subject=subject, camera=camera, setup=setup, replication=replication
+        )
+
+    def load(i):
+        return Clip(names[i], read_skeleton(kept[i].read(), kept[i]), **about(i))
+
+    names, kept = list(clips), list(clips.values())
+    return Source(
+        names,
+        load,
+        "ntu-rgb+d",
+        class_list("ntu-rgb+d")[:classes],
+        30,
+        None,
+        ntu_protocols[classes],
+        faults,
+        skipped,
+        about,
+        _stamp(kept),
+    )
+
+
+def _roots(raw):
+    return ", ".join(map(str, [raw] if isinstance(raw, (str, Path)) else raw))
 
 # %% ../nbs/01_readers.ipynb #9a6c0593
-_pku_name = {1: re.compile(r'\d{4}-([LMR])'), 2: re.compile(r'A\d{2}N\d{2}-([LMR])')}
-_pku_splits = {'xsub':'cross-subject', 'xview':'cross-view'}
+_pku_name = {1: re.compile(r"\d{4}-([LMR])"), 2: re.compile(r"A\d{2}N\d{2}-([LMR])")}
+_pku_splits = {"xsub": "cross-subject", "xview": "cross-view"}
+
 
 def _read_split(file):
     "Names of the training recordings, and of the others"
-    parts,heading = [],True
-    for line in file.read().decode('utf-8', 'replace').splitlines():
-        names = re.findall(r'(?<!\w)(?:\d{4}|A\d{2}N\d{2})-[LMR](?!\w)', line)
-        if names and heading: parts.append([])
-        if names: parts[-1] += names
-        if line.strip(): heading = not names
-    if len(parts)!=2: raise HyspError(f'{file} has {len(parts)} lists of recordings; expected a heading, the names that train, a heading, the other names')
-    if both := set(parts[0])&set(parts[1]): raise HyspError(f'{file} names {min(both)} in both lists; a recording can only be in one')
+    parts, heading = [], True
+    for line in file.read().decode("utf-8", "replace").splitlines():
+        names = re.findall(r"(?<!\w)(?:\d{4}|A\d{2}N\d{2})-[LMR](?!\w)", line)
+        if names and heading:
+            parts.append([])
+        if names:
+            parts[-1] += names
+        if line.strip():
+            heading = not names
+    if len(parts) != 2:
+        raise HyspError(
+            f"{file} has {len(parts)} lists of recordings; expected a heading, the names that train, a heading, the other names"
+        )
+    if both := set(parts[0]) & set(parts[1]):
+        raise HyspError(f"{file} names {min(both)} in both lists; a recording can only be in one")
     return parts
 
 # %% ../nbs/01_readers.ipynb #c1d31598
 def _read_labels(file, faults):
     "Actions of a recording: (line, class, start, end); lines that are none go to the faults"
     res = []
-    try: lines = _plain_text(file.read(), file).split(b'\n')
-    except Fault as e: faults.append(e); return res
-    for i,line in enumerate(lines, 1):
-        parts = [o.strip() for o in line.split(b',')]
-        if len(parts)<3 or not all(o.isdigit() and len(o)<10 for o in parts[:3]):
-            faults.append(Fault(file, i, f'{_shown(line)} is no label; expected class,start,end,confidence')); continue
-        c,start,end = map(int, parts[:3])
-        if not 1<=c<=51: faults.append(Fault(file, i, f'class {c}; there are classes 1 to 51'))
-        elif not 1<=start<=end: faults.append(Fault(file, i, f'frames {start} to {end}; they are counted from 1 and the end is included'))
-        else: res.append((i,c,start,end))
+    try:
+        lines = _plain_text(file.read(), file).split(b"\n")
+    except Fault as e:
+        faults.append(e)
+        return res
+    for i, line in enumerate(lines, 1):
+        parts = [o.strip() for o in line.split(b",")]
+        if len(parts) < 3 or not all(o.isdigit() and len(o) < 10 for o in parts[:3]):
+            faults.append(
+                Fault(file, i, f"{_shown(line)} is no label; expected class,start,end,confidence")
+            )
+            continue
+        c, start, end = map(int, parts[:3])
+        if not 1 <= c <= 51:
+            faults.append(Fault(file, i, f"class {c}; there are classes 1 to 51"))
+        elif not 1 <= start <= end:
+            faults.append(
+                Fault(
+                    file,
+                    i,
+                    f"frames {start} to {end}; they are counted from 1 and the end is included",
+                )
+            )
+        else:
+            res.append((i, c, start, end))
     return res
 
 # %% ../nbs/01_readers.ipynb #ef6a78cb
 @lru_cache(maxsize=1)
-def _recording(file): return Words(file.read(), file)
+def _recording(file):
+    return Words(file.read(), file)
+
 
 def _cut(recording, labels, line, start, end, most=300):
     "Frames start to end of a recording, the middle 300 if there are more: float32 (3, T, 25, 2)"
     text = _recording(recording)
-    if end>len(text): raise Fault(labels, line, f'frames {start} to {end}, but {recording} has {len(text)}')
-    n,first = min(end-start+1, most),start-1+max(0, end-start+1-most)//2
-    for i in first+np.flatnonzero(text.count[first:first+n]!=150): raise Fault(recording, int(i)+1, f'{text.count[i]} numbers, expected 150 (2 bodies of 25 joints)')
-    try: x = _coordinates_of(text, np.arange(text.first[first], text.first[first+n]))
+    if end > len(text):
+        raise Fault(labels, line, f"frames {start} to {end}, but {recording} has {len(text)}")
+    n, first = min(end - start + 1, most), start - 1 + max(0, end - start + 1 - most) // 2
+    for i in first + np.flatnonzero(text.count[first : first + n] != 150):
+        raise Fault(
+            recording, int(i) + 1, f"{text.count[i]} numbers, expected 150 (2 bodies of 25 joints)"
+        )
+    try:
+        x = _coordinates_of(text, np.arange(text.first[first], text.first[first + n]))
     except ValueError as e:
-        k,why = e.args
-        raise Fault(recording, first+k//150+1, f"{'xyz'[k%3]} of joint {k//3%25+1}, body {k//75%2+1}: {why}") from None
-    return x.astype(np.float32).reshape(n,2,25,3).transpose(3,0,2,1)
+        k, why = e.args
+        raise Fault(
+            recording,
+            first + k // 150 + 1,
+            f"{'xyz'[k % 3]} of joint {k // 3 % 25 + 1}, body {k // 75 % 2 + 1}: {why}",
+        ) from None
+    return x.astype(np.float32).reshape(n, 2, 25, 3).transpose(3, 0, 2, 1)
 
 # %% ../nbs/01_readers.ipynb #cc7617e9
 def _sort_pku(found, part):
     "Recordings, label files and split files by name; the rest are faults, or skipped"
-    kinds,faults,skipped = (dict(recording={}, label={}),[],Counter())
-    splits = {k:[o for o in found if o.name.lower().startswith(v)] for k,v in _pku_splits.items()}
+    kinds, faults, skipped = (dict(recording={}, label={}), [], Counter())
+    splits = {k: [o for o in found if o.name.lower().startswith(v)] for k, v in _pku_splits.items()}
     for o in found:
-        own,other = (_pku_name[p].fullmatch(o.stem) for p in (part,3-part))
-        if other: skipped['of the other part'] += 1
-        if not own: continue
-        kind = kinds['label' if 'label' in str(o)[:-len(o.name)].lower() else 'recording']
-        if o.stem in kind: faults.append(Fault(o, None, f'has the name of {kind[o.stem]}, which is taken; move one away'))
-        else: kind[o.stem] = o
-    for a,b in (('recording','label'),('label','recording')):
-        faults += [Fault(o, None, f'has no {b} file of its name') for k,o in kinds[a].items() if k not in kinds[b]]
-    return *kinds.values(),splits,faults,dict(skipped)
+        own, other = (_pku_name[p].fullmatch(o.stem) for p in (part, 3 - part))
+        if other:
+            skipped["of the other part"] += 1
+        if not own:
+            continue
+        kind = kinds["label" if "label" in str(o)[: -len(o.name)].lower() else "recording"]
+        if o.stem in kind:
+            faults.append(
+                Fault(o, None, f"has the name of {kind[o.stem]}, which is taken; move one away")
+            )
+        else:
+            kind[o.stem] = o
+    for a, b in (("recording", "label"), ("label", "recording")):
+        faults += [
+            Fault(o, None, f"has no {b} file of its name")
+            for k, o in kinds[a].items()
+            if k not in kinds[b]
+        ]
+    return *kinds.values(), splits, faults, dict(skipped)
 
 # %% ../nbs/01_readers.ipynb #dadf3d6d
 def pku(
-    raw, # Folders or zip files that hold recordings, labels and splits at any depth; one or a list
-    part:int=1 # 1 or 2
-)->Source: # In order of recordings and labels; 30 fps; with the protocols that split files are there for
+    raw,  # Folders or zip files that hold recordings, labels and splits at any depth; one or a list
+    part: int = 1,  # 1 or 2
+) -> (
+    Source
+):  # In order of recordings and labels; 30 fps; with the protocols that split files are there for
     "PKU-MMD as distributed"
-    pick(part, _pku_name, 'part of PKU-MMD')
-    recordings,labels,splits,faults,skipped = _sort_pku(find(raw, '.txt'), part)
+    pick(part, _pku_name, "part of PKU-MMD")
+    recordings, labels, splits, faults, skipped = _sort_pku(find(raw, ".txt"), part)
     both = [k for k in recordings if k in labels]
-    if not both: raise HyspError(f"{_roots(raw)}: no recording of PKU-MMD part {part} has a label file ({len(recordings)} recordings, {len(labels)} label files); "
-        "name the folders with both, 'label' in the name of one")
-    if not any(splits.values()): raise HyspError(f"{_roots(raw)}: neither cross-subject.txt nor cross-view.txt is there; name the folder with the split files as well")
-    clips = [(k,*o) for k in both for o in _read_labels(labels[k], faults)]
-    names = [f'{k}_{line:03}' for k,line,*_ in clips]
-    def about(i): return dict(label=clips[i][2]-1, camera='LMR'.index(clips[i][0][-1])+1)
+    if not both:
+        raise HyspError(
+            f"{_roots(raw)}: no recording of PKU-MMD part {part} has a label file ({len(recordings)} recordings, {len(labels)} label files); "
+            "name the folders with both, 'label' in the name of one"
+        )
+    if not any(splits.values()):
+        raise HyspError(
+            f"{_roots(raw)}: neither cross-subject.txt nor cross-view.txt is there; name the folder with the split files as well"
+        )
+    clips = [(k, *o) for k in both for o in _read_labels(labels[k], faults)]
+    names = [f"{k}_{line:03}" for k, line, *_ in clips]
+
+    def about(i):
+        return dict(label=clips[i][2] - 1, camera="LMR".index(clips[i][0][-1]) + 1)
+
     def load(i):
-        k,line,_,start,end = clips[i]
+        k, line, _, start, end = clips[i]
         return Clip(names[i], _cut(recordings[k], labels[k], line, start, end), **about(i))
-    protocols = {k:_by_name([_read_split(o) for o in v], names) for k,v in splits.items() if v}
-    used = [o for k in both for o in (recordings[k],labels[k])]
-    return Source(names, load, 'ntu-rgb+d', class_list('pku-mmd'), 30, 2, protocols, faults, skipped, about, _stamp(used))
+
+    protocols = {k: _by_name([_read_split(o) for o in v], names) for k, v in splits.items() if v}
+    used = [o for k in both for o in (recordings[k], labels[k])]
+    return Source(
+        names,
+        load,
+        "ntu-rgb+d",
+        class_list("pku-mmd"),
+        30,
+        2,
+        protocols,
+        faults,
+        skipped,
+        about,
+        _stamp(used),
+    )
+
 
 def _by_name(lists, names):
     "A protocol from lists of recordings"
-    train,val = ({o for part in lists for o in part[i]} for i in (0,1))
-    return dict(by='name', train=[o for o in names if o[:-4] in train], val=[o for o in names if o[:-4] in val-train])
+    train, val = ({o for part in lists for o in part[i]} for i in (0, 1))
+    return dict(
+        by="name",
+        train=[o for o in names if o[:-4] in train],
+        val=[o for o in names if o[:-4] in val - train],
+    )
 
 # %% ../nbs/01_readers.ipynb #34b1ecc4
 def _load_npz(path):
-    if not path.is_file(): raise HyspError(f'there is no file {path}')
+    if not path.is_file():
+        raise HyspError(f"there is no file {path}")
     key = None
     try:
         f = np.load(path, allow_pickle=False)
         if not isinstance(f, np.lib.npyio.NpzFile):
-            raise HyspError(f'{path} holds a single array; expected an npz file with frames, offsets and label')
+            raise HyspError(
+                f"{path} holds a single array; expected an npz file with frames, offsets and label"
+            )
         res = {}
         with f:
-            for key in f.files: res[key] = f[key]
+            for key in f.files:
+                res[key] = f[key]
         return res
-    except Exception as e: # Whatever a spoilt archive makes zipfile, zlib or NumPy raise
-        if isinstance(e, HyspError): raise
-        if 'Object arrays' in str(e):
-            raise HyspError(f"'{key}' in {path} holds Python objects; save it as an array of numbers or of strings") from e
-        raise HyspError(f"cannot read {path}{f' at {key}' if key else ''}: {e}; expected an npz file as np.savez writes it") from e
+    except Exception as e:  # Whatever a spoilt archive makes zipfile, zlib or NumPy raise
+        if isinstance(e, HyspError):
+            raise
+        if "Object arrays" in str(e):
+            raise HyspError(
+                f"'{key}' in {path} holds Python objects; save it as an array of numbers or of strings"
+            ) from e
+        raise HyspError(
+            f"cannot read {path}{f' at {key}' if key else ''}: {e}; expected an npz file as np.savez writes it"
+        ) from e
 
 # %% ../nbs/01_readers.ipynb #c06ad150
 def _ints(d, key, n, path):
-    if key not in d: return None
+    if key not in d:
+        return None
     a = d[key]
-    if a.shape!=(n,) or a.dtype.kind not in 'iu':
-        raise HyspError(f"'{key}' in {path} must be {n} whole numbers, not {a.dtype} of shape {a.shape}")
+    if a.shape != (n,) or a.dtype.kind not in "iu":
+        raise HyspError(
+            f"'{key}' in {path} must be {n} whole numbers, not {a.dtype} of shape {a.shape}"
+        )
     return a
 
+
 def _check_offsets(d, path):
-    o,n = d['offsets'],len(d['frames'])
-    if o.ndim!=1 or len(o)<2 or o.dtype.kind not in 'iu':
-        raise HyspError(f"'offsets' in {path} must be N+1 whole numbers for N clips, not {o.dtype} of shape {o.shape}")
-    if o[0]!=0 or o[-1]!=n: raise HyspError(f"'offsets' in {path} must go from 0 to the {n} frames there are, not from {o[0]} to {o[-1]}")
-    for i,(a,b) in enumerate(zip(o[:-1].tolist(), o[1:].tolist())):
-        if a>b: raise HyspError(f"'offsets' in {path} must not fall, but clip {i} goes from {a} to {b}")
-        if a==b: raise HyspError(f'clip {i} in {path} has no frames: it goes from {a} to {b}; leave it out')
+    o, n = d["offsets"], len(d["frames"])
+    if o.ndim != 1 or len(o) < 2 or o.dtype.kind not in "iu":
+        raise HyspError(
+            f"'offsets' in {path} must be N+1 whole numbers for N clips, not {o.dtype} of shape {o.shape}"
+        )
+    if o[0] != 0 or o[-1] != n:
+        raise HyspError(
+            f"'offsets' in {path} must go from 0 to the {n} frames there are, not from {o[0]} to {o[-1]}"
+        )
+    for i, (a, b) in enumerate(zip(o[:-1].tolist(), o[1:].tolist())):
+        if a > b:
+            raise HyspError(f"'offsets' in {path} must not fall, but clip {i} goes from {a} to {b}")
+        if a == b:
+            raise HyspError(
+                f"clip {i} in {path} has no frames: it goes from {a} to {b}; leave it out"
+            )
 
 # %% ../nbs/01_readers.ipynb #c49fb893
 def _npz_layout(d, path):
-    for k in ('joint_names','parents'):
-        if k not in d: raise HyspError(f"{path} has no '{k}', so what its joints are is unknown; "
-            f"add it or give a layout ({', '.join(layouts)}, or your own)")
-    names,parents = d['joint_names'],_ints(d, 'parents', len(d['joint_names']), path)
-    res = Layout.from_dict(dict(name=path.stem, joints=[str(o) for o in names], parents=parents.tolist()))
-    return next((o for o in layouts.values() if (o.joints,o.parents)==(res.joints,res.parents)), res)
+    for k in ("joint_names", "parents"):
+        if k not in d:
+            raise HyspError(
+                f"{path} has no '{k}', so what its joints are is unknown; "
+                f"add it or give a layout ({', '.join(layouts)}, or your own)"
+            )
+    names, parents = d["joint_names"], _ints(d, "parents", len(d["joint_names"]), path)
+    res = Layout.from_dict(
+        dict(name=path.stem, joints=[str(o) for o in names], parents=parents.tolist())
+    )
+    return next(
+        (o for o in layouts.values() if (o.joints, o.parents) == (res.joints, res.parents)), res
+    )
 
 # %% ../nbs/01_readers.ipynb #a34d7b4d
 def _check_frames(f, layout, path):
-    if f.dtype.kind not in 'fiu' or f.ndim not in (3,4) or f.shape[-1]!=3:
-        raise HyspError(f"'frames' in {path} must be numbers of shape (frames, joints, 3) or (frames, bodies, joints, 3), "
-            f'not {f.dtype} of shape {f.shape}')
-    if f.shape[-2]!=len(layout):
-        raise HyspError(f"'frames' in {path} have {f.shape[-2]} joints, but layout '{layout.name}' has {len(layout)}")
+    if f.dtype.kind not in "fiu" or f.ndim not in (3, 4) or f.shape[-1] != 3:
+        raise HyspError(
+            f"'frames' in {path} must be numbers of shape (frames, joints, 3) or (frames, bodies, joints, 3), "
+            f"not {f.dtype} of shape {f.shape}"
+        )
+    if f.shape[-2] != len(layout):
+        raise HyspError(
+            f"'frames' in {path} have {f.shape[-2]} joints, but layout '{layout.name}' has {len(layout)}"
+        )
+
 
 def _npz_classes(d, label, path):
-    classes = [str(o) for o in d.get('class_names', range(label.max()+1))]
-    for i,o in enumerate(label.tolist()):
-        if not 0<=o<len(classes): raise HyspError(f'clip {i} in {path} has label {o}, but the classes are numbered 0 to {len(classes)-1}')
+    classes = [str(o) for o in d.get("class_names", range(label.max() + 1))]
+    for i, o in enumerate(label.tolist()):
+        if not 0 <= o < len(classes):
+            raise HyspError(
+                f"clip {i} in {path} has label {o}, but the classes are numbered 0 to {len(classes) - 1}"
+            )
     return classes
 
+
 def _npz_fps(d, path):
-    fps = d.get('fps')
-    if fps is not None and (fps.ndim or fps.dtype.kind not in 'fiu'):
+    fps = d.get("fps")
+    if fps is not None and (fps.ndim or fps.dtype.kind not in "fiu"):
         raise HyspError(f"'fps' in {path} must be one number, not {fps!r:.40}")
     return fps
 
 # %% ../nbs/01_readers.ipynb #8111a2cd
-_columns = ('subject','camera','setup','replication')
+_columns = ("subject", "camera", "setup", "replication")
+
 
 def arrays(
-    npz:str|Path, # A file with the arrays of the table above
-    layout:str|Path|Layout=None # The skeleton, as for `csv_folder`; if None, from joint_names and parents in the file
-)->Source: # Raises `HyspError` for a file that is missing or broken, or arrays that do not fit together
+    npz: str | Path,  # A file with the arrays of the table above
+    layout: str
+    | Path
+    | Layout = None,  # The skeleton, as for `csv_folder`; if None, from joint_names and parents in the file
+) -> (
+    Source
+):  # Raises `HyspError` for a file that is missing or broken, or arrays that do not fit together
     "Clips of a `.npz` file, all held in memory"
     path = Path(npz)
     d = _load_npz(path)
-    for k in ('frames','offsets','label'):
-        if k not in d: raise HyspError(f"{path} has no array '{k}' (it has {', '.join(d) or 'none'})")
+    for k in ("frames", "offsets", "label"):
+        if k not in d:
+            raise HyspError(f"{path} has no array '{k}' (it has {', '.join(d) or 'none'})")
     layout = _npz_layout(d, path) if layout is None else read_layout(layout)
-    f,offsets = d['frames'],d['offsets']
-    _check_frames(f, layout, path); _check_offsets(d, path)
-    n = len(offsets)-1
-    label,cols = _ints(d, 'label', n, path),{k:_ints(d, k, n, path) for k in _columns}
-    names = [str(o) for o in d.get('name', [f'clip{i:05}' for i in range(n)])]
-    if len(names)!=n: raise HyspError(f"'name' in {path} must be {n} names, not {len(names)}")
-    def about(i): return dict(label=int(label[i]), **{k:int(v[i]) for k,v in cols.items() if v is not None})
+    f, offsets = d["frames"], d["offsets"]
+    _check_frames(f, layout, path)
+    _check_offsets(d, path)
+    n = len(offsets) - 1
+    label, cols = _ints(d, "label", n, path), {k: _ints(d, k, n, path) for k in _columns}
+    names = [str(o) for o in d.get("name", [f"clip{i:05}" for i in range(n)])]
+    if len(names) != n:
+        raise HyspError(f"'name' in {path} must be {n} names, not {len(names)}")
+
+    def about(i):
+        return dict(label=int(label[i]), **{k: int(v[i]) for k, v in cols.items() if v is not None})
+
     def load(i):
-        x = f[offsets[i]:offsets[i+1]].astype(np.float32)
-        x = x[:,None] if x.ndim==3 else x
-        return Clip(names[i], x.transpose(3,0,2,1), **about(i))
-    return Source(names, load, layout, _npz_classes(d, label, path), _npz_fps(d, path), 1 if f.ndim==3 else f.shape[1],
-        about=about, stamp=_stamp([File(str(path))]))
+        x = f[offsets[i] : offsets[i + 1]].astype(np.float32)
+        x = x[:, None] if x.ndim == 3 else x
+        return Clip(names[i], x.transpose(3, 0, 2, 1), **about(i))
+
+    return Source(
+        names,
+        load,
+        layout,
+        _npz_classes(d, label, path),
+        _npz_fps(d, path),
+        1 if f.ndim == 3 else f.shape[1],
+        about=about,
+        stamp=_stamp([File(str(path))]),
+    )
 
 # %% ../nbs/01_readers.ipynb #ff6e9d06
 def euler(
-    angles:np.ndarray # Degrees about x, y and z, shape (..., 3)
-)->np.ndarray: # Rotations Rz·Ry·Rx, shape (..., 3, 3)
+    angles: np.ndarray,  # Degrees about x, y and z, shape (..., 3)
+) -> np.ndarray:  # Rotations Rz·Ry·Rx, shape (..., 3, 3)
     "Rotation matrices of Euler angles: first about x, then y, then z"
-    (cx,cy,cz),(sx,sy,sz) = (np.moveaxis(f(np.deg2rad(angles)), -1, 0) for f in (np.cos,np.sin))
-    rows = [[cz*cy, cz*sy*sx-sz*cx, cz*sy*cx+sz*sx], [sz*cy, sz*sy*sx+cz*cx, sz*sy*cx-cz*sx], [-sy, cy*sx, cy*cx]]
+    (cx, cy, cz), (sx, sy, sz) = (
+        np.moveaxis(f(np.deg2rad(angles)), -1, 0) for f in (np.cos, np.sin)
+    )
+    rows = [
+        [cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx],
+        [sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx],
+        [-sy, cy * sx, cy * cx],
+    ]
     return np.stack([np.stack(o, -1) for o in rows], -2)
 
 # %% ../nbs/01_readers.ipynb #64391464
 def forward_kinematics(
-    offsets:np.ndarray, # Of each joint from its parent, in the parent's frame; shape (T, V, 3)
-    turns:np.ndarray, # Rotation of each joint, shape (T, V, 3, 3)
-    tree # Pairs of a joint and its parent, outward from the root
-)->np.ndarray: # World positions, shape (T, V, 3), in the unit of the offsets
+    offsets: np.ndarray,  # Of each joint from its parent, in the parent's frame; shape (T, V, 3)
+    turns: np.ndarray,  # Rotation of each joint, shape (T, V, 3, 3)
+    tree,  # Pairs of a joint and its parent, outward from the root
+) -> np.ndarray:  # World positions, shape (T, V, 3), in the unit of the offsets
     "Positions of all joints, for all frames at once"
-    x,pose = offsets.copy(),turns.copy()
-    for j,p in tree:
-        pose[:,j] = pose[:,p]@turns[:,j]
-        x[:,j] = x[:,p] + (pose[:,p]@offsets[:,j,:,None])[...,0]
+    x, pose = offsets.copy(), turns.copy()
+    for j, p in tree:
+        pose[:, j] = pose[:, p] @ turns[:, j]
+        x[:, j] = x[:, p] + (pose[:, p] @ offsets[:, j, :, None])[..., 0]
     return x
 
 # %% ../nbs/01_readers.ipynb #dcb06405
 def table(
-    path:str|Path, # A text file of numbers divided by commas, no heading
-    columns:int # As many as each line must have
-)->np.ndarray: # Shape (lines, columns), float64; raises `HyspError` with file and line
+    path: str | Path,  # A text file of numbers divided by commas, no heading
+    columns: int,  # As many as each line must have
+) -> np.ndarray:  # Shape (lines, columns), float64; raises `HyspError` with file and line
     "Numbers of a comma-separated file"
-    try: lines = Path(path).read_text(encoding='utf-8-sig').splitlines()
-    except UnicodeDecodeError: raise HyspError(f'{path} is no text file; expected {columns} numbers a line, divided by commas') from None
-    except OSError as e: raise HyspError(f'cannot read {path}: {e.strerror or e}') from e
-    if not any(o.strip() for o in lines): raise HyspError(f'{path} has no lines; a clip without frames must be left out')
     try:
-        res = np.loadtxt(lines, delimiter=',', ndmin=2, comments=None)
-        if res.shape[1]==columns: return res
-    except ValueError: pass
-    raise HyspError(f'{path}, {_first_bad(lines, columns)}')
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise HyspError(
+            f"{path} is no text file; expected {columns} numbers a line, divided by commas"
+        ) from None
+    except OSError as e:
+        raise HyspError(f"cannot read {path}: {e.strerror or e}") from e
+    if not any(o.strip() for o in lines):
+        raise HyspError(f"{path} has no lines; a clip without frames must be left out")
+    try:
+        res = np.loadtxt(lines, delimiter=",", ndmin=2, comments=None)
+        if res.shape[1] == columns:
+            return res
+    except ValueError:
+        pass
+    raise HyspError(f"{path}, {_first_bad(lines, columns)}")
+
 
 def _first_bad(lines, columns):
-    for i,line in enumerate(lines, 1):
-        parts = [o.strip() for o in line.split(',')]
-        if line.strip() and len(parts)!=columns: return f'line {i}: {len(parts)} numbers, expected {columns}'
+    for i, line in enumerate(lines, 1):
+        parts = [o.strip() for o in line.split(",")]
+        if line.strip() and len(parts) != columns:
+            return f"line {i}: {len(parts)} numbers, expected {columns}"
         for o in parts if line.strip() else []:
-            try: float(o)
-            except ValueError: return f"line {i}: '{o[:20]}' is no number"
-    return f'cannot be read as {columns} numbers a line, divided by commas'
+            try:
+                float(o)
+            except ValueError:
+                return f"line {i}: '{o[:20]}' is no number"
+    return f"cannot be read as {columns} numbers a line, divided by commas"
 
 # %% ../nbs/01_readers.ipynb #fdd953ee
-exercises = ('deep squat', 'hurdle step', 'inline lunge', 'side lunge', 'sit to stand', 'standing active straight leg raise',
-    'standing shoulder abduction', 'standing shoulder extension', 'standing shoulder internal-external rotation', 'standing shoulder scaption')
-_uiprmd_name = re.compile(r'm(\d+)_s(\d+)(?:_e(\d+))?_positions(_inc)?\.txt')
+exercises = (
+    "deep squat",
+    "hurdle step",
+    "inline lunge",
+    "side lunge",
+    "sit to stand",
+    "standing active straight leg raise",
+    "standing shoulder abduction",
+    "standing shoulder extension",
+    "standing shoulder internal-external rotation",
+    "standing shoulder scaption",
+)
+_uiprmd_name = re.compile(r"m(\d+)_s(\d+)(?:_e(\d+))?_positions(_inc)?\.txt")
+
 
 def _load_uiprmd(path, name, label, subject, replication):
-    layout,angles = layouts['ui-prmd'],path.parents[1]/'Angles'/path.name.replace('positions', 'angles')
-    p,a = (table(o, 3*len(layout)).reshape(-1, len(layout), 3) for o in (path,angles))
-    if len(p)!=len(a): raise HyspError(f'{path} has {len(p)} frames, but {angles.name} has {len(a)}; leave both out')
-    x = forward_kinematics(p, euler(a), [(j,layout.parents[j]) for j in layout.order[1:]])/100
-    return Clip(name, x.astype(np.float32).transpose(2,0,1)[...,None], label, subject, replication=replication)
+    layout, angles = (
+        layouts["ui-prmd"],
+        path.parents[1] / "Angles" / path.name.replace("positions", "angles"),
+    )
+    p, a = (table(o, 3 * len(layout)).reshape(-1, len(layout), 3) for o in (path, angles))
+    if len(p) != len(a):
+        raise HyspError(
+            f"{path} has {len(p)} frames, but {angles.name} has {len(a)}; leave both out"
+        )
+    x = forward_kinematics(p, euler(a), [(j, layout.parents[j]) for j in layout.order[1:]]) / 100
+    return Clip(
+        name,
+        x.astype(np.float32).transpose(2, 0, 1)[..., None],
+        label,
+        subject,
+        replication=replication,
+    )
 
 # %% ../nbs/01_readers.ipynb #cc420eb3
 def uiprmd(
-    folder:str|Path # Holds 'Segmented Movements' and 'Incorrect Segmented Movements', or one of them, at any depth
-)->Source: # Ordered by label, subject and repetition; 20 classes, 30 fps
+    folder: str
+    | Path,  # Holds 'Segmented Movements' and 'Incorrect Segmented Movements', or one of them, at any depth
+) -> Source:  # Ordered by label, subject and repetition; 20 classes, 30 fps
     "UI-PRMD as distributed: its Kinect positions and angles"
     folder = Path(folder)
-    if not folder.is_dir(): raise HyspError(f'there is no folder {folder}')
+    if not folder.is_dir():
+        raise HyspError(f"there is no folder {folder}")
     found = {}
-    for path in folder.rglob('Kinect/Positions/*.txt'):
+    for path in folder.rglob("Kinect/Positions/*.txt"):
         m = _uiprmd_name.fullmatch(path.name)
-        if not m or not 1<=int(m[1])<=10:
-            raise HyspError(f'{path} is not named as UI-PRMD names its files, such as m05_s02_e01_positions.txt; move it away')
-        key = int(m[1])-1+10*bool(m[4]),int(m[2]),int(m[3] or 0)
-        if key in found: raise HyspError(f'{path} and {found[key]} are the same repetition; move one away')
-        if m[3]: found[key] = path
+        if not m or not 1 <= int(m[1]) <= 10:
+            raise HyspError(
+                f"{path} is not named as UI-PRMD names its files, such as m05_s02_e01_positions.txt; move it away"
+            )
+        key = int(m[1]) - 1 + 10 * bool(m[4]), int(m[2]), int(m[3] or 0)
+        if key in found:
+            raise HyspError(f"{path} and {found[key]} are the same repetition; move one away")
+        if m[3]:
+            found[key] = path
     if not found:
-        raise HyspError(f"{folder} holds no file 'Kinect/Positions/m…_s…_e…_positions.txt'; name the folder with 'Segmented Movements'")
+        raise HyspError(
+            f"{folder} holds no file 'Kinect/Positions/m…_s…_e…_positions.txt'; name the folder with 'Segmented Movements'"
+        )
     keys = sorted(found)
-    names = [found[k].name.replace('_positions', '').removesuffix('.txt') for k in keys]
+    names = [found[k].name.replace("_positions", "").removesuffix(".txt") for k in keys]
     load = lambda i: _load_uiprmd(found[keys[i]], names[i], *keys[i])
-    about = lambda i: dict(zip(('label','subject','replication'), keys[i]))
-    return Source(names, load, 'ui-prmd', [f'{o}, {how}' for how in ('correct','incorrect') for o in exercises], 30, 1, about=about,
-        stamp=_stamp(File(str(p)) for o in found.values() for p in (o, o.parents[1]/'Angles'/o.name.replace('positions', 'angles')) if p.exists()))
+    about = lambda i: dict(zip(("label", "subject", "replication"), keys[i]))
+    return Source(
+        names,
+        load,
+        "ui-prmd",
+        [f"{o}, {how}" for how in ("correct", "incorrect") for o in exercises],
+        30,
+        1,
+        about=about,
+        stamp=_stamp(
+            File(str(p))
+            for o in found.values()
+            for p in (o, o.parents[1] / "Angles" / o.name.replace("positions", "angles"))
+            if p.exists()
+        ),
+    )
 
 # %% ../nbs/01_readers.ipynb #8fa96354
 def read_layout(
-    layout:str|Path|Layout # A name of the registry, a YAML file, or a layout
-)->Layout: # Raises `HyspError`
+    layout: str | Path | Layout,  # A name of the registry, a YAML file, or a layout
+) -> Layout:  # Raises `HyspError`
     "A layout by name, or from a file that holds joints and parents"
-    if isinstance(layout, Layout) or Path(layout).suffix not in ('.yaml','.yml'): return get_layout(layout if isinstance(layout, Layout) else str(layout))
-    try: d = yaml.safe_load(Path(layout).read_text(encoding='utf-8'))
-    except OSError as e: raise HyspError(f'cannot read {layout}: {e.strerror or e}') from e
-    except (yaml.YAMLError,UnicodeDecodeError) as e: raise HyspError(f"{layout} is no YAML: {' '.join(str(e).split())}") from e
-    try: return Layout.from_dict(d if not isinstance(d, dict) or 'name' in d else dict(d, name=Path(layout).stem))
-    except HyspError as e: raise HyspError(f'{layout}: {e}') from None
+    if isinstance(layout, Layout) or Path(layout).suffix not in (".yaml", ".yml"):
+        return get_layout(layout if isinstance(layout, Layout) else str(layout))
+    try:
+        d = yaml.safe_load(Path(layout).read_text(encoding="utf-8"))
+    except OSError as e:
+        raise HyspError(f"cannot read {layout}: {e.strerror or e}") from e
+    except (yaml.YAMLError, UnicodeDecodeError) as e:
+        raise HyspError(f"{layout} is no YAML: {' '.join(str(e).split())}") from e
+    try:
+        return Layout.from_dict(
+            d if not isinstance(d, dict) or "name" in d else dict(d, name=Path(layout).stem)
+        )
+    except HyspError as e:
+        raise HyspError(f"{layout}: {e}") from None
 
 # %% ../nbs/01_readers.ipynb #e4c70533
 def _cells(file):
     "Rows of a CSV file; commas, semicolons and tabs divide"
     text = _plain_text(file.read(), file)
-    try: lines = text.decode().splitlines()
-    except UnicodeDecodeError as e: raise Fault(file, text.count(b'\n', 0, e.start)+1, 'is not UTF-8 text; save it as CSV UTF-8') from None
-    by = max(',;\t', key=lines[0].count)
-    try: return [[o.strip() for o in row] for row in csv.reader(lines, delimiter=by, strict=True)]
-    except csv.Error as e: raise Fault(file, None, f'is no CSV file: {e}') from None
+    try:
+        lines = text.decode().splitlines()
+    except UnicodeDecodeError as e:
+        raise Fault(
+            file, text.count(b"\n", 0, e.start) + 1, "is not UTF-8 text; save it as CSV UTF-8"
+        ) from None
+    by = max(",;\t", key=lines[0].count)
+    try:
+        return [[o.strip() for o in row] for row in csv.reader(lines, delimiter=by, strict=True)]
+    except csv.Error as e:
+        raise Fault(file, None, f"is no CSV file: {e}") from None
 
-def _key(text): return ' '.join(re.findall(r'[^\W_]+', text.lower()))
+
+def _key(text):
+    return " ".join(re.findall(r"[^\W_]+", text.lower()))
+
 
 def _columns_of(head, layout, file):
     "Where the coordinates of each joint are, (V, 3), -1 for a z that is not there; and the columns frame and body"
     keys = [_key(o) for o in head]
-    if twice := [o for o,n in Counter(keys).items() if n>1 and o]: raise Fault(file, 1, f"two columns are named '{twice[0]}'")
-    at = {k:i for i,k in enumerate(keys)}
-    flat = not any(f'{_key(o)} z' in at for o in layout.joints)
-    res = [[at.get(f'{_key(o)} {c}', -1) for c in 'xyz'] for o in layout.joints]
-    for o,row in zip(layout.joints, res):
-        for c,i in zip('xy' if flat else 'xyz', row):
-            if i<0: raise Fault(file, 1, f"there is no column '{o} {c}'; layout '{layout.name}' has a joint '{o}'")
-    if 'body' in at and 'frame' not in at: raise Fault(file, 1, "there is a column 'body' but no 'frame', so who is in a frame together is unknown")
-    return np.array(res),at.get('frame') if 'body' in at else None,at.get('body')
+    if twice := [o for o, n in Counter(keys).items() if n > 1 and o]:
+        raise Fault(file, 1, f"two columns are named '{twice[0]}'")
+    at = {k: i for i, k in enumerate(keys)}
+    flat = not any(f"{_key(o)} z" in at for o in layout.joints)
+    res = [[at.get(f"{_key(o)} {c}", -1) for c in "xyz"] for o in layout.joints]
+    for o, row in zip(layout.joints, res):
+        for c, i in zip("xy" if flat else "xyz", row):
+            if i < 0:
+                raise Fault(
+                    file,
+                    1,
+                    f"there is no column '{o} {c}'; layout '{layout.name}' has a joint '{o}'",
+                )
+    if "body" in at and "frame" not in at:
+        raise Fault(
+            file,
+            1,
+            "there is a column 'body' but no 'frame', so who is in a frame together is unknown",
+        )
+    return np.array(res), at.get("frame") if "body" in at else None, at.get("body")
 
 # %% ../nbs/01_readers.ipynb #9c807673
 def _is_number(text):
-    try: float(text); return True
-    except ValueError: return not text
+    try:
+        float(text)
+        return True
+    except ValueError:
+        return not text
+
 
 def _bare(n, layout, file):
     "Columns of a file without heading"
     v = len(layout)
-    if n not in (2*v,3*v): raise Fault(file, 1, f"{n} numbers and no heading; expected {3*v} (or {2*v} without z) for the {v} joints of layout '{layout.name}'")
-    at = np.arange(n).reshape(v,-1)
-    return np.pad(at, ((0,0),(0,3-at.shape[1])), constant_values=-1),None,None
+    if n not in (2 * v, 3 * v):
+        raise Fault(
+            file,
+            1,
+            f"{n} numbers and no heading; expected {3 * v} (or {2 * v} without z) for the {v} joints of layout '{layout.name}'",
+        )
+    at = np.arange(n).reshape(v, -1)
+    return np.pad(at, ((0, 0), (0, 3 - at.shape[1])), constant_values=-1), None, None
+
 
 def read_csv(
-    file:File, # From `find`
-    layout:str|Layout # The skeleton
-)->np.ndarray: # float32, shape (3, T, V, M); raises `Fault`
+    file: File,  # From `find`
+    layout: str | Layout,  # The skeleton
+) -> np.ndarray:  # float32, shape (3, T, V, M); raises `Fault`
     "The joints of one clip"
-    rows,layout = _cells(file),get_layout(layout)
+    rows, layout = _cells(file), get_layout(layout)
     headed = not all(map(_is_number, rows[0]))
-    columns,frame,body = _columns_of(rows[0], layout, file) if headed else _bare(len(rows[0]), layout, file)
-    width,rows = len(rows[0]),[(i,o) for i,o in enumerate(rows, 1) if any(o)][headed:]
-    if not rows: raise Fault(file, None, 'has a heading and no frames')
-    for i,o in rows:
-        if len(o)!=width: raise Fault(file, i, f'{len(o)} cells, expected {width}')
+    columns, frame, body = (
+        _columns_of(rows[0], layout, file) if headed else _bare(len(rows[0]), layout, file)
+    )
+    width, rows = len(rows[0]), [(i, o) for i, o in enumerate(rows, 1) if any(o)][headed:]
+    if not rows:
+        raise Fault(file, None, "has a heading and no frames")
+    for i, o in rows:
+        if len(o) != width:
+            raise Fault(file, i, f"{len(o)} cells, expected {width}")
     x = _coordinates(rows, columns, layout, file)
-    return _by_body(x, [o[body] for _,o in rows], [o[frame] for _,o in rows], file) if body is not None else x.transpose(2,0,1)[...,None]
+    return (
+        _by_body(x, [o[body] for _, o in rows], [o[frame] for _, o in rows], file)
+        if body is not None
+        else x.transpose(2, 0, 1)[..., None]
+    )
 
 # %% ../nbs/01_readers.ipynb #a87c21f7
 def _coordinates(rows, columns, layout, file):
     "Coordinates (rows, V, 3) of rows of cells; a row whose cells are all empty is 0"
-    used,x = columns[columns>=0],np.zeros((len(rows),*columns.shape), np.float32)
-    for k,(i,row) in enumerate(rows):
+    used, x = columns[columns >= 0], np.zeros((len(rows), *columns.shape), np.float32)
+    for k, (i, row) in enumerate(rows):
         cells = [row[j] for j in used]
-        if not any(cells): continue
+        if not any(cells):
+            continue
         found = np.array([_float(o.encode()) for o in cells])
-        if not (good := abs(found)<=farthest).all():
-            j = int(np.argmin(good)); v,c = np.argwhere(columns>=0)[j]
-            raise Fault(file, i, f"{'xyz'[c]} of '{layout.joints[v]}': {_why(cells[j].encode()) if cells[j] else 'the cell is empty'}")
-        x[k][columns>=0] = found
+        if not (good := abs(found) <= farthest).all():
+            j = int(np.argmin(good))
+            v, c = np.argwhere(columns >= 0)[j]
+            raise Fault(
+                file,
+                i,
+                f"{'xyz'[c]} of '{layout.joints[v]}': {_why(cells[j].encode()) if cells[j] else 'the cell is empty'}",
+            )
+        x[k][columns >= 0] = found
     return x
+
 
 def _by_body(x, bodies, frames, file):
     "Rows (frame, body) as an array with a place for each body"
-    t,m = ({o:i for i,o in enumerate(dict.fromkeys(k))} for k in (frames,bodies))
-    if len(m)>most_bodies: raise Fault(file, None, f"column 'body' has {len(m)} different entries; at most {most_bodies} bodies make a clip")
-    if len(set(zip(frames, bodies)))<len(x): raise Fault(file, None, 'a body is twice in one frame')
-    res = np.zeros((len(t),*x.shape[1:],len(m)), np.float32)
-    for row,f,b in zip(x, frames, bodies): res[t[f],...,m[b]] = row
-    return res.transpose(2,0,1,3)
+    t, m = ({o: i for i, o in enumerate(dict.fromkeys(k))} for k in (frames, bodies))
+    if len(m) > most_bodies:
+        raise Fault(
+            file,
+            None,
+            f"column 'body' has {len(m)} different entries; at most {most_bodies} bodies make a clip",
+        )
+    if len(set(zip(frames, bodies))) < len(x):
+        raise Fault(file, None, "a body is twice in one frame")
+    res = np.zeros((len(t), *x.shape[1:], len(m)), np.float32)
+    for row, f, b in zip(x, frames, bodies):
+        res[t[f], ..., m[b]] = row
+    return res.transpose(2, 0, 1, 3)
 
 # %% ../nbs/01_readers.ipynb #a481387a
 def _read_table(file, found, folder):
     "Rows of clips.csv: the file of each clip, its label and what else is known; faults; and how many files are not listed"
-    head,*rows = _cells(file)
+    head, *rows = _cells(file)
     head = [o.lower() for o in head]
-    for k in ('file','label'):
-        if k not in head: raise HyspError(f"{file} has no column '{k}' (it has {', '.join(head)})")
-    there,res,faults = {os.path.relpath(o.path, folder).replace(os.sep, '/'):o for o in found},{},[]
-    for i,row in enumerate(rows, 2):
-        if not any(row): continue
+    for k in ("file", "label"):
+        if k not in head:
+            raise HyspError(f"{file} has no column '{k}' (it has {', '.join(head)})")
+    there, res, faults = (
+        {os.path.relpath(o.path, folder).replace(os.sep, "/"): o for o in found},
+        {},
+        [],
+    )
+    for i, row in enumerate(rows, 2):
+        if not any(row):
+            continue
         d = dict(zip(head, row))
-        name = d.get('file', '').replace('\\', '/').removeprefix('./')
+        name = d.get("file", "").replace("\\", "/").removeprefix("./")
         wrong = next((k for k in _columns if d.get(k) and not d[k].isdecimal()), None)
-        why = (f'{len(row)} cells, expected {len(head)}' if len(row)!=len(head) else f"there is no file '{name}'" if name not in there else 'the label is empty' if not d['label']
-            else f"{wrong} '{d[wrong]}' is no whole number" if wrong else f"'{name}' is listed twice" if name in res else None)
-        if why: faults.append(Fault(file, i, why))
-        else: res[name] = (there[name],d['label'],{k:int(d[k]) for k in _columns if d.get(k)})
-    return res,faults,{'not listed in clips.csv':n} if (n := len(there)-len({o[0].path for o in res.values()})) else {}
+        why = (
+            f"{len(row)} cells, expected {len(head)}"
+            if len(row) != len(head)
+            else f"there is no file '{name}'"
+            if name not in there
+            else "the label is empty"
+            if not d["label"]
+            else f"{wrong} '{d[wrong]}' is no whole number"
+            if wrong
+            else f"'{name}' is listed twice"
+            if name in res
+            else None
+        )
+        if why:
+            faults.append(Fault(file, i, why))
+        else:
+            res[name] = (there[name], d["label"], {k: int(d[k]) for k in _columns if d.get(k)})
+    return (
+        res,
+        faults,
+        {"not listed in clips.csv": n}
+        if (n := len(there) - len({o[0].path for o in res.values()}))
+        else {},
+    )
 
 # %% ../nbs/01_readers.ipynb #670f8c7f
 def csv_folder(
-    folder:str|Path, # Holds clips.csv and the files it lists, or a folder a class
-    layout:str|Path|Layout # Name of the skeleton, a YAML file with one's own, or a layout
-)->Source: # Raises `HyspError`
+    folder: str | Path,  # Holds clips.csv and the files it lists, or a folder a class
+    layout: str | Path | Layout,  # Name of the skeleton, a YAML file with one's own, or a layout
+) -> Source:  # Raises `HyspError`
     "One's own clips, a CSV file each"
-    folder,layout = Path(folder),read_layout(layout)
-    if not folder.is_dir(): raise HyspError(f'there is no folder {folder}')
-    listed = folder/'clips.csv'
-    found = [o for o in find(folder, '.csv') if o.path!=str(listed) and o.member is None]
-    if listed.exists(): clips,faults,skipped = _read_table(File(str(listed)), found, folder)
-    else: clips,faults,skipped = _by_folder(found, folder)
-    if not clips: raise HyspError(f'{folder} holds no clip ({len(found)} CSV files); ' + (str(faults[0]) if faults else 'put CSV files into a folder for each class'))
-    label = sorted({o[1] for o in clips.values()}, key=lambda o: (0,int(o),o) if o.isdecimal() else (1,0,o))
-    names,files_ = [o.removesuffix('.csv') for o in clips],list(clips.values())
-    def about(i): return dict(label=label.index(files_[i][1]), **files_[i][2])
-    def load(i): return Clip(names[i], read_csv(files_[i][0], layout), **about(i))
-    return Source(names, load, layout, label, faults=faults, skipped=skipped, about=about, stamp=_stamp(found)+(_stamp([File(str(listed))]) if listed.exists() else ''))
+    folder, layout = Path(folder), read_layout(layout)
+    if not folder.is_dir():
+        raise HyspError(f"there is no folder {folder}")
+    listed = folder / "clips.csv"
+    found = [o for o in find(folder, ".csv") if o.path != str(listed) and o.member is None]
+    if listed.exists():
+        clips, faults, skipped = _read_table(File(str(listed)), found, folder)
+    else:
+        clips, faults, skipped = _by_folder(found, folder)
+    if not clips:
+        raise HyspError(
+            f"{folder} holds no clip ({len(found)} CSV files); "
+            + (str(faults[0]) if faults else "put CSV files into a folder for each class")
+        )
+    label = sorted(
+        {o[1] for o in clips.values()}, key=lambda o: (0, int(o), o) if o.isdecimal() else (1, 0, o)
+    )
+    names, files_ = [o.removesuffix(".csv") for o in clips], list(clips.values())
+
+    def about(i):
+        return dict(label=label.index(files_[i][1]), **files_[i][2])
+
+    def load(i):
+        return Clip(names[i], read_csv(files_[i][0], layout), **about(i))
+
+    return Source(
+        names,
+        load,
+        layout,
+        label,
+        faults=faults,
+        skipped=skipped,
+        about=about,
+        stamp=_stamp(found) + (_stamp([File(str(listed))]) if listed.exists() else ""),
+    )
+
 
 def _by_folder(found, folder):
-    clips,faults = {},[]
+    clips, faults = {}, []
     for o in found:
-        *up,_ = Path(o.path).relative_to(folder).parts
-        if up: clips['/'.join([*up, o.name])] = (o,up[0],{})
-        else: faults.append(Fault(o, None, 'has no class; put it into a folder named after what it shows, or list it in clips.csv'))
-    return clips,faults,{}
+        *up, _ = Path(o.path).relative_to(folder).parts
+        if up:
+            clips["/".join([*up, o.name])] = (o, up[0], {})
+        else:
+            faults.append(
+                Fault(
+                    o,
+                    None,
+                    "has no class; put it into a folder named after what it shows, or list it in clips.csv",
+                )
+            )
+    return clips, faults, {}

@@ -19,115 +19,174 @@ from pathlib import Path
 from typing import Literal
 
 from tyro.conf import Positional
-from .config import check_config, checked, config_names, config_path, load_config, ranges, read_yaml, save_config, to_plain, to_yaml
+from hysp.config import (
+    check_config,
+    checked,
+    config_names,
+    config_path,
+    load_config,
+    ranges,
+    read_yaml,
+    save_config,
+    to_plain,
+    to_yaml,
+)
 from .core import HyspError, pick
 
 # %% ../nbs/80_recipes.ipynb #ca592c37
 def start(
-    cfg # Settings with `device` and `threads`
-)->str: # A torch device
+    cfg,  # Settings with `device` and `threads`
+) -> str:  # A torch device
     "Set the number of threads and find the device that is meant"
     import torch
-    if cfg.threads: torch.set_num_threads(cfg.threads)
-    if cfg.device=='auto': return 'cuda' if torch.cuda.is_available() else 'cpu'
-    try: torch.empty(1, device=cfg.device)
-    except (RuntimeError, AssertionError) as e: raise HyspError(f"there is no device '{cfg.device}' here; leave it at auto") from e
+
+    if cfg.threads:
+        torch.set_num_threads(cfg.threads)
+    if cfg.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=cfg.device)
+    except (RuntimeError, AssertionError) as e:
+        raise HyspError(f"there is no device '{cfg.device}' here; leave it at auto") from e
     return cfg.device
 
 # %% ../nbs/80_recipes.ipynb #dba58256
 @dataclass
 class NormalView:
     "The mild view"
-    shear:float=.5 # Off-diagonal terms of a random shear are drawn from U(-shear, shear)
-    crop:int=6 # One part in `crop` of the clip is mirrored at each end, then the clip is cropped to its length
+
+    shear: float = 0.5  # Off-diagonal terms of a random shear are drawn from U(-shear, shear)
+    crop: int = 6  # One part in `crop` of the clip is mirrored at each end, then the clip is cropped to its length
 
 # %% ../nbs/80_recipes.ipynb #a541eca3
 @dataclass
 class StrongView(NormalView):
     "The strong view"
-    flip:float=.5 # Probability of swapping left and right
-    rotate:float=30. # Largest angle about one axis, degrees; the other two up to 1
-    noise:float=.5 # Probability of noise on every coordinate
-    noise_sigma:float=.01 # Its standard deviation, metres
-    blur:float=.5 # Probability of a blur over time
-    blur_sigma:tuple[float,float]=(.1,2.) # Its width in frames is drawn between these
-    normalise_blur:bool=False # Blur with weights that add up to one; the reference's do not, and amplify up to five times
-    mask_axis:float=.5 # Probability of setting one coordinate axis to zero
-    reverse:float=.5 # Probability of playing backwards
+
+    flip: float = 0.5  # Probability of swapping left and right
+    rotate: float = 30.0  # Largest angle about one axis, degrees; the other two up to 1
+    noise: float = 0.5  # Probability of noise on every coordinate
+    noise_sigma: float = 0.01  # Its standard deviation, metres
+    blur: float = 0.5  # Probability of a blur over time
+    blur_sigma: tuple[float, float] = (0.1, 2.0)  # Its width in frames is drawn between these
+    normalise_blur: bool = False  # Blur with weights that add up to one; the reference's do not, and amplify up to five times
+    mask_axis: float = 0.5  # Probability of setting one coordinate axis to zero
+    reverse: float = 0.5  # Probability of playing backwards
 
 # %% ../nbs/80_recipes.ipynb #aa834d2a
 @dataclass
 class Pretrain:
     "Pre-train an encoder without labels on a dataset folder"
-    data:Path # Dataset folder, as `hysp prepare` or `hysp synth` write it
-    out:Path=Path('runs/pretrain') # Run folder: settings, metrics, weights; an interrupted run in it is gone on with. May name settings: runs/{model}/{stream}
-    split:str='xsub/train' # Protocol and part whose clips are used; `all`: every clip
-    stream:Literal['joint','motion','bone','2s','3s']='joint' # What of the skeleton the encoder sees
-    model:Literal['hysp','simsiam','skeletonclr']='hysp' # Method; Euclidean with --ramp None, hyperbolic from the start with --ramp 0 0
-    width:int=16 # Channels of the first blocks; the last ones have four times as many
-    out_dim:int=256 # Size of the embedding
-    head_dim:int|None=None # Width of projector and predictor; None: `out_dim`
-    pred_dim:int|None=None # Hidden width of the predictor; None: `head_dim`
-    edge_importance:bool=True # Learn a weight for each edge of the skeleton in each block
-    dropout:float=.5 # Dropout within each block of the encoder
-    pool:Literal['all','present']='all' # Bodies the embedding is averaged over: `all` counts an empty one too, as the reference does
-    gain:float=1. # Factor on the first weights of the heads' last layers: below 1 the tangents begin nearer the origin
-    geometry:Literal['ball','tangent']='ball' # Distance by way of the ball, as the reference, or straight from the tangent vectors
-    queue:int=8192 # Negatives that SkeletonCLR keeps
-    temperature:float=.07 # Of SkeletonCLR's contrast
-    init:Path|None=None # Weights to begin with: a run folder or a checkpoint; None: random ones
-    epochs:int=300 # Passes over the clips
-    batch:int=128 # Clips in a step, of all processes together
-    optimizer:Literal['sgd','adam','adamw','lars','riemannian_sgd','riemannian_adam']='sgd' # Update rule; the riemannian ones are geoopt's
-    lr:float=.1 # Learning rate
-    momentum:float=.9 # Momentum of SGD and LARS, first beta of the Adams
-    weight_decay:float=1e-4 # Weight decay
-    schedule:Literal['constant','step','cosine']='step' # How the learning rate falls
-    steps:tuple[int,...]=(200,) # Epochs at which `step` divides the learning rate by ten
-    warmup:int=0 # Epochs over which the learning rate rises from zero
-    ema:float=.999 # Decay of the target's moving average; nearer 1 is slower
-    ramp:tuple[int,int]|None=(50,100) # Epochs between which the hyperbolic loss takes over from the Euclidean one; None: never
-    normal:NormalView=field(default_factory=NormalView) # How the mild view is drawn
-    strong:StrongView=field(default_factory=StrongView) # How the strong view is drawn
-    seed:int=0 # Seed of weights, order and views
-    device:str='auto' # auto, cpu, cuda or cuda:N
-    threads:int=0 # CPU threads; 0: as many as torch takes
-    precision:Literal['fp32','bf16','fp16']='fp32' # Of the networks; distances stay in fp32 or better
-    save_every:int=10 # Epochs between two saves of the state that an interrupted run goes on from
-    keep_every:int=50 # Epochs between two weights files that stay
-    keep_last:int=0 # Of these, only so many, the newest; 0: all
-    track:Literal['tensorboard','wandb']|None=None # Tell a tracker how it goes
+
+    data: Path  # Dataset folder, as `hysp prepare` or `hysp synth` write it
+    out: Path = Path(
+        "runs/pretrain"
+    )  # Run folder: settings, metrics, weights; an interrupted run in it is gone on with. May name settings: runs/{model}/{stream}
+    split: str = "xsub/train"  # Protocol and part whose clips are used; `all`: every clip
+    stream: Literal["joint", "motion", "bone", "2s", "3s"] = (
+        "joint"  # What of the skeleton the encoder sees
+    )
+    model: Literal["hysp", "simsiam", "skeletonclr"] = (
+        "hysp"  # Method; Euclidean with --ramp None, hyperbolic from the start with --ramp 0 0
+    )
+    width: int = 16  # Channels of the first blocks; the last ones have four times as many
+    out_dim: int = 256  # Size of the embedding
+    head_dim: int | None = None  # Width of projector and predictor; None: `out_dim`
+    pred_dim: int | None = None  # Hidden width of the predictor; None: `head_dim`
+    edge_importance: bool = True  # Learn a weight for each edge of the skeleton in each block
+    dropout: float = 0.5  # Dropout within each block of the encoder
+    pool: Literal["all", "present"] = (
+        "all"  # Bodies the embedding is averaged over: `all` counts an empty one too, as the reference does
+    )
+    gain: float = 1.0  # Factor on the first weights of the heads' last layers: below 1 the tangents begin nearer the origin
+    geometry: Literal["ball", "tangent"] = (
+        "ball"  # Distance by way of the ball, as the reference, or straight from the tangent vectors
+    )
+    queue: int = 8192  # Negatives that SkeletonCLR keeps
+    temperature: float = 0.07  # Of SkeletonCLR's contrast
+    init: Path | None = (
+        None  # Weights to begin with: a run folder or a checkpoint; None: random ones
+    )
+    epochs: int = 300  # Passes over the clips
+    batch: int = 128  # Clips in a step, of all processes together
+    optimizer: Literal["sgd", "adam", "adamw", "lars", "riemannian_sgd", "riemannian_adam"] = (
+        "sgd"  # Update rule; the riemannian ones are geoopt's
+    )
+    lr: float = 0.1  # Learning rate
+    momentum: float = 0.9  # Momentum of SGD and LARS, first beta of the Adams
+    weight_decay: float = 1e-4  # Weight decay
+    schedule: Literal["constant", "step", "cosine"] = "step"  # How the learning rate falls
+    steps: tuple[int, ...] = (200,)  # Epochs at which `step` divides the learning rate by ten
+    warmup: int = 0  # Epochs over which the learning rate rises from zero
+    ema: float = 0.999  # Decay of the target's moving average; nearer 1 is slower
+    ramp: tuple[int, int] | None = (
+        50,
+        100,
+    )  # Epochs between which the hyperbolic loss takes over from the Euclidean one; None: never
+    normal: NormalView = field(default_factory=NormalView)  # How the mild view is drawn
+    strong: StrongView = field(default_factory=StrongView)  # How the strong view is drawn
+    seed: int = 0  # Seed of weights, order and views
+    device: str = "auto"  # auto, cpu, cuda or cuda:N
+    threads: int = 0  # CPU threads; 0: as many as torch takes
+    precision: Literal["fp32", "bf16", "fp16"] = (
+        "fp32"  # Of the networks; distances stay in fp32 or better
+    )
+    save_every: int = (
+        10  # Epochs between two saves of the state that an interrupted run goes on from
+    )
+    keep_every: int = 50  # Epochs between two weights files that stay
+    keep_last: int = 0  # Of these, only so many, the newest; 0: all
+    track: Literal["tensorboard", "wandb"] | None = None  # Tell a tracker how it goes
 
 # %% ../nbs/80_recipes.ipynb #4b6288ed
 def describe(
-    cfg:Pretrain, # Settings
-    layout # Layout of the clips
-)->dict: # What `hysp.runs.build` takes
+    cfg: Pretrain,  # Settings
+    layout,  # Layout of the clips
+) -> dict:  # What `hysp.runs.build` takes
     "The model that the settings mean, as plain values"
-    own = dict(queue=cfg.queue) if cfg.model=='skeletonclr' else {}
-    return dict(model=cfg.model, layout=layout.to_dict(), stream=cfg.stream, hidden=cfg.width, out=cfg.out_dim, head=cfg.head_dim, dropout=cfg.dropout, pool=cfg.pool,
-                gain=cfg.gain, middle=cfg.pred_dim, edge_importance=cfg.edge_importance, **own)
+    own = dict(queue=cfg.queue) if cfg.model == "skeletonclr" else {}
+    return dict(
+        model=cfg.model,
+        layout=layout.to_dict(),
+        stream=cfg.stream,
+        hidden=cfg.width,
+        out=cfg.out_dim,
+        head=cfg.head_dim,
+        dropout=cfg.dropout,
+        pool=cfg.pool,
+        gain=cfg.gain,
+        middle=cfg.pred_dim,
+        edge_importance=cfg.edge_importance,
+        **own,
+    )
 
 # %% ../nbs/80_recipes.ipynb #fffc5755
 def named(
-    path:Path|None, # May hold names of settings in braces
-    cfg:Pretrain # Settings
-)->Path|None:
+    path: Path | None,  # May hold names of settings in braces
+    cfg: Pretrain,  # Settings
+) -> Path | None:
     "A path with the settings it names filled in: `runs/{data.name}/{stream}`"
-    try: return path and Path(str(path).format(**vars(cfg)))
-    except (KeyError, IndexError, AttributeError, ValueError) as e: raise HyspError(f'{path}: what is in braces names no setting ({e})') from e
+    try:
+        return path and Path(str(path).format(**vars(cfg)))
+    except (KeyError, IndexError, AttributeError, ValueError) as e:
+        raise HyspError(f"{path}: what is in braces names no setting ({e})") from e
+
 
 def resolved(
-    cfg # Settings of any command
-): # The same, with nothing in braces
+    cfg,  # Settings of any command
+):  # The same, with nothing in braces
     "Settings whose paths are filled in"
-    return dataclasses.replace(cfg, out=named(cfg.out, cfg), init=named(cfg.init, cfg)) if isinstance(cfg, Pretrain) else cfg
+    return (
+        dataclasses.replace(cfg, out=named(cfg.out, cfg), init=named(cfg.init, cfg))
+        if isinstance(cfg, Pretrain)
+        else cfg
+    )
 
 # %% ../nbs/80_recipes.ipynb #7780c5b0
 def trainer(
-    cfg:Pretrain, # Settings
-    on_epoch=None # Called with the trainer and each epoch's row of metrics
-): # A `train.Trainer`, nothing run yet
+    cfg: Pretrain,  # Settings
+    on_epoch=None,  # Called with the trainer and each epoch's row of metrics
+):  # A `train.Trainer`, nothing run yet
     "The trainer that the settings mean"
     from functools import partial
     from hysp.augment import Normal, Strong
@@ -136,195 +195,350 @@ def trainer(
     from hysp.optim import curriculum, make_optimizer, schedule
     from hysp.runs import begin, build, environment
     from hysp.train import Trainer
+
     cfg = resolved(cfg)
-    device,data = start(cfg),Dataset(cfg.data, cfg.split)
+    device, data = start(cfg), Dataset(cfg.data, cfg.split)
     spec = describe(cfg, data.layout)
     model = build(spec, cfg.seed)
-    if cfg.init: begin(model, cfg.init)
-    strong,normal = Strong(data.layout, **dataclasses.asdict(cfg.strong)),Normal(data.layout, **dataclasses.asdict(cfg.normal))
-    optimizer = make_optimizer([p for p in model.to(device).parameters() if p.requires_grad], cfg.optimizer, cfg.lr, cfg.momentum, cfg.weight_decay)
-    return Trainer(model, data, strong, normal, optimizer, cfg.out, cfg.epochs, cfg.batch, cfg.stream, schedule(cfg.schedule, cfg.epochs, cfg.steps, cfg.warmup),
-        partial(contrast, temperature=cfg.temperature) if cfg.model=='skeletonclr' else mix, lambda e: curriculum(e, cfg.ramp), cfg.ema, geometry=cfg.geometry,
-        seed=cfg.seed, device=device, precision=cfg.precision, save_every=cfg.save_every, keep_every=cfg.keep_every, keep_last=cfg.keep_last, tracker=cfg.track,
-        about=dict(model=cfg.model, spec=spec, settings=to_plain(cfg), environment=environment()), on_epoch=on_epoch)
+    if cfg.init:
+        begin(model, cfg.init)
+    strong, normal = (
+        Strong(data.layout, **dataclasses.asdict(cfg.strong)),
+        Normal(data.layout, **dataclasses.asdict(cfg.normal)),
+    )
+    optimizer = make_optimizer(
+        [p for p in model.to(device).parameters() if p.requires_grad],
+        cfg.optimizer,
+        cfg.lr,
+        cfg.momentum,
+        cfg.weight_decay,
+    )
+    return Trainer(
+        model,
+        data,
+        strong,
+        normal,
+        optimizer,
+        cfg.out,
+        cfg.epochs,
+        cfg.batch,
+        cfg.stream,
+        schedule(cfg.schedule, cfg.epochs, cfg.steps, cfg.warmup),
+        partial(contrast, temperature=cfg.temperature) if cfg.model == "skeletonclr" else mix,
+        lambda e: curriculum(e, cfg.ramp),
+        cfg.ema,
+        geometry=cfg.geometry,
+        seed=cfg.seed,
+        device=device,
+        precision=cfg.precision,
+        save_every=cfg.save_every,
+        keep_every=cfg.keep_every,
+        keep_last=cfg.keep_last,
+        tracker=cfg.track,
+        about=dict(model=cfg.model, spec=spec, settings=to_plain(cfg), environment=environment()),
+        on_epoch=on_epoch,
+    )
 
 # %% ../nbs/80_recipes.ipynb #1f39abae
-def _flat(group, prefix=''):
-    items = [_flat(v, f'{prefix}{k}.') if isinstance(v, dict) else {f'{prefix}{k}':v} for k,v in group.items()]
-    return {k:v for o in items for k,v in o.items()}
+def _flat(group, prefix=""):
+    items = [
+        _flat(v, f"{prefix}{k}.") if isinstance(v, dict) else {f"{prefix}{k}": v}
+        for k, v in group.items()
+    ]
+    return {k: v for o in items for k, v in o.items()}
+
 
 def check_run(
-    cfg:Pretrain # Settings
+    cfg: Pretrain,  # Settings
 ):
     "Refuse a run folder that was begun with other settings"
-    path,free = Path(cfg.out)/'config.yaml',('data','out','device','threads','save_every','keep_every','keep_last','track')
-    if not (path.exists() and path.with_name('last.pt').exists()): return
-    old,new = (_flat(dataclasses.asdict(o)) for o in (load_config(Pretrain, path), cfg))
-    odd = [f'{k} was {old[k]}, is {v}' for k,v in new.items() if k not in free and v!=old[k]]
-    if odd: raise HyspError(f"{path.parent} holds another run ({'; '.join(odd)}); name a new run folder")
+    path, free = (
+        Path(cfg.out) / "config.yaml",
+        ("data", "out", "device", "threads", "save_every", "keep_every", "keep_last", "track"),
+    )
+    if not (path.exists() and path.with_name("last.pt").exists()):
+        return
+    old, new = (_flat(dataclasses.asdict(o)) for o in (load_config(Pretrain, path), cfg))
+    odd = [f"{k} was {old[k]}, is {v}" for k, v in new.items() if k not in free and v != old[k]]
+    if odd:
+        raise HyspError(
+            f"{path.parent} holds another run ({'; '.join(odd)}); name a new run folder"
+        )
 
 # %% ../nbs/80_recipes.ipynb #99375cbf
 def ready(
-    cfg:Pretrain, # Settings
-    on_epoch=None # Called with the trainer and each epoch's row of metrics
-): # The trainer, at its first epoch or where it was interrupted
+    cfg: Pretrain,  # Settings
+    on_epoch=None,  # Called with the trainer and each epoch's row of metrics
+):  # The trainer, at its first epoch or where it was interrupted
     "The trainer that the settings mean, its run folder begun"
     from hysp.runs import save_environment
+
     cfg = resolved(cfg)
     check_run(cfg)
     t = trainer(cfg, on_epoch)
     t.resume()
     if t.devices.main:
         t.run.mkdir(parents=True, exist_ok=True)
-        save_config(cfg, t.run/'config.yaml')
+        save_config(cfg, t.run / "config.yaml")
         save_environment(t)
-        print(f"{cfg.model} on {len(t.data)} clips of {cfg.data} ({cfg.split}), {cfg.epochs} epochs of {t.steps} steps on {t.devices}"
-              + (f', going on from epoch {t.epoch}' if t.epoch or t.k else ''))
+        print(
+            f"{cfg.model} on {len(t.data)} clips of {cfg.data} ({cfg.split}), {cfg.epochs} epochs of {t.steps} steps on {t.devices}"
+            + (f", going on from epoch {t.epoch}" if t.epoch or t.k else "")
+        )
     return t
 
+
 def pretrain(
-    cfg:Pretrain, # Settings
-    on_epoch=None # Called with the trainer and each epoch's row of metrics
-): # The trainer, at its last epoch
+    cfg: Pretrain,  # Settings
+    on_epoch=None,  # Called with the trainer and each epoch's row of metrics
+):  # The trainer, at its last epoch
     "Pre-train, or go on with what an interrupted call left in the run folder"
     t = ready(cfg, on_epoch)
     t.fit()
-    if t.devices.main: print(f'weights: {t.weights}')
+    if t.devices.main:
+        print(f"weights: {t.weights}")
     return t
 
+
 def live(
-    cfg:Pretrain, # Settings
-    on_epoch=None, # Called with the trainer and each epoch's row of metrics
-    most:int=1000 # Clips to show, at most
-): # A `hysp.explore.Live`; its `go` begins
+    cfg: Pretrain,  # Settings
+    on_epoch=None,  # Called with the trainer and each epoch's row of metrics
+    most: int = 1000,  # Clips to show, at most
+):  # A `hysp.explore.Live`; its `go` begins
     "The same as `pretrain`, to watch in JupyterLab"
     from hysp.explore import Live
+
     return Live(ready(cfg, on_epoch), most)
 
 # %% ../nbs/80_recipes.ipynb #20edfb0a
 @dataclass
 class Linear:
     "The linear probe: one layer on the frozen encoder's features"
-    epochs:int=100 # Passes over the training features
-    lr:float=5. # Learning rate
-    batch:int=256 # Clips in a step
-    steps:tuple[int,...]=(60,80) # Epochs at which the learning rate is divided by ten
-    weight_decay:float=0. # Weight decay
+
+    epochs: int = 100  # Passes over the training features
+    lr: float = 5.0  # Learning rate
+    batch: int = 256  # Clips in a step
+    steps: tuple[int, ...] = (60, 80)  # Epochs at which the learning rate is divided by ten
+    weight_decay: float = 0.0  # Weight decay
 
 # %% ../nbs/80_recipes.ipynb #96f209a5
 @dataclass
 class Tune:
     "Training on labels, encoder and classifier together"
-    epochs:int=100 # Passes over the labelled clips
-    lr:float=.1 # Learning rate of the encoder
-    head_lr:float=1. # Learning rate of the classifier
-    batch:int=32 # Clips in a step
-    steps:tuple[int,...]=(60,80) # Epochs at which the learning rates are divided by ten
-    weight_decay:float=1e-4 # Weight decay
+
+    epochs: int = 100  # Passes over the labelled clips
+    lr: float = 0.1  # Learning rate of the encoder
+    head_lr: float = 1.0  # Learning rate of the classifier
+    batch: int = 32  # Clips in a step
+    steps: tuple[int, ...] = (60, 80)  # Epochs at which the learning rates are divided by ten
+    weight_decay: float = 1e-4  # Weight decay
 
 # %% ../nbs/80_recipes.ipynb #5bcbf60a
 @dataclass
 class Evaluate:
     "Judge a pre-trained encoder: neighbours, linear probes, training with few labels or all, and what its radius knows"
-    run:Positional[Path] # Run folder, or a checkpoint file
-    data:Path|None=None # Dataset folder; None: the one the run was pre-trained on
-    out:Path|None=None # Where results and cached features go; None: into the run folder
-    protocol:str='xsub' # Protocol whose train and val parts are used
-    protocols:tuple[Literal['knn','linear','mobius','semi','supervised','radius'],...]=('knn','linear') # How to judge; the last three take longer
-    checkpoints:Literal['last','all']='last' # Of a run folder: the last epoch, or every epoch whose weights were kept
-    k:tuple[int,...]=(1,) # Neighbours that vote; several numbers give several results, 0: as many as serve best within the training clips
-    metric:tuple[Literal['cosine','euclidean','poincare'],...]=('cosine',) # What near means; several give several results
-    linear:Linear=field(default_factory=Linear) # The linear probe, and the Möbius-linear one
-    shares:tuple[float,...]=(.01,.1) # Shares of the labels that `semi` may use
-    tune:Tune=field(default_factory=Tune) # Training of encoder and classifier, `semi` and `supervised`
-    part:Literal['encoder','projector','predictor']='predictor' # Where the radius that `radius` reports is taken
-    measure:Literal['distance','norm']='distance' # The radius: distance from the origin, or norm on the ball
-    baselines:bool=True # Judge the untrained encoder and the raw coordinates too
-    group:str|None=None # Judge merged classes too: names are cut where this text begins, and equal ones are one class
-    batch:int=256 # Clips encoded at once
-    seed:int=0 # Seed of the probe
-    device:str='auto' # auto, cpu, cuda or cuda:N
-    threads:int=0 # CPU threads; 0: as many as torch takes
+
+    run: Positional[Path]  # Run folder, or a checkpoint file
+    data: Path | None = None  # Dataset folder; None: the one the run was pre-trained on
+    out: Path | None = None  # Where results and cached features go; None: into the run folder
+    protocol: str = "xsub"  # Protocol whose train and val parts are used
+    protocols: tuple[Literal["knn", "linear", "mobius", "semi", "supervised", "radius"], ...] = (
+        "knn",
+        "linear",
+    )  # How to judge; the last three take longer
+    checkpoints: Literal["last", "all"] = (
+        "last"  # Of a run folder: the last epoch, or every epoch whose weights were kept
+    )
+    k: tuple[int, ...] = (
+        1,
+    )  # Neighbours that vote; several numbers give several results, 0: as many as serve best within the training clips
+    metric: tuple[Literal["cosine", "euclidean", "poincare"], ...] = (
+        "cosine",
+    )  # What near means; several give several results
+    linear: Linear = field(default_factory=Linear)  # The linear probe, and the Möbius-linear one
+    shares: tuple[float, ...] = (0.01, 0.1)  # Shares of the labels that `semi` may use
+    tune: Tune = field(
+        default_factory=Tune
+    )  # Training of encoder and classifier, `semi` and `supervised`
+    part: Literal["encoder", "projector", "predictor"] = (
+        "predictor"  # Where the radius that `radius` reports is taken
+    )
+    measure: Literal["distance", "norm"] = (
+        "distance"  # The radius: distance from the origin, or norm on the ball
+    )
+    baselines: bool = True  # Judge the untrained encoder and the raw coordinates too
+    group: str | None = (
+        None  # Judge merged classes too: names are cut where this text begins, and equal ones are one class
+    )
+    batch: int = 256  # Clips encoded at once
+    seed: int = 0  # Seed of the probe
+    device: str = "auto"  # auto, cpu, cuda or cuda:N
+    threads: int = 0  # CPU threads; 0: as many as torch takes
 
 # %% ../nbs/80_recipes.ipynb #715e771a
 def _kinds(cfg, models):
     "What is judged: name, encoder, epoch, and what names the weights; the raw coordinates have none of these"
     from hysp.runs import build, weights_record
-    picked = 'every epoch kept; the last is reported' if cfg.checkpoints=='all' else 'last epoch kept' if Path(cfg.run).is_dir() else 'named'
-    trained = [(f"{a['model']}, epoch {a['epoch']}", m.online_encoder, a['epoch'], weights_record(m, a, picked)) for m,a in models]
-    if not cfg.baselines: return trained
+
+    picked = (
+        "every epoch kept; the last is reported"
+        if cfg.checkpoints == "all"
+        else "last epoch kept"
+        if Path(cfg.run).is_dir()
+        else "named"
+    )
+    trained = [
+        (
+            f"{a['model']}, epoch {a['epoch']}",
+            m.online_encoder,
+            a["epoch"],
+            weights_record(m, a, picked),
+        )
+        for m, a in models
+    ]
+    if not cfg.baselines:
+        return trained
     about = models[-1][1]
-    return [*trained, ('untrained encoder', build(about['spec'], about['seed']).online_encoder, 0, None), ('raw coordinates', None, None, None)]
+    return [
+        *trained,
+        ("untrained encoder", build(about["spec"], about["seed"]).online_encoder, 0, None),
+        ("raw coordinates", None, None, None),
+    ]
 
 # %% ../nbs/80_recipes.ipynb #bb1eac97
 def evaluate(
-    cfg:Evaluate # Settings
-)->list: # Rows of the table: a dict for each kind of features and set of classes
+    cfg: Evaluate,  # Settings
+) -> list:  # Rows of the table: a dict for each kind of features and set of classes
     "Judge a pre-trained encoder, and what it must beat"
     from hysp.evaluate import features
     from hysp.protocols import class_sets, coordinates, frozen, tuned, what_radius_knows
     from hysp.report import report, report_radius, row
     from hysp.runs import open_checkpoints, open_data
-    device,models = start(cfg),open_checkpoints(cfg.run, cfg.checkpoints=='all')
-    sets,about = open_data(models[-1], cfg.data, f'{cfg.protocol}/train', f'{cfg.protocol}/val'),models[-1][1]
+
+    device, models = start(cfg), open_checkpoints(cfg.run, cfg.checkpoints == "all")
+    sets, about = (
+        open_data(models[-1], cfg.data, f"{cfg.protocol}/train", f"{cfg.protocol}/val"),
+        models[-1][1],
+    )
     for o in sets:
-        if not len(o): raise HyspError(f'{o.split} of {o.path} has no clips; prepare it with subjects on both sides')
-    out,stream = Path(cfg.out or Path(about['file']).parent),about['spec']['stream']
+        if not len(o):
+            raise HyspError(
+                f"{o.split} of {o.path} has no clips; prepare it with subjects on both sides"
+            )
+    out, stream = Path(cfg.out or Path(about["file"]).parent), about["spec"]["stream"]
     out.mkdir(parents=True, exist_ok=True)
-    encode = lambda net, o: features(net, o, stream, cfg.batch, device, out/'features')
-    rows,linear = [],dict(seed=cfg.seed, **dataclasses.asdict(cfg.linear))
-    for name,encoder,epoch,record in _kinds(cfg, models):
+    encode = lambda net, o: features(net, o, stream, cfg.batch, device, out / "features")
+    rows, linear = [], dict(seed=cfg.seed, **dataclasses.asdict(cfg.linear))
+    for name, encoder, epoch, record in _kinds(cfg, models):
         z = [encode(encoder, o) if encoder else coordinates(o, stream) for o in sets]
-        for what,index in class_sets(sets[0].class_names, cfg.group).items():
-            classes = int(index.max())+1
-            found = frozen(z, [index[o.labels] for o in sets], classes, sets[0].columns.get('subject'), cfg.protocols, cfg.k, cfg.metric, **linear)
-            if encoder and len(index)==classes: found |= tuned(encoder, sets, out, stream, cfg.protocols, cfg.shares, cfg.seed, device, **dataclasses.asdict(cfg.tune))
-            if found: rows.append(row(name, what, found, epoch, record))
-    if rows: report(rows, sets, to_plain(cfg), out)
-    if 'radius' in cfg.protocols: report_radius(*what_radius_knows(models, sets, encode, cfg.part, cfg.measure, **linear), out)
+        for what, index in class_sets(sets[0].class_names, cfg.group).items():
+            classes = int(index.max()) + 1
+            found = frozen(
+                z,
+                [index[o.labels] for o in sets],
+                classes,
+                sets[0].columns.get("subject"),
+                cfg.protocols,
+                cfg.k,
+                cfg.metric,
+                **linear,
+            )
+            if encoder and len(index) == classes:
+                found |= tuned(
+                    encoder,
+                    sets,
+                    out,
+                    stream,
+                    cfg.protocols,
+                    cfg.shares,
+                    cfg.seed,
+                    device,
+                    **dataclasses.asdict(cfg.tune),
+                )
+            if found:
+                rows.append(row(name, what, found, epoch, record))
+    if rows:
+        report(rows, sets, to_plain(cfg), out)
+    if "radius" in cfg.protocols:
+        report_radius(
+            *what_radius_knows(models, sets, encode, cfg.part, cfg.measure, **linear), out
+        )
     return rows
 
 # %% ../nbs/80_recipes.ipynb #b8477e89
 @dataclass
 class Ensemble:
     "Fuse the linear probes of several runs, such as joint, motion and bone"
-    runs:Positional[tuple[Path,...]] # Run folders, or checkpoint files
-    data:Path|None=None # Dataset folder; None: for each run the one it was pre-trained on, which must hold the same clips
-    out:Path=Path('runs/ensemble') # Folder for the table
-    protocol:str='xsub' # Protocol whose train and val parts are used
-    weights:tuple[float,...]|None=None # One a run; None: all equal
-    probabilities:bool=False # Add up probabilities rather than logits
-    fitted:bool=False # Also with weights fitted on training clips of people who were held out
-    oracle:bool=False # Also with the weights that are best on the test labels: what weights could bring at most, and no result
-    linear:Linear=field(default_factory=Linear) # The linear probe
-    batch:int=256 # Clips encoded at once
-    seed:int=0 # Seed of the probes
-    device:str='auto' # auto, cpu, cuda or cuda:N
-    threads:int=0 # CPU threads; 0: as many as torch takes
+
+    runs: Positional[tuple[Path, ...]]  # Run folders, or checkpoint files
+    data: Path | None = (
+        None  # Dataset folder; None: for each run the one it was pre-trained on, which must hold the same clips
+    )
+    out: Path = Path("runs/ensemble")  # Folder for the table
+    protocol: str = "xsub"  # Protocol whose train and val parts are used
+    weights: tuple[float, ...] | None = None  # One a run; None: all equal
+    probabilities: bool = False  # Add up probabilities rather than logits
+    fitted: bool = False  # Also with weights fitted on training clips of people who were held out
+    oracle: bool = False  # Also with the weights that are best on the test labels: what weights could bring at most, and no result
+    linear: Linear = field(default_factory=Linear)  # The linear probe
+    batch: int = 256  # Clips encoded at once
+    seed: int = 0  # Seed of the probes
+    device: str = "auto"  # auto, cpu, cuda or cuda:N
+    threads: int = 0  # CPU threads; 0: as many as torch takes
 
 # %% ../nbs/80_recipes.ipynb #a72c9b7b
 def ensemble(
-    cfg:Ensemble # Settings
-)->list: # Rows of the table
+    cfg: Ensemble,  # Settings
+) -> list:  # Rows of the table
     "Judge each run's linear probe, and their weighted sum"
     from hysp.ensemble import check_same_clips, fit_weights, fixed_weights, fuse, oracle_weights
     from hysp.evaluate import features, judge
     from hysp.protocols import probe_twice
     from hysp.report import percents, report_ensemble
     from hysp.runs import open_checkpoints, open_data
-    if len(cfg.runs)<2: raise HyspError(f'an ensemble needs two runs or more, not {len(cfg.runs)}')
-    device,models = start(cfg),[m for o in cfg.runs for m in open_checkpoints(o)]
-    pairs = [open_data(o, cfg.data, f'{cfg.protocol}/train', f'{cfg.protocol}/val') for o in models]
+
+    if len(cfg.runs) < 2:
+        raise HyspError(f"an ensemble needs two runs or more, not {len(cfg.runs)}")
+    device, models = start(cfg), [m for o in cfg.runs for m in open_checkpoints(o)]
+    pairs = [open_data(o, cfg.data, f"{cfg.protocol}/train", f"{cfg.protocol}/val") for o in models]
     check_same_clips(pairs)
-    scores,held = [],[]
-    for (m,a),(train,val) in zip(models, pairs):
-        z = [features(m.online_encoder, o, a['spec']['stream'], cfg.batch, device, Path(a['file']).parent/'features') for o in (train,val)]
-        *pair,y = probe_twice(z, train.labels, train.classes, train.columns.get('subject'), cfg.seed, **dataclasses.asdict(cfg.linear))
-        for o,s in zip((scores, held), pair): o.append(s.softmax(1) if cfg.probabilities else s)
+    scores, held = [], []
+    for (m, a), (train, val) in zip(models, pairs):
+        z = [
+            features(
+                m.online_encoder,
+                o,
+                a["spec"]["stream"],
+                cfg.batch,
+                device,
+                Path(a["file"]).parent / "features",
+            )
+            for o in (train, val)
+        ]
+        *pair, y = probe_twice(
+            z,
+            train.labels,
+            train.classes,
+            train.columns.get("subject"),
+            cfg.seed,
+            **dataclasses.asdict(cfg.linear),
+        )
+        for o, s in zip((scores, held), pair):
+            o.append(s.softmax(1) if cfg.probabilities else s)
     labels = pairs[0][1].labels
-    found = [fixed_weights(cfg.weights, len(models))] + ([fit_weights(held, y)] if cfg.fitted else []) + ([oracle_weights(scores, labels)] if cfg.oracle else [])
-    judged = [(f"{a['spec']['stream']}, epoch {a['epoch']}", '', judge(s, labels)) for (_,a),s in zip(models, scores)] + [('ensemble', repr(o), judge(fuse(scores, o.weights), labels)) for o in found]
-    rows = [dict(scores=name, fused=how, top1=v.top1, top1_95=percents(v.interval), top5=v.top5) for name,how,v in judged]
+    found = (
+        [fixed_weights(cfg.weights, len(models))]
+        + ([fit_weights(held, y)] if cfg.fitted else [])
+        + ([oracle_weights(scores, labels)] if cfg.oracle else [])
+    )
+    judged = [
+        (f"{a['spec']['stream']}, epoch {a['epoch']}", "", judge(s, labels))
+        for (_, a), s in zip(models, scores)
+    ] + [("ensemble", repr(o), judge(fuse(scores, o.weights), labels)) for o in found]
+    rows = [
+        dict(scores=name, fused=how, top1=v.top1, top1_95=percents(v.interval), top5=v.top5)
+        for name, how, v in judged
+    ]
     report_ensemble(rows, models, pairs, to_plain(cfg), Path(cfg.out))
     return rows
 
@@ -332,114 +546,193 @@ def ensemble(
 @dataclass
 class Subset:
     "Make a dataset folder of the certain, the uncertain or every other clip of a split, without copying the array"
-    data:Positional[Path] # Dataset folder
-    run:Path # Run folder or checkpoint file whose encoder judges
-    out:Path # Dataset folder to write
-    split:str='xsub/train' # The clips to choose from; all others stay
-    by:Literal['radius']='radius' # What certainty is
-    keep:Literal['high','low','mixed']='high' # The most certain, the least, or evenly from all
-    share:float=.5 # How many of the clips
-    part:Literal['encoder','projector','predictor']='predictor' # Where the radius is taken
-    overwrite:bool=False # Replace a dataset folder that is there already
-    device:str='auto' # auto, cpu, cuda or cuda:N
-    threads:int=0 # CPU threads; 0: as many as torch takes
+
+    data: Positional[Path]  # Dataset folder
+    run: Path  # Run folder or checkpoint file whose encoder judges
+    out: Path  # Dataset folder to write
+    split: str = "xsub/train"  # The clips to choose from; all others stay
+    by: Literal["radius"] = "radius"  # What certainty is
+    keep: Literal["high", "low", "mixed"] = (
+        "high"  # The most certain, the least, or evenly from all
+    )
+    share: float = 0.5  # How many of the clips
+    part: Literal["encoder", "projector", "predictor"] = "predictor"  # Where the radius is taken
+    overwrite: bool = False  # Replace a dataset folder that is there already
+    device: str = "auto"  # auto, cpu, cuda or cuda:N
+    threads: int = 0  # CPU threads; 0: as many as torch takes
 
 # %% ../nbs/80_recipes.ipynb #688dbe2f
 def subset(
-    cfg:Subset # Settings
-)->Path: # The dataset folder
+    cfg: Subset,  # Settings
+) -> Path:  # The dataset folder
     "Write a dataset folder of the clips that an encoder is sure of, or unsure"
     from hysp.evaluate import features
     from hysp.feeder import write_view
     from hysp.runs import open_checkpoints, open_data, weights_record
     from hysp.uncertainty import branch, choose, radii
-    device,[(model,about)] = start(cfg),open_checkpoints(cfg.run)
-    data, = open_data((model,about), cfg.data, cfg.split)
-    kept = choose(radii(features(branch(model, cfg.part), data, about['spec']['stream'], device=device)), cfg.keep, cfg.share)
-    told = dict(split=cfg.split, by=cfg.by, part=cfg.part, keep=cfg.keep, share=cfg.share, clips=len(kept), checkpoint=weights_record(model, about, 'last epoch kept, or named'))
+
+    device, [(model, about)] = start(cfg), open_checkpoints(cfg.run)
+    (data,) = open_data((model, about), cfg.data, cfg.split)
+    kept = choose(
+        radii(features(branch(model, cfg.part), data, about["spec"]["stream"], device=device)),
+        cfg.keep,
+        cfg.share,
+    )
+    told = dict(
+        split=cfg.split,
+        by=cfg.by,
+        part=cfg.part,
+        keep=cfg.keep,
+        share=cfg.share,
+        clips=len(kept),
+        checkpoint=weights_record(model, about, "last epoch kept, or named"),
+    )
     out = write_view(data, kept, cfg.out, told, cfg.overwrite)
-    print(f'{len(kept)} of the {len(data)} clips of {cfg.split} and all others of {data.path} in view: {out}')
+    print(
+        f"{len(kept)} of the {len(data)} clips of {cfg.split} and all others of {data.path} in view: {out}"
+    )
     return out
 
 # %% ../nbs/80_recipes.ipynb #732cadde
 @dataclass
 class Embed:
     "Write where the clips of a split lie on the ball, epoch by epoch, and a page to explore them that needs no network"
-    run:Positional[Path] # Run folder, of which every epoch whose weights were kept is taken, or a weights file
-    data:Path|None=None # Dataset folder; None: the one the run was pre-trained on
-    out:Path|None=None # File to write: .npz for other programs, .safetensors for hysp; None: embeddings.safetensors in the run folder, unless --html is given
-    html:Path|None=None # HTML page to write
-    split:str='xsub/val' # Protocol and part whose clips are taken; the probe that says what a clip is taken for learns from `train` of the same protocol
-    projections:tuple[Literal['polar','tangent_pca','horopca','cosne','mds'],...]=('polar','tangent_pca') # Of the page; the last three take a while
-    clips:int=600 # Moving skeletons on the page, at most
-    untrained:bool=True # Before the first epoch too
-    device:str='auto' # auto, cpu, cuda or cuda:N
-    threads:int=0 # CPU threads; 0: as many as torch takes
+
+    run: Positional[
+        Path
+    ]  # Run folder, of which every epoch whose weights were kept is taken, or a weights file
+    data: Path | None = None  # Dataset folder; None: the one the run was pre-trained on
+    out: Path | None = (
+        None  # File to write: .npz for other programs, .safetensors for hysp; None: embeddings.safetensors in the run folder, unless --html is given
+    )
+    html: Path | None = None  # HTML page to write
+    split: str = "xsub/val"  # Protocol and part whose clips are taken; the probe that says what a clip is taken for learns from `train` of the same protocol
+    projections: tuple[Literal["polar", "tangent_pca", "horopca", "cosne", "mds"], ...] = (
+        "polar",
+        "tangent_pca",
+    )  # Of the page; the last three take a while
+    clips: int = 600  # Moving skeletons on the page, at most
+    untrained: bool = True  # Before the first epoch too
+    device: str = "auto"  # auto, cpu, cuda or cuda:N
+    threads: int = 0  # CPU threads; 0: as many as torch takes
 
 # %% ../nbs/80_recipes.ipynb #92a09392
 def embed(
-    cfg:Embed # Settings
-)->list: # The files that were written
+    cfg: Embed,  # Settings
+) -> list:  # The files that were written
     "Write embeddings, a page, or both"
     from hysp.embeddings import save_arrays, save_embeddings, scene
     from hysp.explore import explorer_page
-    out = cfg.out or (None if cfg.html else (Path(cfg.run) if Path(cfg.run).is_dir() else Path(cfg.run).parent)/'embeddings.safetensors')
-    writers = {'.npz':save_arrays, '.safetensors':save_embeddings}
-    write = out and pick(out.suffix, writers, 'ending of the file for the embeddings')
+
+    out = cfg.out or (
+        None
+        if cfg.html
+        else (Path(cfg.run) if Path(cfg.run).is_dir() else Path(cfg.run).parent)
+        / "embeddings.safetensors"
+    )
+    writers = {".npz": save_arrays, ".safetensors": save_embeddings}
+    write = out and pick(out.suffix, writers, "ending of the file for the embeddings")
     for o in filter(None, (out, cfg.html)):
-        if not o.absolute().parent.is_dir(): raise HyspError(f'there is no folder {o.parent} to write {o.name} into; make it first')
+        if not o.absolute().parent.is_dir():
+            raise HyspError(f"there is no folder {o.parent} to write {o.name} into; make it first")
     shown = scene(cfg.run, cfg.data, cfg.split, cfg.untrained, start(cfg))
-    if out: write(shown.e, out)
-    if cfg.html: explorer_page(cfg.html, shown, cfg.projections, cfg.clips, title=f'{shown.name}: {cfg.split} on the Poincaré disk')
-    for o in (written := list(filter(None, (out, cfg.html)))): print(f'{len(shown.e.names)} clips at {len(shown.e.epochs)} epoch(s): {o}')
+    if out:
+        write(shown.e, out)
+    if cfg.html:
+        explorer_page(
+            cfg.html,
+            shown,
+            cfg.projections,
+            cfg.clips,
+            title=f"{shown.name}: {cfg.split} on the Poincaré disk",
+        )
+    for o in (written := list(filter(None, (out, cfg.html)))):
+        print(f"{len(shown.e.names)} clips at {len(shown.e.epochs)} epoch(s): {o}")
     return written
 
 # %% ../nbs/80_recipes.ipynb #eed4e9d1
 @dataclass
 class Demo:
     "Pre-train, judge against the untrained encoder and raw coordinates, and draw the Poincaré disk, in three minutes"
-    data:Path|None=None # Dataset folder or npz of plain arrays; None: the synthetic set
-    out:Path=Path('runs/demo') # Folder for the data, the run, the table and the HTML page
-    settings:str='demo' # Settings of the pre-training: a ready-made name, or a YAML file
-    frames:int=8 # Frames each clip is resampled to, where an npz or the synthetic set is prepared
-    group:str|None=None # Judge merged classes too: names are cut where this text begins
-    seed:int=0 # Seed of the clips, the weights and the views
-    device:str='auto' # auto, cpu, cuda or cuda:N
-    threads:int=1 # CPU threads; an encoder as small as the demo's gains nothing from more
+
+    data: Path | None = None  # Dataset folder or npz of plain arrays; None: the synthetic set
+    out: Path = Path("runs/demo")  # Folder for the data, the run, the table and the HTML page
+    settings: str = "demo"  # Settings of the pre-training: a ready-made name, or a YAML file
+    frames: int = (
+        8  # Frames each clip is resampled to, where an npz or the synthetic set is prepared
+    )
+    group: str | None = None  # Judge merged classes too: names are cut where this text begins
+    seed: int = 0  # Seed of the clips, the weights and the views
+    device: str = "auto"  # auto, cpu, cuda or cuda:N
+    threads: int = 1  # CPU threads; an encoder as small as the demo's gains nothing from more
 
 # %% ../nbs/80_recipes.ipynb #541ff71c
 def demo_data(
-    cfg:Demo # Settings
-)->Path: # A dataset folder
+    cfg: Demo,  # Settings
+) -> Path:  # A dataset folder
     "The clips of the demo: a dataset folder as it is, an npz or the synthetic people prepared first"
     from hysp.prepare import prepare
     from hysp.readers import arrays
     from hysp.synthetic import generate
-    if cfg.data and Path(cfg.data).is_dir(): return Path(cfg.data)
+
+    if cfg.data and Path(cfg.data).is_dir():
+        return Path(cfg.data)
     source = arrays(cfg.data) if cfg.data else generate(seed=cfg.seed)
-    return prepare(source, Path(cfg.out)/'data', frames=cfg.frames, overwrite=True)
+    return prepare(source, Path(cfg.out) / "data", frames=cfg.frames, overwrite=True)
 
 # %% ../nbs/80_recipes.ipynb #ae8bdf96
 def demo(
-    cfg:Demo # Settings
-)->Path: # The page
+    cfg: Demo,  # Settings
+) -> Path:  # The page
     "Pre-train, judge, draw"
     from hysp.report import draw
-    data,where = demo_data(cfg),dict(seed=cfg.seed, device=cfg.device, threads=cfg.threads)
-    run = pretrain(load_config(Pretrain, cfg.settings, dict(where, data=data, out=Path(cfg.out)/'run'))).run
+
+    data, where = demo_data(cfg), dict(seed=cfg.seed, device=cfg.device, threads=cfg.threads)
+    run = pretrain(
+        load_config(Pretrain, cfg.settings, dict(where, data=data, out=Path(cfg.out) / "run"))
+    ).run
     rows = evaluate(Evaluate(run, group=cfg.group, **where))
-    page = draw(run, rows, data, Path(cfg.out)/'index.html')
-    print(f'open {page} in a browser')
+    page = draw(run, rows, data, Path(cfg.out) / "index.html")
+    print(f"open {page} in a browser")
     return page
 
 # %% ../nbs/80_recipes.ipynb #be9ade9b
-_all_ = ['check_config','checked','config_names','config_path','load_config','ranges','read_yaml','save_config','to_plain','to_yaml',
-         'build','load_run','open_checkpoints','begin','environment','read_manifest','write_manifest','example','example_data', # runs
-         'table','draw', # report
-         'Embeddings','embeddings','load_embeddings','save_embeddings','save_arrays','kept_embeddings','scene','explore'] # embeddings
+_all_ = [
+    "check_config",
+    "checked",
+    "config_names",
+    "config_path",
+    "load_config",
+    "ranges",
+    "read_yaml",
+    "save_config",
+    "to_plain",
+    "to_yaml",
+    "build",
+    "load_run",
+    "open_checkpoints",
+    "begin",
+    "environment",
+    "read_manifest",
+    "write_manifest",
+    "example",
+    "example_data",  # runs
+    "table",
+    "draw",  # report
+    "Embeddings",
+    "embeddings",
+    "load_embeddings",
+    "save_embeddings",
+    "save_arrays",
+    "kept_embeddings",
+    "scene",
+    "explore",
+]  # embeddings
+
 
 def __getattr__(name):
     "A name of `_all_` that is not imported yet, from the module that has it"
-    for module in ('runs','report','embeddings') if name in _all_ else ():
-        if name in (found := import_module(f'hysp.{module}')).__all__: return getattr(found, name)
+    for module in ("runs", "report", "embeddings") if name in _all_ else ():
+        if name in (found := import_module(f"hysp.{module}")).__all__:
+            return getattr(found, name)
     raise AttributeError(f"module 'hysp.recipes' has no attribute '{name}'")

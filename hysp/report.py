@@ -21,142 +21,259 @@ from .runs import data_record, environment, load_run, weights_record
 from .uncertainty import panels, plot_certainty, plot_maturing
 
 # %% ../nbs/74_report.ipynb #18e2e3a5
-def percents(interval): return '–'.join(f'{100*o:.1f}' for o in interval)
+def percents(interval):
+    return "–".join(f"{100 * o:.1f}" for o in interval)
+
 
 def row(
-    name:str, # What the features are
-    classes:str, # What the classes are
-    found:dict, # Protocol to verdict and note, from `hysp.protocols`
-    epoch:int|None=None, # Of the encoder; 0: untrained, None: no encoder
-    weights:dict|None=None # From `weights_record`
-)->dict:
+    name: str,  # What the features are
+    classes: str,  # What the classes are
+    found: dict,  # Protocol to verdict and note, from `hysp.protocols`
+    epoch: int | None = None,  # Of the encoder; 0: untrained, None: no encoder
+    weights: dict | None = None,  # From `weights_record`
+) -> dict:
     "A row of the table, with the verdicts behind it"
-    main = found.get('linear', next(iter(found.values()), (None,)))[0]
-    more = dict(linear_95=percents(main.interval), linear_top5=main.top5) if 'linear' in found else {}
-    return dict(features=name, classes=classes, **{k: o.top1 for k,(o,_) in found.items()}, **more, verdict=main, verdicts=found, epoch=epoch, weights=weights)
+    main = found.get("linear", next(iter(found.values()), (None,)))[0]
+    more = (
+        dict(linear_95=percents(main.interval), linear_top5=main.top5) if "linear" in found else {}
+    )
+    return dict(
+        features=name,
+        classes=classes,
+        **{k: o.top1 for k, (o, _) in found.items()},
+        **more,
+        verdict=main,
+        verdicts=found,
+        epoch=epoch,
+        weights=weights,
+    )
 
-def told(row): return {k:v for k,v in row.items() if k not in ('verdict','verdicts','epoch','weights')}
+
+def told(row):
+    return {k: v for k, v in row.items() if k not in ("verdict", "verdicts", "epoch", "weights")}
 
 # %% ../nbs/74_report.ipynb #3c0a6fa2
 def table(
-    rows:list # Dicts; values that are fractions become percentages, verdicts are left out
-)->str: # Markdown
+    rows: list,  # Dicts; values that are fractions become percentages, verdicts are left out
+) -> str:  # Markdown
     "Rows as a table to read"
     keys = list(dict.fromkeys(k for r in rows for k in told(r)))
-    show = lambda v: f'{100*v:.1f}' if isinstance(v, float) else str(v)
-    lines = [keys, ['---']*len(keys), *[[show(r.get(k, '–')) for k in keys] for r in rows]]
-    return '\n'.join('| '+' | '.join(o)+' |' for o in lines)+'\n'
+    show = lambda v: f"{100 * v:.1f}" if isinstance(v, float) else str(v)
+    lines = [keys, ["---"] * len(keys), *[[show(r.get(k, "–")) for k in keys] for r in rows]]
+    return "\n".join("| " + " | ".join(o) + " |" for o in lines) + "\n"
 
-def percent(rows): return [{k: round(100*v, 1) if isinstance(v, float) else v for k,v in told(r).items()} for r in rows]
+
+def percent(rows):
+    return [
+        {k: round(100 * v, 1) if isinstance(v, float) else v for k, v in told(r).items()}
+        for r in rows
+    ]
 
 # %% ../nbs/74_report.ipynb #a6c0e281
 def oracle_note(
-    rows:list # Of one evaluation
-)->str: # '' where there is one epoch
+    rows: list,  # Of one evaluation
+) -> str:  # '' where there is one epoch
     "A line on the epoch that is best on the test clips"
-    several = [r for r in rows if r['weights'] and r['classes']==rows[0]['classes']]
-    if len(several)<2: return ''
-    best = max(several, key=lambda r: r['verdict'].top1)
-    return f"\nReported is the last epoch, {several[-1]['epoch']}. Oracle, chosen on the test labels and no result: epoch {best['epoch']}, {100*best['verdict'].top1:.1f}.\n"
+    several = [r for r in rows if r["weights"] and r["classes"] == rows[0]["classes"]]
+    if len(several) < 2:
+        return ""
+    best = max(several, key=lambda r: r["verdict"].top1)
+    return f"\nReported is the last epoch, {several[-1]['epoch']}. Oracle, chosen on the test labels and no result: epoch {best['epoch']}, {100 * best['verdict'].top1:.1f}.\n"
 
 # %% ../nbs/74_report.ipynb #be93debe
-def _detail(verdict:Verdict):
+def _detail(verdict: Verdict):
     "A verdict as JSON can hold it; the accuracy of a class without clips is null"
-    return dict(top1=verdict.top1, top5=verdict.top5, interval=verdict.interval, per_class=[None if o!=o else o for o in verdict.per_class.tolist()], confusion=verdict.confusion.tolist())
+    return dict(
+        top1=verdict.top1,
+        top5=verdict.top5,
+        interval=verdict.interval,
+        per_class=[None if o != o else o for o in verdict.per_class.tolist()],
+        confusion=verdict.confusion.tolist(),
+    )
+
 
 def _json_row(r):
-    main = _detail(r['verdict'])
-    return {**told(r), 'per_class':main['per_class'], 'confusion':main['confusion'], 'epoch':r['epoch'], 'weights':r['weights'],
-            'protocols':{k: dict(_detail(o), **note) for k,(o,note) in r['verdicts'].items()}}
+    main = _detail(r["verdict"])
+    return {
+        **told(r),
+        "per_class": main["per_class"],
+        "confusion": main["confusion"],
+        "epoch": r["epoch"],
+        "weights": r["weights"],
+        "protocols": {k: dict(_detail(o), **note) for k, (o, note) in r["verdicts"].items()},
+    }
 
 # %% ../nbs/74_report.ipynb #87c1bb70
 def report(
-    rows:list, # From `row`
-    sets, # The two datasets
-    settings:dict, # All settings of the evaluation, `seed` among them
-    out:Path # Folder to write into
+    rows: list,  # From `row`
+    sets,  # The two datasets
+    settings: dict,  # All settings of the evaluation, `seed` among them
+    out: Path,  # Folder to write into
 ):
     "Print the table, and write it with the manifest, one line a figure, and what each class and pair of classes came to"
-    text,clips = table(rows)+oracle_note(rows),data_record(sets)
+    text, clips = table(rows) + oracle_note(rows), data_record(sets)
     print(text)
-    with atomic_write(out/'evaluation.md', 'w') as f: f.write(text)
-    manifest = dict(data=clips, augmentation='none', encoder='eval mode; its hash is the same before and after', reported='last epoch, accuracy over the whole set',
-                    transfer=any(r['weights'] and r['weights']['pretrained_on']['checksum']!=clips['checksum'] for r in rows), settings=settings, environment=environment())
-    write_json(out/'evaluation.json', dict(manifest=manifest, class_names=sets[0].class_names, rows=[_json_row(r) for r in rows]))
-    write_table(out/'evaluation.csv', ('features','epoch','classes','protocol','top1','low','high','top5','clips','seed','data','weights'),
-        [(r['features'], r['epoch'], r['classes'], k, o.top1, *o.interval, o.top5, len(o.pred), settings['seed'], clips['checksum'][:16], (r['weights'] or {}).get('sha256', '')[:16])
-         for r in rows for k,(o,_) in r['verdicts'].items()])
-    if len({r['epoch'] for r in rows if r['weights']})>1: save_png(plot_rows(rows), out/'evaluation.png')
+    with atomic_write(out / "evaluation.md", "w") as f:
+        f.write(text)
+    manifest = dict(
+        data=clips,
+        augmentation="none",
+        encoder="eval mode; its hash is the same before and after",
+        reported="last epoch, accuracy over the whole set",
+        transfer=any(
+            r["weights"] and r["weights"]["pretrained_on"]["checksum"] != clips["checksum"]
+            for r in rows
+        ),
+        settings=settings,
+        environment=environment(),
+    )
+    write_json(
+        out / "evaluation.json",
+        dict(manifest=manifest, class_names=sets[0].class_names, rows=[_json_row(r) for r in rows]),
+    )
+    write_table(
+        out / "evaluation.csv",
+        (
+            "features",
+            "epoch",
+            "classes",
+            "protocol",
+            "top1",
+            "low",
+            "high",
+            "top5",
+            "clips",
+            "seed",
+            "data",
+            "weights",
+        ),
+        [
+            (
+                r["features"],
+                r["epoch"],
+                r["classes"],
+                k,
+                o.top1,
+                *o.interval,
+                o.top5,
+                len(o.pred),
+                settings["seed"],
+                clips["checksum"][:16],
+                (r["weights"] or {}).get("sha256", "")[:16],
+            )
+            for r in rows
+            for k, (o, _) in r["verdicts"].items()
+        ],
+    )
+    if len({r["epoch"] for r in rows if r["weights"]}) > 1:
+        save_png(plot_rows(rows), out / "evaluation.png")
 
 # %% ../nbs/74_report.ipynb #6280464c
 def plot_rows(
-    rows:list # Of several epochs
-): # The axes
+    rows: list,  # Of several epochs
+):  # The axes
     "Accuracy against epoch, a line a protocol with its 95 % interval; the untrained encoder is epoch 0"
-    ax, = panels(('epoch of the pre-training (0: untrained)',f"top-1, %, {rows[0]['classes']}"), size=(6.5,3.8))
-    seen = sorted((r for r in rows if r['epoch'] is not None and r['classes']==rows[0]['classes']), key=lambda r: r['epoch'])
-    for i,k in enumerate(rows[0]['verdicts']):
-        e,v = [r['epoch'] for r in seen],[r['verdicts'][k][0] for r in seen]
-        low,high = ([100*o.interval[j] for o in v] for j in (0,1))
-        ax.plot(e, [100*o.top1 for o in v], 'o-', ms=4, color=f'C{i}', label=k); ax.fill_between(e, low, high, color=f'C{i}', alpha=.12, lw=0)
+    (ax,) = panels(
+        ("epoch of the pre-training (0: untrained)", f"top-1, %, {rows[0]['classes']}"),
+        size=(6.5, 3.8),
+    )
+    seen = sorted(
+        (r for r in rows if r["epoch"] is not None and r["classes"] == rows[0]["classes"]),
+        key=lambda r: r["epoch"],
+    )
+    for i, k in enumerate(rows[0]["verdicts"]):
+        e, v = [r["epoch"] for r in seen], [r["verdicts"][k][0] for r in seen]
+        low, high = ([100 * o.interval[j] for o in v] for j in (0, 1))
+        ax.plot(e, [100 * o.top1 for o in v], "o-", ms=4, color=f"C{i}", label=k)
+        ax.fill_between(e, low, high, color=f"C{i}", alpha=0.12, lw=0)
     ax.legend(frameon=False, fontsize=8)
     return ax
 
+
 def save_png(
-    ax, # Axes of a figure, which is closed
-    path:Path # PNG to write
+    ax,  # Axes of a figure, which is closed
+    path: Path,  # PNG to write
 ):
     "Write a figure to look at"
-    with atomic_write(path) as f: ax.figure.savefig(f, format='png', dpi=130)
+    with atomic_write(path) as f:
+        ax.figure.savefig(f, format="png", dpi=130)
     plt.close(ax.figure)
 
 # %% ../nbs/74_report.ipynb #dfb5d61c
 def report_radius(
-    r, # `Certainty`, from `what_radius_knows`
-    m, # `Maturing`, or None where there is one epoch
-    out:Path # Folder to write into
+    r,  # `Certainty`, from `what_radius_knows`
+    m,  # `Maturing`, or None where there is one epoch
+    out: Path,  # Folder to write into
 ):
     "Print and draw what the radius knows, and where there are several epochs, when it matures"
-    parts = [(repr(r), plot_certainty(r), 'radius.png')]
+    parts = [(repr(r), plot_certainty(r), "radius.png")]
     if m:
-        parts.append((repr(m), plot_maturing(m), 'maturing.png'))
-        write_table(out/'maturing.csv', ('epoch','of','which','q05','q25','q50','q75','q95'), m.table())
-    for text,axs,name in parts: print(text+'\n'); save_png(axs[0], out/name)
-    with atomic_write(out/'radius.txt', 'w') as f: f.write('\n\n'.join(o for o,_,_ in parts)+'\n')
+        parts.append((repr(m), plot_maturing(m), "maturing.png"))
+        write_table(
+            out / "maturing.csv",
+            ("epoch", "of", "which", "q05", "q25", "q50", "q75", "q95"),
+            m.table(),
+        )
+    for text, axs, name in parts:
+        print(text + "\n")
+        save_png(axs[0], out / name)
+    with atomic_write(out / "radius.txt", "w") as f:
+        f.write("\n\n".join(o for o, _, _ in parts) + "\n")
 
 # %% ../nbs/74_report.ipynb #cba82c65
 def report_ensemble(
-    rows:list, # Dicts
-    models:list, # Pairs (model, description)
-    pairs:list, # The two datasets of each
-    settings:dict, # All settings
-    out:Path # Folder to write into, made if it is not there
+    rows: list,  # Dicts
+    models: list,  # Pairs (model, description)
+    pairs: list,  # The two datasets of each
+    settings: dict,  # All settings
+    out: Path,  # Folder to write into, made if it is not there
 ):
     "Print the table, and write it with the manifest"
     text = table(rows)
     print(text)
     out.mkdir(parents=True, exist_ok=True)
-    with atomic_write(out/'ensemble.md', 'w') as f: f.write(text)
-    manifest = dict(data=[data_record(o) for o in pairs], weights=[weights_record(m, a, 'last epoch kept, or named') for m,a in models], settings=settings, environment=environment())
-    write_json(out/'ensemble.json', dict(manifest=manifest, rows=rows))
+    with atomic_write(out / "ensemble.md", "w") as f:
+        f.write(text)
+    manifest = dict(
+        data=[data_record(o) for o in pairs],
+        weights=[weights_record(m, a, "last epoch kept, or named") for m, a in models],
+        settings=settings,
+        environment=environment(),
+    )
+    write_json(out / "ensemble.json", dict(manifest=manifest, rows=rows))
 
 # %% ../nbs/74_report.ipynb #a86a36e2
 def draw(
-    run:str|Path, # Run folder
-    rows:list, # Of its evaluation, the encoder first
-    data:str|Path, # Dataset folder
-    out:str|Path, # HTML file to write
-    split:str='xsub/val', # Which clips to draw
-    most:int=600, # Clips on the page, at most: evenly spaced through the split
-)->Path: # The file
+    run: str | Path,  # Run folder
+    rows: list,  # Of its evaluation, the encoder first
+    data: str | Path,  # Dataset folder
+    out: str | Path,  # HTML file to write
+    split: str = "xsub/val",  # Which clips to draw
+    most: int = 600,  # Clips on the page, at most: evenly spaced through the split
+) -> Path:  # The file
     "The page: Poincaré disk with moving skeletons, radius against accuracy, curves, table"
-    model,about = load_run(run)
+    model, about = load_run(run)
     data = Dataset(data, split)
-    z = features(model.online, data, about['spec']['stream'])
-    some = np.unique(np.linspace(0, len(data)-1, most).astype(int))
-    pred,drawing = rows[0]['verdict'].pred.numpy(),polar(z, data.labels)
-    return report_page(out, title='HYSP on the Poincaré disk', points=drawing.points[some], fidelity=drawing.fidelity, labels=data.labels[some], class_names=data.class_names,
-        names=[data.names[i] for i in some], radius=radius(z)[some], correct=(pred==data.labels)[some], predicted=pred[some],
-        clips=data.batch(some).numpy(), layout=data.layout, curves=run, table=percent(rows),
-        notes=[f'{len(some)} of the {len(data)} clips of {split}, none of which the encoder was trained on. Position: prediction of the online branch; '
-               'distance from the centre is exact, angles are a projection. Right and wrong are the linear probe’s.'])
+    z = features(model.online, data, about["spec"]["stream"])
+    some = np.unique(np.linspace(0, len(data) - 1, most).astype(int))
+    pred, drawing = rows[0]["verdict"].pred.numpy(), polar(z, data.labels)
+    return report_page(
+        out,
+        title="HYSP on the Poincaré disk",
+        points=drawing.points[some],
+        fidelity=drawing.fidelity,
+        labels=data.labels[some],
+        class_names=data.class_names,
+        names=[data.names[i] for i in some],
+        radius=radius(z)[some],
+        correct=(pred == data.labels)[some],
+        predicted=pred[some],
+        clips=data.batch(some).numpy(),
+        layout=data.layout,
+        curves=run,
+        table=percent(rows),
+        notes=[
+            f"{len(some)} of the {len(data)} clips of {split}, none of which the encoder was trained on. Position: prediction of the online branch; "
+            "distance from the centre is exact, angles are a projection. Right and wrong are the linear probe’s."
+        ],
+    )

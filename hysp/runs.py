@@ -26,155 +26,240 @@ from .synthetic import generate
 
 # %% ../nbs/63_runs.ipynb #903d322c
 def build(
-    spec:dict, # Arguments of a model in `hysp.models`: its name, the layout as a dict, stream, widths
-    seed:int=0 # Of the weights
-)->nn.Module: # In train mode
+    spec: dict,  # Arguments of a model in `hysp.models`: its name, the layout as a dict, stream, widths
+    seed: int = 0,  # Of the weights
+) -> nn.Module:  # In train mode
     "A model with random weights; the random numbers of the process are left alone"
-    spec = dict(spec, layout=Layout.from_dict(spec['layout']))
+    spec = dict(spec, layout=Layout.from_dict(spec["layout"]))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return pick(spec.pop('model', 'hysp'), models, 'model')(**spec)
+        return pick(spec.pop("model", "hysp"), models, "model")(**spec)
 
 # %% ../nbs/63_runs.ipynb #2edaf51a
 def load_run(
-    path:str|Path # Run folder, whose last epoch is taken, or a weights file
-)->tuple: # Model in eval mode, and its description
+    path: str | Path,  # Run folder, whose last epoch is taken, or a weights file
+) -> tuple:  # Model in eval mode, and its description
     "A pre-trained model"
     path = Path(path)
     if path.is_dir():
-        kept = sorted(path.glob('epoch_*.safetensors'))
-        if not kept: raise HyspError(f'{path} holds no weights (epoch_….safetensors); did the pre-training get that far?')
+        kept = sorted(path.glob("epoch_*.safetensors"))
+        if not kept:
+            raise HyspError(
+                f"{path} holds no weights (epoch_….safetensors); did the pre-training get that far?"
+            )
         path = kept[-1]
-    state,about = load_weights(path)
+    state, about = load_weights(path)
     try:
-        model = build(about['spec'])
+        model = build(about["spec"])
         model.load_state_dict(state)
     except (KeyError, TypeError, RuntimeError) as e:
-        raise HyspError(f'{path} holds no model that this version of hysp can build ({str(e).splitlines()[0]})') from e
+        raise HyspError(
+            f"{path} holds no model that this version of hysp can build ({str(e).splitlines()[0]})"
+        ) from e
     return model.eval(), dict(about, file=str(path))
 
 # %% ../nbs/63_runs.ipynb #5d6af79f
 def open_checkpoints(
-    run:str|Path, # Run folder or weights file
-    every:bool=False # Of a run folder: all epochs whose weights were kept, not the last alone?
-)->list: # Pairs (model, description), by epoch; raises `HyspError`
+    run: str | Path,  # Run folder or weights file
+    every: bool = False,  # Of a run folder: all epochs whose weights were kept, not the last alone?
+) -> list:  # Pairs (model, description), by epoch; raises `HyspError`
     "The checkpoints that are meant, of which each was trained and loaded"
     path = Path(run)
-    kept = sorted(path.glob('epoch_*.safetensors')) if path.is_dir() and every else []
+    kept = sorted(path.glob("epoch_*.safetensors")) if path.is_dir() and every else []
     found = [load_run(o) for o in kept or [path]]
-    for model,about in found:
-        if names := blank(model.online_encoder): raise HyspError(
-            f"the encoder in {about['file']} was never trained: batch norm '{names[0]}' has seen no batch; is it the checkpoint that was meant, and were its keys loaded?")
+    for model, about in found:
+        if names := blank(model.online_encoder):
+            raise HyspError(
+                f"the encoder in {about['file']} was never trained: batch norm '{names[0]}' has seen no batch; is it the checkpoint that was meant, and were its keys loaded?"
+            )
     return found
 
 # %% ../nbs/63_runs.ipynb #fffc5755
 def begin(
-    model:nn.Module, # With random weights
-    path:str|Path # Run folder or checkpoint
+    model: nn.Module,  # With random weights
+    path: str | Path,  # Run folder or checkpoint
 ):
     "Load weights to begin with, into every part of the model that they have"
-    state,own = load_run(path)[0].state_dict(),model.state_dict()
-    odd = [k for k in state if k in own and state[k].shape!=own[k].shape and k!='queue']
-    if odd: raise HyspError(f"{path} holds another model ('{odd[0]}' has shape {tuple(state[odd[0]].shape)}, here {tuple(own[odd[0]].shape)}); give the settings it was trained with")
-    model.load_state_dict({k: v for k,v in state.items() if k in own and v.shape==own[k].shape}, strict=False)
+    state, own = load_run(path)[0].state_dict(), model.state_dict()
+    odd = [k for k in state if k in own and state[k].shape != own[k].shape and k != "queue"]
+    if odd:
+        raise HyspError(
+            f"{path} holds another model ('{odd[0]}' has shape {tuple(state[odd[0]].shape)}, here {tuple(own[odd[0]].shape)}); give the settings it was trained with"
+        )
+    model.load_state_dict(
+        {k: v for k, v in state.items() if k in own and v.shape == own[k].shape}, strict=False
+    )
 
 # %% ../nbs/63_runs.ipynb #0e3fd0b0
 def check_layout(
-    model:nn.Module, # With an `online_encoder`
-    data:Dataset # Clips
+    model: nn.Module,  # With an `online_encoder`
+    data: Dataset,  # Clips
 ):
     "Refuse clips of another skeleton than the encoder's"
-    a,b = model.online_encoder.layout,data.layout
-    if (a.joints,a.parents)!=(b.joints,b.parents): raise HyspError(f"the encoder was trained on layout '{a.name}' ({len(a.joints)} joints), the clips of {data.path} have '{b.name}' ({len(b.joints)})")
+    a, b = model.online_encoder.layout, data.layout
+    if (a.joints, a.parents) != (b.joints, b.parents):
+        raise HyspError(
+            f"the encoder was trained on layout '{a.name}' ({len(a.joints)} joints), the clips of {data.path} have '{b.name}' ({len(b.joints)})"
+        )
+
 
 def open_data(
-    run:tuple, # Model and description, as `load_run` gives them
-    data:str|Path|None, # Dataset folder; None: the one it was pre-trained on
-    *splits:str # Such as xsub/train, xsub/val
-)->list: # A `Dataset` for each split
+    run: tuple,  # Model and description, as `load_run` gives them
+    data: str | Path | None,  # Dataset folder; None: the one it was pre-trained on
+    *splits: str,  # Such as xsub/train, xsub/val
+) -> list:  # A `Dataset` for each split
     "Clips that the model can be asked about"
-    model,about = run
-    sets = [Dataset(data or about['settings']['data'], o) for o in splits]
+    model, about = run
+    sets = [Dataset(data or about["settings"]["data"], o) for o in splits]
     check_layout(model, sets[0])
     return sets
 
 # %% ../nbs/63_runs.ipynb #6995de6c
-def git_state()->str|None: # Such as `1a2b3c4d, with uncommitted changes`; None where there is no repository
+def git_state() -> (
+    str | None
+):  # Such as `1a2b3c4d, with uncommitted changes`; None where there is no repository
     "Which state of the code this is"
-    def git(*args): return subprocess.run(['git', '-C', str(files('hysp')), *args], capture_output=True, text=True)
-    try: commit,dirty = git('rev-parse', 'HEAD'),git('status', '--porcelain', '--', '.')
-    except OSError: return None
-    return None if commit.returncode else commit.stdout[:12]+(', with uncommitted changes' if dirty.stdout else '')
 
-def environment()->dict: # Names and versions
+    def git(*args):
+        return subprocess.run(
+            ["git", "-C", str(files("hysp")), *args], capture_output=True, text=True
+        )
+
+    try:
+        commit, dirty = git("rev-parse", "HEAD"), git("status", "--porcelain", "--", ".")
+    except OSError:
+        return None
+    return (
+        None
+        if commit.returncode
+        else commit.stdout[:12] + (", with uncommitted changes" if dirty.stdout else "")
+    )
+
+
+def environment() -> dict:  # Names and versions
     "What a run ran on"
-    packages = {o: version(o) for o in ('hysp','torch','numpy','geoopt','accelerate')}
-    return dict(python=platform.python_version(), system=platform.platform(), **packages, git=git_state())
+    packages = {o: version(o) for o in ("hysp", "torch", "numpy", "geoopt", "accelerate")}
+    return dict(
+        python=platform.python_version(), system=platform.platform(), **packages, git=git_state()
+    )
 
 # %% ../nbs/63_runs.ipynb #8fd1aeec
 def save_environment(
-    t # A `hysp.train.Trainer`
+    t,  # A `hysp.train.Trainer`
 ):
     "Write what a run runs on, and with what, beside its settings"
-    write_json(t.run/'environment.json', dict(environment(), data=t.data.checksum, seed=t.seed, precision=t.precision, devices=str(t.devices)))
+    write_json(
+        t.run / "environment.json",
+        dict(
+            environment(),
+            data=t.data.checksum,
+            seed=t.seed,
+            precision=t.precision,
+            devices=str(t.devices),
+        ),
+    )
 
 # %% ../nbs/63_runs.ipynb #0e914245
 def data_record(
-    sets # Datasets of one folder
-)->dict:
+    sets,  # Datasets of one folder
+) -> dict:
     "What names the clips that were used"
     a = sets[0]
     names = hashlib.sha256(repr([o.names for o in sets]).encode()).hexdigest()[:16]
-    return dict(path=str(a.path), checksum=a.checksum, splits={o.split:len(o) for o in sets}, frames=a.frames, bodies=a.bodies, layout=a.layout.name, view=a.about.get('view'), clips=names)
+    return dict(
+        path=str(a.path),
+        checksum=a.checksum,
+        splits={o.split: len(o) for o in sets},
+        frames=a.frames,
+        bodies=a.bodies,
+        layout=a.layout.name,
+        view=a.about.get("view"),
+        clips=names,
+    )
+
 
 def weights_record(
-    model:nn.Module, # From `load_run`
-    about:dict, # Its description
-    picked:str # How the checkpoint was picked
-)->dict:
+    model: nn.Module,  # From `load_run`
+    about: dict,  # Its description
+    picked: str,  # How the checkpoint was picked
+) -> dict:
     "What names the weights that were used"
-    return dict(file=about['file'], sha256=checksum(about['file']), encoder=weights_hash(model.online_encoder), epoch=about['epoch'], picked=picked,
-                stream=about['spec']['stream'], pretrained_on=dict(checksum=about['data'], clips=about['clips'], names=about['names'], seed=about['seed']))
+    return dict(
+        file=about["file"],
+        sha256=checksum(about["file"]),
+        encoder=weights_hash(model.online_encoder),
+        epoch=about["epoch"],
+        picked=picked,
+        stream=about["spec"]["stream"],
+        pretrained_on=dict(
+            checksum=about["data"], clips=about["clips"], names=about["names"], seed=about["seed"]
+        ),
+    )
 
 # %% ../nbs/63_runs.ipynb #4ebbe652
 def write_manifest(
-    folder:Path, # With files in it
-    **told # What else is to be said of them
+    folder: Path,  # With files in it
+    **told,  # What else is to be said of them
 ):
     "Write manifest.json: the SHA-256 of each file in the folder"
-    names = sorted(o.name for o in folder.iterdir() if o.name!='manifest.json')
-    write_json(folder/'manifest.json', dict(told, environment=environment(), files={o: checksum(folder/o) for o in names}))
+    names = sorted(o.name for o in folder.iterdir() if o.name != "manifest.json")
+    write_json(
+        folder / "manifest.json",
+        dict(told, environment=environment(), files={o: checksum(folder / o) for o in names}),
+    )
+
 
 def read_manifest(
-    folder:Path # With a manifest.json
-)->dict: # It; raises `HyspError`
+    folder: Path,  # With a manifest.json
+) -> dict:  # It; raises `HyspError`
     "The manifest of a folder whose files are what it says"
-    try: manifest = json.loads((folder/'manifest.json').read_text('utf-8'))
-    except (OSError, ValueError) as e: raise HyspError(f"cannot read {folder/'manifest.json'} ({e}); install hysp again") from e
-    for k,v in manifest['files'].items():
-        if not (folder/k).is_file() or checksum(folder/k)!=v: raise HyspError(f'{folder/k} is not the file that manifest.json tells of; install hysp again')
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    except (OSError, ValueError) as e:
+        raise HyspError(f"cannot read {folder / 'manifest.json'} ({e}); install hysp again") from e
+    for k, v in manifest["files"].items():
+        if not (folder / k).is_file() or checksum(folder / k) != v:
+            raise HyspError(
+                f"{folder / k} is not the file that manifest.json tells of; install hysp again"
+            )
     return manifest
 
 # %% ../nbs/63_runs.ipynb #4b9bc83a
-def example()->Path: # A run folder within the package: read it, do not write there
+def example() -> Path:  # A run folder within the package: read it, do not write there
     "The run that the package ships, its files checked against their hashes"
-    folder = Path(str(files('hysp')))/'assets'/'example'
+    folder = Path(str(files("hysp"))) / "assets" / "example"
     read_manifest(folder)
     return folder
 
+
 def example_data(
-    out:str|Path|None=None, # Dataset folder; None: one in the user's cache, made at the first call
-)->Path: # The folder
+    out: str
+    | Path
+    | None = None,  # Dataset folder; None: one in the user's cache, made at the first call
+) -> Path:  # The folder
     "The clips of `example`, 1,200 of synthetic people: made anew, in a quarter of a minute, and the same to the bit"
-    wanted = read_manifest(example())['data']['checksum']
-    out = Path(out or Path(os.environ.get('XDG_CACHE_HOME') or Path.home()/'.cache')/'hysp'/f'example-{wanted[:12]}')
-    if not (out/'dataset.yaml').exists():
+    wanted = read_manifest(example())["data"]["checksum"]
+    out = Path(
+        out
+        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        / "hysp"
+        / f"example-{wanted[:12]}"
+    )
+    if not (out / "dataset.yaml").exists():
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent) as tmp: # Two at once make it twice, and one is kept
-            made = prepare(generate(seed=0), Path(tmp)/'data', frames=16)
-            try: made.rename(out)
+        with tempfile.TemporaryDirectory(
+            dir=out.parent
+        ) as tmp:  # Two at once make it twice, and one is kept
+            made = prepare(generate(seed=0), Path(tmp) / "data", frames=16)
+            try:
+                made.rename(out)
             except OSError:
-                if not (out/'dataset.yaml').exists(): raise
-    found = str(Dataset(out).about['checksum'])
-    if found!=wanted: warnings.warn(f'the clips in {out} are not those of the example to the last bit (checksum {found[:12]}, not {wanted[:12]}): another machine or version rounds otherwise', stacklevel=2)
+                if not (out / "dataset.yaml").exists():
+                    raise
+    found = str(Dataset(out).about["checksum"])
+    if found != wanted:
+        warnings.warn(
+            f"the clips in {out} are not those of the example to the last bit (checksum {found[:12]}, not {wanted[:12]}): another machine or version rounds otherwise",
+            stacklevel=2,
+        )
     return out

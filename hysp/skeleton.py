@@ -15,238 +15,364 @@ from .core import HyspError, pick
 
 # %% ../nbs/00_skeleton.ipynb #1e0043db
 def _check_tree(name, joints, parents):
-    twice = [o for i,o in enumerate(joints) if o in joints[:i]]
-    if not joints: raise HyspError(f"layout '{name}' has no joints; list their names under joints")
-    if twice: raise HyspError(f"layout '{name}' names joint '{twice[0]}' twice; joint names must differ")
-    if len(parents)!=len(joints):
-        raise HyspError(f"layout '{name}' has {len(joints)} joints but {len(parents)} parents; give one each, -1 for the root")
-    for o,p in zip(joints, parents):
-        if not -1<=p<len(joints):
-            raise HyspError(f"layout '{name}' is no tree: joint '{o}' has parent {p}, but joints are numbered 0 to {len(joints)-1}")
-    roots = [o for o,p in zip(joints, parents) if p==-1]
-    if len(roots)>1:
-        raise HyspError(f"layout '{name}' is no tree: {len(roots)} roots ({', '.join(roots)}); connect all but one to a parent")
-    for i,o in enumerate(joints):
-        for _ in joints: i = parents[i] if i!=-1 else -1
-        if i!=-1:
-            raise HyspError(f"layout '{name}' is no tree: from joint '{o}' the parents go round in a loop through '{joints[i]}'; the root has parent -1")
+    twice = [o for i, o in enumerate(joints) if o in joints[:i]]
+    if not joints:
+        raise HyspError(f"layout '{name}' has no joints; list their names under joints")
+    if twice:
+        raise HyspError(f"layout '{name}' names joint '{twice[0]}' twice; joint names must differ")
+    if len(parents) != len(joints):
+        raise HyspError(
+            f"layout '{name}' has {len(joints)} joints but {len(parents)} parents; give one each, -1 for the root"
+        )
+    for o, p in zip(joints, parents):
+        if not -1 <= p < len(joints):
+            raise HyspError(
+                f"layout '{name}' is no tree: joint '{o}' has parent {p}, but joints are numbered 0 to {len(joints) - 1}"
+            )
+    roots = [o for o, p in zip(joints, parents) if p == -1]
+    if len(roots) > 1:
+        raise HyspError(
+            f"layout '{name}' is no tree: {len(roots)} roots ({', '.join(roots)}); connect all but one to a parent"
+        )
+    for i, o in enumerate(joints):
+        for _ in joints:
+            i = parents[i] if i != -1 else -1
+        if i != -1:
+            raise HyspError(
+                f"layout '{name}' is no tree: from joint '{o}' the parents go round in a loop through '{joints[i]}'; the root has parent -1"
+            )
 
 # %% ../nbs/00_skeleton.ipynb #91f4743b
-_side = re.compile(r'(?<![A-Za-z])(?:left|right)(?![a-z])|(?:Left|Right)(?![a-z])|LEFT|RIGHT')
-_swap = {a:b for l,r in (('left','right'),('Left','Right'),('LEFT','RIGHT')) for a,b in ((l,r),(r,l))}
+_side = re.compile(r"(?<![A-Za-z])(?:left|right)(?![a-z])|(?:Left|Right)(?![a-z])|LEFT|RIGHT")
+_swap = {
+    a: b
+    for l, r in (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT"))
+    for a, b in ((l, r), (r, l))
+}
+
 
 def _infer_mirror(name, joints):
     other = [_side.sub(lambda m: _swap[m[0]], o) for o in joints]
-    for o,p in zip(joints, other):
+    for o, p in zip(joints, other):
         if p not in joints:
-            raise HyspError(f"layout '{name}' has a joint '{o}' but no '{p}' to mirror it; give the mirror as a list of joints")
+            raise HyspError(
+                f"layout '{name}' has a joint '{o}' but no '{p}' to mirror it; give the mirror as a list of joints"
+            )
     return tuple(joints.index(p) for p in other)
 
+
 def _check_mirror(name, joints, mirror):
-    if sorted(mirror)!=list(range(len(joints))):
-        raise HyspError(f"the mirror of layout '{name}' is no permutation: each of the {len(joints)} joints must appear once in {list(mirror)}")
-    for i,m in enumerate(mirror):
-        if mirror[m]!=i:
-            raise HyspError(f"the mirror of layout '{name}' is no involution: '{joints[i]}' goes to '{joints[m]}', but that goes to '{joints[mirror[m]]}'")
+    if sorted(mirror) != list(range(len(joints))):
+        raise HyspError(
+            f"the mirror of layout '{name}' is no permutation: each of the {len(joints)} joints must appear once in {list(mirror)}"
+        )
+    for i, m in enumerate(mirror):
+        if mirror[m] != i:
+            raise HyspError(
+                f"the mirror of layout '{name}' is no involution: '{joints[i]}' goes to '{joints[m]}', but that goes to '{joints[mirror[m]]}'"
+            )
 
 # %% ../nbs/00_skeleton.ipynb #52b075ac
 def _joint(o, joints, what, none=None):
     "Number of a joint given by name or number"
-    if o is None: return none
-    if isinstance(o, str): return joints.index(pick(o, joints, what))
-    if isinstance(o, (int,np.integer)) and not isinstance(o, bool): return int(o)
-    raise HyspError(f'{what} must be the name or the number of a joint, not {o!r}')
+    if o is None:
+        return none
+    if isinstance(o, str):
+        return joints.index(pick(o, joints, what))
+    if isinstance(o, (int, np.integer)) and not isinstance(o, bool):
+        return int(o)
+    raise HyspError(f"{what} must be the name or the number of a joint, not {o!r}")
+
 
 def _joint_list(d, key, joints, none=None):
-    o,what = d[key],f"under {key} of layout '{d['name']}'"
-    if not isinstance(o, (list,tuple,np.ndarray)): raise HyspError(f'{what} there must be a list of joints, not {o!r}')
-    return tuple(_joint(i, joints, f'joint {what}', none) for i in o)
+    o, what = d[key], f"under {key} of layout '{d['name']}'"
+    if not isinstance(o, (list, tuple, np.ndarray)):
+        raise HyspError(f"{what} there must be a list of joints, not {o!r}")
+    return tuple(_joint(i, joints, f"joint {what}", none) for i in o)
 
 # %% ../nbs/00_skeleton.ipynb #99a32b54
 @dataclass(frozen=True)
 class Layout:
     "A kind of skeleton: its joints as a tree, its mirror pairs, and the joints that pre-processing asks for"
-    name:str # Name, for messages and the registry
-    joints:tuple # Names of the V joints, in the order of the arrays
-    parents:tuple # Each joint's parent, -1 or None for the root
-    mirror:tuple=None # Joint that takes each one's place in a mirror; None: from the words left and right in the names
-    centre:int=None # Joint that becomes the origin; None: the root
-    shoulders:tuple=None # Left and right shoulder; None: there are none
+
+    name: str  # Name, for messages and the registry
+    joints: tuple  # Names of the V joints, in the order of the arrays
+    parents: tuple  # Each joint's parent, -1 or None for the root
+    mirror: tuple = None  # Joint that takes each one's place in a mirror; None: from the words left and right in the names
+    centre: int = None  # Joint that becomes the origin; None: the root
+    shoulders: tuple = None  # Left and right shoulder; None: there are none
 
     def __post_init__(self):
         d = dict(vars(self))
-        if not isinstance(d['joints'], (list,tuple,np.ndarray)):
-            raise HyspError(f"layout '{self.name}' needs a list of names under joints, not {self.joints!r}")
-        joints = d['joints'] = tuple(str(o) for o in self.joints)
-        d['parents'] = _joint_list(d, 'parents', joints, -1)
-        _check_tree(self.name, joints, d['parents'])
-        d['mirror'] = _infer_mirror(self.name, joints) if self.mirror is None else _joint_list(d, 'mirror', joints)
-        d['centre'] = _joint(self.centre, joints, f"centre of layout '{self.name}'", d['parents'].index(-1))
-        if self.shoulders is not None: d['shoulders'] = _joint_list(d, 'shoulders', joints)
-        for k,v in d.items(): object.__setattr__(self, k, v)
+        if not isinstance(d["joints"], (list, tuple, np.ndarray)):
+            raise HyspError(
+                f"layout '{self.name}' needs a list of names under joints, not {self.joints!r}"
+            )
+        joints = d["joints"] = tuple(str(o) for o in self.joints)
+        d["parents"] = _joint_list(d, "parents", joints, -1)
+        _check_tree(self.name, joints, d["parents"])
+        d["mirror"] = (
+            _infer_mirror(self.name, joints)
+            if self.mirror is None
+            else _joint_list(d, "mirror", joints)
+        )
+        d["centre"] = _joint(
+            self.centre, joints, f"centre of layout '{self.name}'", d["parents"].index(-1)
+        )
+        if self.shoulders is not None:
+            d["shoulders"] = _joint_list(d, "shoulders", joints)
+        for k, v in d.items():
+            object.__setattr__(self, k, v)
         _check_mirror(self.name, joints, self.mirror)
         _check_marks(self)
 
-    def __len__(self): return len(self.joints)
-    def __repr__(self): return f"Layout('{self.name}', {len(self)} joints)"
+    def __len__(self):
+        return len(self.joints)
+
+    def __repr__(self):
+        return f"Layout('{self.name}', {len(self)} joints)"
+
     @property
-    def root(self): return self.parents.index(-1)
+    def root(self):
+        return self.parents.index(-1)
+
     @property
-    def bones(self): return tuple((i,p) for i,p in enumerate(self.parents) if p!=-1)
+    def bones(self):
+        return tuple((i, p) for i, p in enumerate(self.parents) if p != -1)
+
     @property
     def order(self):
         res = [self.root]
-        for i in res: res += [j for j,p in self.bones if p==i]
+        for i in res:
+            res += [j for j, p in self.bones if p == i]
         return tuple(res)
 
 # %% ../nbs/00_skeleton.ipynb #c27e4d80
 def _check_marks(layout):
-    known,s = range(len(layout)),layout.shoulders
+    known, s = range(len(layout)), layout.shoulders
     if layout.centre not in known:
-        raise HyspError(f"layout '{layout.name}' has no joint {layout.centre} to be its centre; joints are numbered 0 to {len(layout)-1}")
-    if s is not None and (len(s)!=2 or s[0]==s[1] or not set(s)<=set(known)):
-        raise HyspError(f"layout '{layout.name}' has shoulders {list(s)}; name two different joints, left then right, or leave them out")
+        raise HyspError(
+            f"layout '{layout.name}' has no joint {layout.centre} to be its centre; joints are numbered 0 to {len(layout) - 1}"
+        )
+    if s is not None and (len(s) != 2 or s[0] == s[1] or not set(s) <= set(known)):
+        raise HyspError(
+            f"layout '{layout.name}' has shoulders {list(s)}; name two different joints, left then right, or leave them out"
+        )
 
 # %% ../nbs/00_skeleton.ipynb #a73ab8a9
 def _from_dict(
-    d:dict # joints and parents; optionally name, mirror, centre, shoulders: joints by name or number
-)->Layout: # Raises `HyspError` for an unknown key, a joint that is not there, no tree, no involution
+    d: dict,  # joints and parents; optionally name, mirror, centre, shoulders: joints by name or number
+) -> (
+    Layout
+):  # Raises `HyspError` for an unknown key, a joint that is not there, no tree, no involution
     "A layout from plain data as in YAML; what is left out follows from the names of the joints"
-    if not isinstance(d, dict): raise HyspError(f'a layout is a mapping with joints and parents, not {type(d).__name__}')
-    for k in d: pick(k, Layout.__dataclass_fields__, 'key of a layout')
-    d = {'name':'own', **d}
-    for k in ('joints','parents'):
-        if k not in d: raise HyspError(f"layout '{d['name']}' needs a list under {k}")
-    both = ['left shoulder','right shoulder']
-    if 'shoulders' not in d and set(both)<=set(map(str, d['joints'] or ())): d['shoulders'] = both
+    if not isinstance(d, dict):
+        raise HyspError(f"a layout is a mapping with joints and parents, not {type(d).__name__}")
+    for k in d:
+        pick(k, Layout.__dataclass_fields__, "key of a layout")
+    d = {"name": "own", **d}
+    for k in ("joints", "parents"):
+        if k not in d:
+            raise HyspError(f"layout '{d['name']}' needs a list under {k}")
+    both = ["left shoulder", "right shoulder"]
+    if "shoulders" not in d and set(both) <= set(map(str, d["joints"] or ())):
+        d["shoulders"] = both
     return Layout(**d)
 
-def _to_dict(self)->dict:
-    "Plain lists and numbers, as YAML can hold them; `Layout.from_dict` makes the same layout of it"
-    return {k: list(v) if isinstance(v, tuple) else v for k,v in vars(self).items()}
 
-Layout.from_dict,Layout.to_dict = staticmethod(_from_dict),_to_dict
+def _to_dict(self) -> dict:
+    "Plain lists and numbers, as YAML can hold them; `Layout.from_dict` makes the same layout of it"
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
+
+
+Layout.from_dict, Layout.to_dict = staticmethod(_from_dict), _to_dict
 
 # %% ../nbs/00_skeleton.ipynb #f1e32015
 layouts = {}
 
-def _register(name, joints, limbs, centre, shoulders=('left shoulder','right shoulder')):
+
+def _register(name, joints, limbs, centre, shoulders=("left shoulder", "right shoulder")):
     "Register a layout from its joints and its limbs, chains that go outward from a joint"
-    joints = tuple(o.strip() for o in joints.split(','))
+    joints = tuple(o.strip() for o in joints.split(","))
     parents = {}
-    for limb in limbs.split('/'):
-        chain = [o.strip() for o in limb.split(',')]
+    for limb in limbs.split("/"):
+        chain = [o.strip() for o in limb.split(",")]
         parents.update(zip(chain[1:], chain))
-    layouts[name] = Layout.from_dict(dict(name=name, joints=joints, parents=[parents.get(o) for o in joints], centre=centre, shoulders=shoulders))
+    layouts[name] = Layout.from_dict(
+        dict(
+            name=name,
+            joints=joints,
+            parents=[parents.get(o) for o in joints],
+            centre=centre,
+            shoulders=shoulders,
+        )
+    )
 
 # %% ../nbs/00_skeleton.ipynb #700a1284
-_arm = lambda s: f'{s} shoulder, {s} elbow, {s} wrist, {s} hand'
-_leg = lambda s: f'{s} hip, {s} knee, {s} ankle, {s} foot'
-_register('ntu-rgb+d',
-    f'spine base, spine middle, neck, head, {_arm("left")}, {_arm("right")}, {_leg("left")}, {_leg("right")}, '
-    'spine shoulder, left hand tip, left thumb, right hand tip, right thumb',
-    f'spine shoulder, spine middle, spine base/spine shoulder, neck, head/spine shoulder, {_arm("left")}, left thumb, left hand tip/'
-    f'spine shoulder, {_arm("right")}, right thumb, right hand tip/spine base, {_leg("left")}/spine base, {_leg("right")}', 'spine shoulder')
+_arm = lambda s: f"{s} shoulder, {s} elbow, {s} wrist, {s} hand"
+_leg = lambda s: f"{s} hip, {s} knee, {s} ankle, {s} foot"
+_register(
+    "ntu-rgb+d",
+    f"spine base, spine middle, neck, head, {_arm('left')}, {_arm('right')}, {_leg('left')}, {_leg('right')}, "
+    "spine shoulder, left hand tip, left thumb, right hand tip, right thumb",
+    f"spine shoulder, spine middle, spine base/spine shoulder, neck, head/spine shoulder, {_arm('left')}, left thumb, left hand tip/"
+    f"spine shoulder, {_arm('right')}, right thumb, right hand tip/spine base, {_leg('left')}/spine base, {_leg('right')}",
+    "spine shoulder",
+)
 
 # %% ../nbs/00_skeleton.ipynb #f6c529ef
-_register('nw-ucla', f'spine base, spine middle, spine shoulder, head, {_arm("left")}, {_arm("right")}, {_leg("left")}, {_leg("right")}',
-    f'spine shoulder, spine middle, spine base/spine shoulder, head/spine shoulder, {_arm("left")}/spine shoulder, {_arm("right")}/'
-    f'spine base, {_leg("left")}/spine base, {_leg("right")}', 'spine shoulder')
+_register(
+    "nw-ucla",
+    f"spine base, spine middle, spine shoulder, head, {_arm('left')}, {_arm('right')}, {_leg('left')}, {_leg('right')}",
+    f"spine shoulder, spine middle, spine base/spine shoulder, head/spine shoulder, {_arm('left')}/spine shoulder, {_arm('right')}/"
+    f"spine base, {_leg('left')}/spine base, {_leg('right')}",
+    "spine shoulder",
+)
 
-_collar = lambda s: f'{s} collar, {s} shoulder, {s} elbow, {s} hand'
-_toes = lambda s: f'{s} hip, {s} knee, {s} foot, {s} toes'
-_spine = 'waist, spine, chest, neck, head, head tip'
-_register('ui-prmd', f'{_spine}, {_collar("left")}, {_collar("right")}, {_toes("left")}, {_toes("right")}',
-    f'{_spine}/chest, {_collar("left")}/chest, {_collar("right")}/waist, {_toes("left")}/waist, {_toes("right")}', 'waist')
+_collar = lambda s: f"{s} collar, {s} shoulder, {s} elbow, {s} hand"
+_toes = lambda s: f"{s} hip, {s} knee, {s} foot, {s} toes"
+_spine = "waist, spine, chest, neck, head, head tip"
+_register(
+    "ui-prmd",
+    f"{_spine}, {_collar('left')}, {_collar('right')}, {_toes('left')}, {_toes('right')}",
+    f"{_spine}/chest, {_collar('left')}/chest, {_collar('right')}/waist, {_toes('left')}/waist, {_toes('right')}",
+    "waist",
+)
 
 # %% ../nbs/00_skeleton.ipynb #eb3193d3
-_arm3 = lambda s: f'{s} shoulder, {s} elbow, {s} wrist'
-_leg3 = lambda s: f'{s} hip, {s} knee, {s} ankle'
-_register('openpose', f'nose, neck, {_arm3("right")}, {_arm3("left")}, {_leg3("right")}, {_leg3("left")}, right eye, left eye, right ear, left ear',
-    'neck, nose/' + '/'.join(f'neck, {_arm3(s)}/{s} shoulder, {_leg3(s)}/nose, {s} eye, {s} ear' for s in ('left','right')), 'neck')
+_arm3 = lambda s: f"{s} shoulder, {s} elbow, {s} wrist"
+_leg3 = lambda s: f"{s} hip, {s} knee, {s} ankle"
+_register(
+    "openpose",
+    f"nose, neck, {_arm3('right')}, {_arm3('left')}, {_leg3('right')}, {_leg3('left')}, right eye, left eye, right ear, left ear",
+    "neck, nose/"
+    + "/".join(
+        f"neck, {_arm3(s)}/{s} shoulder, {_leg3(s)}/nose, {s} eye, {s} ear"
+        for s in ("left", "right")
+    ),
+    "neck",
+)
 
-_both = lambda names: ', '.join(f'{s} {o.strip()}' for o in names.split(',') for s in ('left','right'))
-_register('coco', 'nose, ' + _both('eye, ear, shoulder, elbow, wrist, hip, knee, ankle'),
-    '/'.join(f'nose, {s} eye, {s} ear/nose, {_arm3(s)}/{s} shoulder, {_leg3(s)}' for s in ('left','right')), 'nose')
+_both = lambda names: ", ".join(
+    f"{s} {o.strip()}" for o in names.split(",") for s in ("left", "right")
+)
+_register(
+    "coco",
+    "nose, " + _both("eye, ear, shoulder, elbow, wrist, hip, knee, ankle"),
+    "/".join(
+        f"nose, {s} eye, {s} ear/nose, {_arm3(s)}/{s} shoulder, {_leg3(s)}"
+        for s in ("left", "right")
+    ),
+    "nose",
+)
 
-_eye = lambda s: f'{s} inner eye, {s} eye, {s} outer eye'
-_register('mediapipe', f'nose, {_eye("left")}, {_eye("right")}, ' + _both('ear, mouth, shoulder, elbow, wrist, pinky, index, thumb, hip, knee, ankle, heel, toes'),
-    '/'.join(f'nose, {_eye(s)}, {s} ear/nose, {s} mouth/nose, {_arm3(s)}, {s} pinky/{s} wrist, {s} index/{s} wrist, {s} thumb/'
-             f'{s} shoulder, {_leg3(s)}, {s} heel/{s} ankle, {s} toes' for s in ('left','right')), 'nose')
+_eye = lambda s: f"{s} inner eye, {s} eye, {s} outer eye"
+_register(
+    "mediapipe",
+    f"nose, {_eye('left')}, {_eye('right')}, "
+    + _both(
+        "ear, mouth, shoulder, elbow, wrist, pinky, index, thumb, hip, knee, ankle, heel, toes"
+    ),
+    "/".join(
+        f"nose, {_eye(s)}, {s} ear/nose, {s} mouth/nose, {_arm3(s)}, {s} pinky/{s} wrist, {s} index/{s} wrist, {s} thumb/"
+        f"{s} shoulder, {_leg3(s)}, {s} heel/{s} ankle, {s} toes"
+        for s in ("left", "right")
+    ),
+    "nose",
+)
 
 # %% ../nbs/00_skeleton.ipynb #5554ac3b
 def get_layout(
-    layout:str|Layout # Name of a registered layout, or a layout
-)->Layout: # Raises `HyspError` with the nearest name
+    layout: str | Layout,  # Name of a registered layout, or a layout
+) -> Layout:  # Raises `HyspError` with the nearest name
     "The layout by its name; a layout is handed back as it is"
-    return layout if isinstance(layout, Layout) else pick(layout, layouts, 'layout')
+    return layout if isinstance(layout, Layout) else pick(layout, layouts, "layout")
 
 # %% ../nbs/00_skeleton.ipynb #eebaad8f
 def hops(
-    layout:str|Layout, # The skeleton
-    max_hop:int=1 # Look this many bones far
-)->np.ndarray: # Bones between each two joints, shape (V,V); `inf` beyond `max_hop`
+    layout: str | Layout,  # The skeleton
+    max_hop: int = 1,  # Look this many bones far
+) -> np.ndarray:  # Bones between each two joints, shape (V,V); `inf` beyond `max_hop`
     "Distance of joints along the bones"
     layout = get_layout(layout)
-    if max_hop<1: raise HyspError(f'max_hop must be at least 1, not {max_hop}')
+    if max_hop < 1:
+        raise HyspError(f"max_hop must be at least 1, not {max_hop}")
     near = np.eye(len(layout))
-    for i,p in layout.bones: near[i,p] = near[p,i] = 1
+    for i, p in layout.bones:
+        near[i, p] = near[p, i] = 1
     res = np.full(near.shape, np.inf)
-    for k in range(max_hop, -1, -1): res[np.linalg.matrix_power(near, k)>0] = k
+    for k in range(max_hop, -1, -1):
+        res[np.linalg.matrix_power(near, k) > 0] = k
     return res
 
 # %% ../nbs/00_skeleton.ipynb #853ca25f
 def adjacency(
-    layout:str|Layout, # The skeleton
-    strategy:str='spatial', # uniform, distance or spatial
-    max_hop:int=1 # Joints this many bones away are neighbours
-)->np.ndarray: # Weights (K,V,V) float64, from joint v (row) to joint w (column); they sum to 1 over k and v
+    layout: str | Layout,  # The skeleton
+    strategy: str = "spatial",  # uniform, distance or spatial
+    max_hop: int = 1,  # Joints this many bones away are neighbours
+) -> (
+    np.ndarray
+):  # Weights (K,V,V) float64, from joint v (row) to joint w (column); they sum to 1 over k and v
     "The graph of the encoder, divided into K parts"
-    layout,hop = get_layout(layout),hops(layout, max_hop)
-    weight = (hop<=max_hop)/(hop<=max_hop).sum(0)
-    by_hop = [weight*(hop==k) for k in range(max_hop+1)]
-    outer = hop[:,[layout.centre]]>=hop[[layout.centre]]
-    parts = dict(uniform=[weight], distance=by_hop, spatial=by_hop[:1]+[a for o in by_hop[1:] for a in (o*outer, o*~outer)])
-    return np.stack(pick(strategy, parts, 'strategy'))
+    layout, hop = get_layout(layout), hops(layout, max_hop)
+    weight = (hop <= max_hop) / (hop <= max_hop).sum(0)
+    by_hop = [weight * (hop == k) for k in range(max_hop + 1)]
+    outer = hop[:, [layout.centre]] >= hop[[layout.centre]]
+    parts = dict(
+        uniform=[weight],
+        distance=by_hop,
+        spatial=by_hop[:1] + [a for o in by_hop[1:] for a in (o * outer, o * ~outer)],
+    )
+    return np.stack(pick(strategy, parts, "strategy"))
 
 # %% ../nbs/00_skeleton.ipynb #2b3f6c1b
-_streams = dict(joint=['joint'], motion=['motion'], bone=['bone'], **{'2s':['joint','bone'], '3s':['joint','motion','bone']})
+_streams = dict(
+    joint=["joint"],
+    motion=["motion"],
+    bone=["bone"],
+    **{"2s": ["joint", "bone"], "3s": ["joint", "motion", "bone"]},
+)
+
 
 def channels(
-    name:str # joint, motion, bone, 2s or 3s
-)->int: # 3, 6 or 9
+    name: str,  # joint, motion, bone, 2s or 3s
+) -> int:  # 3, 6 or 9
     "How many channels a stream has"
-    return 3*len(pick(name, _streams, 'stream'))
+    return 3 * len(pick(name, _streams, "stream"))
 
 # %% ../nbs/00_skeleton.ipynb #0ff83f0a
 def motion(
-    x:Tensor # Positions, shape (..., C, T, V, M)
-)->Tensor: # Same shape; 0 at the last frame
+    x: Tensor,  # Positions, shape (..., C, T, V, M)
+) -> Tensor:  # Same shape; 0 at the last frame
     "Step from each frame to the next"
-    return torch.cat([x.diff(dim=-3), torch.zeros_like(x[...,:1,:,:])], -3)
+    return torch.cat([x.diff(dim=-3), torch.zeros_like(x[..., :1, :, :])], -3)
+
 
 @lru_cache
 @torch.inference_mode(False)
 def _bone_starts(layout, device):
-    return torch.tensor([i if p==-1 else p for i,p in enumerate(layout.parents)], device=device)
+    return torch.tensor([i if p == -1 else p for i, p in enumerate(layout.parents)], device=device)
+
 
 def bone(
-    x:Tensor, # Positions, shape (..., C, T, V, M)
-    layout:str|Layout # The skeleton, of V joints
-)->Tensor: # Same shape; 0 for the root
+    x: Tensor,  # Positions, shape (..., C, T, V, M)
+    layout: str | Layout,  # The skeleton, of V joints
+) -> Tensor:  # Same shape; 0 for the root
     "Vector from each joint's parent to it"
     return x - x.index_select(-2, _bone_starts(get_layout(layout), x.device))
 
 # %% ../nbs/00_skeleton.ipynb #3fa1e6b0
 def stream(
-    x:Tensor, # Positions, shape (..., 3, T, V, M)
-    name:str, # joint, motion, bone, 2s (joint, bone) or 3s (joint, motion, bone)
-    layout:str|Layout # The skeleton, of V joints
-)->Tensor: # Shape (..., 3, 6 or 9, T, V, M)
+    x: Tensor,  # Positions, shape (..., 3, T, V, M)
+    name: str,  # joint, motion, bone, 2s (joint, bone) or 3s (joint, motion, bone)
+    layout: str | Layout,  # The skeleton, of V joints
+) -> Tensor:  # Shape (..., 3, 6 or 9, T, V, M)
     "What the encoder is shown of the positions"
     layout = get_layout(layout)
-    if x.ndim<4 or x.shape[-2]!=len(layout):
-        raise HyspError(f"layout '{layout.name}' has {len(layout)} joints, but the positions have shape {tuple(x.shape)}; expected (..., C, T, V, M)")
+    if x.ndim < 4 or x.shape[-2] != len(layout):
+        raise HyspError(
+            f"layout '{layout.name}' has {len(layout)} joints, but the positions have shape {tuple(x.shape)}; expected (..., C, T, V, M)"
+        )
     parts = dict(joint=lambda: x, motion=lambda: motion(x), bone=lambda: bone(x, layout))
-    res = [parts[o]() for o in pick(name, _streams, 'stream')]
-    return res[0] if len(res)==1 else torch.cat(res, -4)
+    res = [parts[o]() for o in pick(name, _streams, "stream")]
+    return res[0] if len(res) == 1 else torch.cat(res, -4)

@@ -15,173 +15,284 @@ from .core import HyspError
 from .skeleton import Layout, adjacency, get_layout
 
 # %% ../nbs/20_stgcn.ipynb #c23085f1
-def _recorded(): return torch.compiler.is_compiling() or torch.jit.is_tracing()
+def _recorded():
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
 
 def _plain(x, channels):
     "Is there nothing to be won by another order of operations, or none allowed?"
-    return _recorded() or x.device.type!='cpu' or x.dtype not in (torch.float32,torch.float64) or torch.is_autocast_enabled('cpu') or channels<64 or len(x)<4
+    return (
+        _recorded()
+        or x.device.type != "cpu"
+        or x.dtype not in (torch.float32, torch.float64)
+        or torch.is_autocast_enabled("cpu")
+        or channels < 64
+        or len(x) < 4
+    )
 
 # %% ../nbs/20_stgcn.ipynb #cda13de7
 class GraphConv(nn.Module):
     "Convolution over the joints of a skeleton, a weight matrix for each part of the neighbourhood (Yan et al. 2018, eq 10)"
-    def __init__(self,
-        inp:int, # Channels in
-        out:int, # Channels out
-        parts:int # K, parts of a neighbourhood
+
+    def __init__(
+        self,
+        inp: int,  # Channels in
+        out: int,  # Channels out
+        parts: int,  # K, parts of a neighbourhood
     ):
         super().__init__()
-        self.parts,self.conv = parts,nn.Conv2d(inp, out*parts, 1)
+        self.parts, self.conv = parts, nn.Conv2d(inp, out * parts, 1)
 
-    def forward(self,
-        x:Tensor, # (N, inp, T, V)
-        A:Tensor # Weighted adjacency, (K, V, V); column w says what joint w gathers
-    )->Tensor: # (N, out, T, V)
-        K,C = self.parts,x.shape[1]
-        w = self.conv.weight.view(K, -1, C).transpose(0, 1).reshape(-1, K*C, 1, 1)
+    def forward(
+        self,
+        x: Tensor,  # (N, inp, T, V)
+        A: Tensor,  # Weighted adjacency, (K, V, V); column w says what joint w gathers
+    ) -> Tensor:  # (N, out, T, V)
+        K, C = self.parts, x.shape[1]
+        w = self.conv.weight.view(K, -1, C).transpose(0, 1).reshape(-1, K * C, 1, 1)
         b = self.conv.bias.view(K, -1).T @ A.sum(1)
-        if _plain(x, len(w)): return F.conv2d(torch.cat([x@A_k for A_k in A], 1), w) + b[:,None]
-        N,_,T,V = x.shape
-        gathered = A.permute(2,0,1).reshape(1, V*K, V).expand(N*T, -1, -1) @ x.permute(0,2,3,1).reshape(N*T, V, C)
-        return F.linear(gathered.view(N, T, V, K*C), w.flatten(1)).add_(b.T).permute(0,3,1,2)
+        if _plain(x, len(w)):
+            return F.conv2d(torch.cat([x @ A_k for A_k in A], 1), w) + b[:, None]
+        N, _, T, V = x.shape
+        gathered = A.permute(2, 0, 1).reshape(1, V * K, V).expand(N * T, -1, -1) @ x.permute(
+            0, 2, 3, 1
+        ).reshape(N * T, V, C)
+        return F.linear(gathered.view(N, T, V, K * C), w.flatten(1)).add_(b.T).permute(0, 3, 1, 2)
 
 # %% ../nbs/20_stgcn.ipynb #0f754026
 @cache
 def _frequencies(frames, taps, dtype):
     "The matrices F, G and H: of frames, of taps, and back to frames"
-    L = (frames+taps//2)|1
-    def waves(t): return [o(2*math.pi/L*torch.outer(torch.arange(1, L//2+1, dtype=torch.float64), t)) for o in (torch.cos,torch.sin)]
-    def one(t): return torch.ones(1, len(t), dtype=torch.float64)
-    t,k = torch.arange(frames, dtype=torch.float64),torch.arange(taps, dtype=torch.float64)-taps//2
-    (re,im),(c,d) = waves(t),waves(k) # x makes re-i·im; w, which looks ahead by k, c+i·d
-    return [o.to(dtype) for o in (torch.cat([one(t), re-im, re, -im]), torch.cat([one(k), c, d-c, c+d]), torch.cat([one(t), 2*(re-im), -2*im, -2*re]).T/L)]
+    L = (frames + taps // 2) | 1
+
+    def waves(t):
+        return [
+            o(2 * math.pi / L * torch.outer(torch.arange(1, L // 2 + 1, dtype=torch.float64), t))
+            for o in (torch.cos, torch.sin)
+        ]
+
+    def one(t):
+        return torch.ones(1, len(t), dtype=torch.float64)
+
+    t, k = (
+        torch.arange(frames, dtype=torch.float64),
+        torch.arange(taps, dtype=torch.float64) - taps // 2,
+    )
+    (re, im), (c, d) = waves(t), waves(k)  # x makes re-i·im; w, which looks ahead by k, c+i·d
+    return [
+        o.to(dtype)
+        for o in (
+            torch.cat([one(t), re - im, re, -im]),
+            torch.cat([one(k), c, d - c, c + d]),
+            torch.cat([one(t), 2 * (re - im), -2 * im, -2 * re]).T / L,
+        )
+    ]
 
 # %% ../nbs/20_stgcn.ipynb #66fffe50
 class TimeConv(nn.Conv2d):
     "Convolution over frames; a wide one by way of frequencies"
-    def __init__(self,
-        channels:int, # In and out
-        kernel:int, # Frames it spans, odd
-        stride:int=1 # Step over the frames
-    ): super().__init__(channels, channels, (kernel,1), (stride,1), (kernel//2,0))
 
-    def forward(self,
-        x:Tensor # (N, channels, T, V)
-    )->Tensor: # (N, channels, ceil(T/stride), V)
-        N,C,T,V = x.shape
-        if _plain(x, C) or T<=len(self.weight[0,0]): return super().forward(x)
-        F,G,H = _frequencies(T, len(self.weight[0,0]), x.dtype)
-        w = (G @ self.weight.permute(2,0,1,3).flatten(1)).view(-1, C, C).mT
-        def some(x): # A few clips at a time, since there are twice as many numbers in between
-            a = (F @ x.permute(0,2,3,1).reshape(-1, T, V*C)).view(-1, len(F), V, C).transpose(0, 1)
-            return (H[::self.stride[0]] @ (a.reshape(len(F), -1, C) @ w).flatten(1)).view(-1, len(x), V, C).permute(1,3,0,2).add_(self.bias[:,None,None])
-        return torch.cat([some(o) for o in x.split(64)]) if N>64 else some(x)
+    def __init__(
+        self,
+        channels: int,  # In and out
+        kernel: int,  # Frames it spans, odd
+        stride: int = 1,  # Step over the frames
+    ):
+        super().__init__(channels, channels, (kernel, 1), (stride, 1), (kernel // 2, 0))
+
+    def forward(
+        self,
+        x: Tensor,  # (N, channels, T, V)
+    ) -> Tensor:  # (N, channels, ceil(T/stride), V)
+        N, C, T, V = x.shape
+        if _plain(x, C) or T <= len(self.weight[0, 0]):
+            return super().forward(x)
+        F, G, H = _frequencies(T, len(self.weight[0, 0]), x.dtype)
+        w = (G @ self.weight.permute(2, 0, 1, 3).flatten(1)).view(-1, C, C).mT
+
+        def some(x):  # A few clips at a time, since there are twice as many numbers in between
+            a = (
+                (F @ x.permute(0, 2, 3, 1).reshape(-1, T, V * C))
+                .view(-1, len(F), V, C)
+                .transpose(0, 1)
+            )
+            return (
+                (H[:: self.stride[0]] @ (a.reshape(len(F), -1, C) @ w).flatten(1))
+                .view(-1, len(x), V, C)
+                .permute(1, 3, 0, 2)
+                .add_(self.bias[:, None, None])
+            )
+
+        return torch.cat([some(o) for o in x.split(64)]) if N > 64 else some(x)
 
 # %% ../nbs/20_stgcn.ipynb #8128898f
 class Dropout(nn.Dropout):
     "Dropout that draws a quarter of the random numbers, on a CPU"
-    def forward(self,
-        x:Tensor # Activations, of any shape
-    )->Tensor: # As `x`, a share p of them 0, the others divided by the share that stays
-        if not self.training or not 0<self.p<1 or x.device.type!='cpu' or _recorded(): return super().forward(x)
-        if not x.is_contiguous(memory_format=torch.channels_last if x.ndim==4 else torch.contiguous_format): x = x.contiguous()
-        drawn = torch.empty(-(-x.numel()//4), dtype=torch.int64).random_(-2**63, None).view(torch.int16)[:x.numel()]
-        threshold = round(self.p*2**16)
-        return x*(drawn>=threshold-2**15).to(x.dtype).mul_(1/(1-threshold/2**16)).as_strided(x.shape, x.stride())
+
+    def forward(
+        self,
+        x: Tensor,  # Activations, of any shape
+    ) -> Tensor:  # As `x`, a share p of them 0, the others divided by the share that stays
+        if not self.training or not 0 < self.p < 1 or x.device.type != "cpu" or _recorded():
+            return super().forward(x)
+        if not x.is_contiguous(
+            memory_format=torch.channels_last if x.ndim == 4 else torch.contiguous_format
+        ):
+            x = x.contiguous()
+        drawn = (
+            torch.empty(-(-x.numel() // 4), dtype=torch.int64)
+            .random_(-(2**63), None)
+            .view(torch.int16)[: x.numel()]
+        )
+        threshold = round(self.p * 2**16)
+        return x * (drawn >= threshold - 2**15).to(x.dtype).mul_(
+            1 / (1 - threshold / 2**16)
+        ).as_strided(x.shape, x.stride())
 
 # %% ../nbs/20_stgcn.ipynb #d88a91aa
 class Block(nn.Module):
     "One spatial-temporal block: graph convolution, then convolution over `kernel` frames, with a residual"
-    def __init__(self,
-        inp:int, # Channels in
-        out:int, # Channels out
-        parts:int, # K, parts of a neighbourhood
-        stride:int=1, # Step over the frames
-        kernel:int=9, # Frames that the temporal convolution spans, odd
-        dropout:float=0., # Share of activations dropped in training
-        residual:bool=True # Add the input (through a 1x1 convolution where shapes differ)?
+
+    def __init__(
+        self,
+        inp: int,  # Channels in
+        out: int,  # Channels out
+        parts: int,  # K, parts of a neighbourhood
+        stride: int = 1,  # Step over the frames
+        kernel: int = 9,  # Frames that the temporal convolution spans, odd
+        dropout: float = 0.0,  # Share of activations dropped in training
+        residual: bool = True,  # Add the input (through a 1x1 convolution where shapes differ)?
     ):
         super().__init__()
         self.gcn = GraphConv(inp, out, parts)
-        self.tcn = nn.Sequential(nn.BatchNorm2d(out), nn.ReLU(inplace=True), TimeConv(out, kernel, stride), nn.BatchNorm2d(out), Dropout(dropout))
-        if residual: self.residual = nn.Identity() if inp==out and stride==1 else \
-            nn.Sequential(nn.Conv2d(inp, out, 1, (stride,1)), nn.BatchNorm2d(out))
+        self.tcn = nn.Sequential(
+            nn.BatchNorm2d(out),
+            nn.ReLU(inplace=True),
+            TimeConv(out, kernel, stride),
+            nn.BatchNorm2d(out),
+            Dropout(dropout),
+        )
+        if residual:
+            self.residual = (
+                nn.Identity()
+                if inp == out and stride == 1
+                else nn.Sequential(nn.Conv2d(inp, out, 1, (stride, 1)), nn.BatchNorm2d(out))
+            )
 
-    def forward(self,
-        x:Tensor, # (N, inp, T, V)
-        A:Tensor # Weighted adjacency, (K, V, V)
-    )->Tensor: # (N, out, ceil(T/stride), V)
+    def forward(
+        self,
+        x: Tensor,  # (N, inp, T, V)
+        A: Tensor,  # Weighted adjacency, (K, V, V)
+    ) -> Tensor:  # (N, out, ceil(T/stride), V)
         y = self.tcn(self.gcn(x, A))
-        return F.relu_(y.add_(self.residual(x)) if hasattr(self, 'residual') else y)
+        return F.relu_(y.add_(self.residual(x)) if hasattr(self, "residual") else y)
 
 # %% ../nbs/20_stgcn.ipynb #da1da09b
 def simam_drop(
-    x:Tensor, # Activations, (N, C, T, V)
-    keep:float=.7 # What reaches this attention is dropped, 0.62...1 (the attention of a mean activation is 0.62)
-)->Tensor: # As `x`
+    x: Tensor,  # Activations, (N, C, T, V)
+    keep: float = 0.7,  # What reaches this attention is dropped, 0.62...1 (the attention of a mean activation is 0.62)
+) -> Tensor:  # As `x`
     "Set to zero the joints, then the frames, that stand out by their SimAM attention"
-    gap = (x-x.mean((2,3), keepdim=True)).square()
-    a = torch.sigmoid(gap/(4*(gap.sum((2,3), keepdim=True)/(x.shape[2]*x.shape[3]-1)+1e-4))+.5)
-    for attention in (a.mean((1,2), keepdim=True), a):
-        mask = (attention<keep).to(x.dtype)
-        x = x*mask*(mask.numel()/mask.sum().clamp(min=1))
+    gap = (x - x.mean((2, 3), keepdim=True)).square()
+    a = torch.sigmoid(
+        gap / (4 * (gap.sum((2, 3), keepdim=True) / (x.shape[2] * x.shape[3] - 1) + 1e-4)) + 0.5
+    )
+    for attention in (a.mean((1, 2), keepdim=True), a):
+        mask = (attention < keep).to(x.dtype)
+        x = x * mask * (mask.numel() / mask.sum().clamp(min=1))
     return x
 
 # %% ../nbs/20_stgcn.ipynb #f3c6193d
-def widths(h, out): return [(h,1)]*4 + [(2*h,2)] + [(2*h,1)]*2 + [(4*h,2), (4*h,1), (out,1)]
+def widths(h, out):
+    return [(h, 1)] * 4 + [(2 * h, 2)] + [(2 * h, 1)] * 2 + [(4 * h, 2), (4 * h, 1), (out, 1)]
 
 # %% ../nbs/20_stgcn.ipynb #5a474f2d
 def _bodies(
-    x:Tensor, # One row a body, (N*M, V*C, T)
-    M:int, # Bodies of a clip
-    pool:str, # As for `STGCN`
-    alike:bool=False # Do all empty bodies have the same features? In train mode, and with `simam_drop`, they depend on the batch
-)->tuple: # The rows to encode; then, for each body to average over, its clip, and its place among these rows
+    x: Tensor,  # One row a body, (N*M, V*C, T)
+    M: int,  # Bodies of a clip
+    pool: str,  # As for `STGCN`
+    alike: bool = False,  # Do all empty bodies have the same features? In train mode, and with `simam_drop`, they depend on the batch
+) -> tuple:  # The rows to encode; then, for each body to average over, its clip, and its place among these rows
     "Which bodies are encoded: all; those present; all, but one of the empty ones for all"
-    clip = torch.arange(x.shape[0]//M, device=x.device).repeat_interleave(M)
-    if pool=='all' and (not alike or _recorded()): return x,clip,slice(None)
+    clip = torch.arange(x.shape[0] // M, device=x.device).repeat_interleave(M)
+    if pool == "all" and (not alike or _recorded()):
+        return x, clip, slice(None)
     there = x.flatten(1).any(1)
-    if pool=='present': return x[there],clip[there],slice(None)
-    return torch.cat([x[there], x[~there][:1]]),clip,torch.where(there, there.cumsum(0)-1, there.sum())
+    if pool == "present":
+        return x[there], clip[there], slice(None)
+    return (
+        torch.cat([x[there], x[~there][:1]]),
+        clip,
+        torch.where(there, there.cumsum(0) - 1, there.sum()),
+    )
 
 # %% ../nbs/20_stgcn.ipynb #9f48334a
 class STGCN(nn.Module):
     "Spatial-temporal graph convolutional network: clips (N, C, T, V, M) to features (N, out)"
-    def __init__(self,
-        layout:str|Layout='ntu-rgb+d', # Skeleton layout, by name or as an object
-        in_channels:int=3, # C: 3 for one stream, 6 and 9 for `2s` and `3s`
-        hidden:int=16, # h, width of the first blocks; 64 in the paper
-        out:int=256, # Width of the features; 1024 in the paper
-        dropout:float=.5, # In all blocks but the first
-        kernel:int=9, # Frames of each temporal convolution, odd
-        strategy:str='spatial', # Partition of the neighbourhood: uniform, distance or spatial
-        pool:str='all', # Average over all bodies, the empty ones too ('all', the paper), or those 'present'
-        edge_importance:bool=True # Learn a weight for each edge in each block, as the paper does?
+
+    def __init__(
+        self,
+        layout: str | Layout = "ntu-rgb+d",  # Skeleton layout, by name or as an object
+        in_channels: int = 3,  # C: 3 for one stream, 6 and 9 for `2s` and `3s`
+        hidden: int = 16,  # h, width of the first blocks; 64 in the paper
+        out: int = 256,  # Width of the features; 1024 in the paper
+        dropout: float = 0.5,  # In all blocks but the first
+        kernel: int = 9,  # Frames of each temporal convolution, odd
+        strategy: str = "spatial",  # Partition of the neighbourhood: uniform, distance or spatial
+        pool: str = "all",  # Average over all bodies, the empty ones too ('all', the paper), or those 'present'
+        edge_importance: bool = True,  # Learn a weight for each edge in each block, as the paper does?
     ):
         super().__init__()
-        if pool not in ('all','present'): raise HyspError(f"unknown pool '{pool}': 'all' or 'present'")
-        self.layout,self.pool,self.out = get_layout(layout),pool,out
-        self.register_buffer('A', torch.tensor(adjacency(self.layout, strategy), dtype=torch.float32))
-        K,V,_ = self.A.shape
-        self.data_bn = nn.BatchNorm1d(in_channels*V)
-        sizes = [(in_channels,None), *widths(hidden, out)]
-        self.st_gcn_networks = nn.ModuleList(Block(i, o, K, s, kernel, dropout if n else 0., residual=n>0)
-            for n,((i,_),(o,s)) in enumerate(zip(sizes, sizes[1:])))
-        self.edge_importance = nn.ParameterList(nn.Parameter(torch.ones_like(self.A)) for _ in self.st_gcn_networks) if edge_importance else [1.]*10
+        if pool not in ("all", "present"):
+            raise HyspError(f"unknown pool '{pool}': 'all' or 'present'")
+        self.layout, self.pool, self.out = get_layout(layout), pool, out
+        self.register_buffer(
+            "A", torch.tensor(adjacency(self.layout, strategy), dtype=torch.float32)
+        )
+        K, V, _ = self.A.shape
+        self.data_bn = nn.BatchNorm1d(in_channels * V)
+        sizes = [(in_channels, None), *widths(hidden, out)]
+        self.st_gcn_networks = nn.ModuleList(
+            Block(i, o, K, s, kernel, dropout if n else 0.0, residual=n > 0)
+            for n, ((i, _), (o, s)) in enumerate(zip(sizes, sizes[1:]))
+        )
+        self.edge_importance = (
+            nn.ParameterList(nn.Parameter(torch.ones_like(self.A)) for _ in self.st_gcn_networks)
+            if edge_importance
+            else [1.0] * 10
+        )
 
     def check(self, x):
-        if x.ndim!=5 or x.shape[1]*x.shape[3]!=len(self.data_bn.weight):
-            raise HyspError(f'the encoder takes (N, {self.data_bn.num_features//len(self.layout.joints)}, T, {len(self.layout.joints)}, M) '
-                            f'for layout {self.layout.name}, not {tuple(x.shape)}')
+        if x.ndim != 5 or x.shape[1] * x.shape[3] != len(self.data_bn.weight):
+            raise HyspError(
+                f"the encoder takes (N, {self.data_bn.num_features // len(self.layout.joints)}, T, {len(self.layout.joints)}, M) "
+                f"for layout {self.layout.name}, not {tuple(x.shape)}"
+            )
 
-    def forward(self,
-        x:Tensor, # Clips, (N, C, T, V, M)
-        drop:float|None=None # Give a second output too, without what stands out by this much: the `keep` of `simam_drop`
-    )->Tensor|tuple: # Features, (N, out); with `drop` a pair of them
+    def forward(
+        self,
+        x: Tensor,  # Clips, (N, C, T, V, M)
+        drop: float
+        | None = None,  # Give a second output too, without what stands out by this much: the `keep` of `simam_drop`
+    ) -> Tensor | tuple:  # Features, (N, out); with `drop` a pair of them
         self.check(x)
-        N,C,T,V,M = x.shape
-        x,clip,of = _bodies(x.permute(0,4,3,1,2).reshape(N*M, V*C, T), M, self.pool, drop is None and not any(o.training for o in self.modules()))
-        x = self.data_bn(x).view(-1, V, C, T).permute(0,2,3,1)
-        for block,e in zip(self.st_gcn_networks, self.edge_importance): x = block(x, self.A*e)
-        bodies = x.new_zeros(N).index_add(0, clip, torch.ones_like(clip, dtype=x.dtype)).clamp(min=1)[:,None]
-        z,*dropped = (x.new_zeros(N, self.out).index_add(0, clip, o.mean((2,3))[of])/bodies for o in ((x,) if drop is None else (x, simam_drop(x, drop))))
+        N, C, T, V, M = x.shape
+        x, clip, of = _bodies(
+            x.permute(0, 4, 3, 1, 2).reshape(N * M, V * C, T),
+            M,
+            self.pool,
+            drop is None and not any(o.training for o in self.modules()),
+        )
+        x = self.data_bn(x).view(-1, V, C, T).permute(0, 2, 3, 1)
+        for block, e in zip(self.st_gcn_networks, self.edge_importance):
+            x = block(x, self.A * e)
+        bodies = (
+            x.new_zeros(N)
+            .index_add(0, clip, torch.ones_like(clip, dtype=x.dtype))
+            .clamp(min=1)[:, None]
+        )
+        z, *dropped = (
+            x.new_zeros(N, self.out).index_add(0, clip, o.mean((2, 3))[of]) / bodies
+            for o in ((x,) if drop is None else (x, simam_drop(x, drop)))
+        )
         return (z, *dropped) if dropped else z

@@ -19,158 +19,290 @@ from .skeleton import Layout
 
 # %% ../nbs/73_survey.ipynb #c84118b3
 def open_raw(
-    path:str|Path, # A folder, a zip or an npz file
-    layout:str|Path|Layout=None # Of CSV files: the skeleton
-)->tuple: # What it is called, and a `Source`; raises `HyspError`
+    path: str | Path,  # A folder, a zip or an npz file
+    layout: str | Path | Layout = None,  # Of CSV files: the skeleton
+) -> tuple:  # What it is called, and a `Source`; raises `HyspError`
     "The reader that the files ask for"
     path = Path(path)
-    if path.suffix=='.npz': return 'arrays',arrays(path, layout)
-    if found := find(path, '.skeleton'):
-        classes = 120 if any(o.stem[:1] in 'Ss' and (o.stem[1:4]>'017' or o.stem[-3:]>'060') for o in found) else 60
-        return f'ntu{classes}',ntu(path, classes)
-    texts = find(path, '.txt')
-    if any(Path(o.path).parent.match('Kinect/Positions') for o in texts): return 'uiprmd',uiprmd(path)
-    for part,like in ((1,'0'),(2,'A')):
-        if any(o.stem[-2:] in ('-L','-M','-R') and o.stem[0]==like for o in texts): return f'pku{part}',pku(path, part)
-    if not find(path, '.csv'): raise HyspError(f'{path} is no dataset folder, no run folder, and holds no .skeleton, .csv or .txt files of skeletons')
-    if layout is None: raise HyspError(f'{path} holds CSV files; say what their joints are with --layout')
-    return 'csv',csv_folder(path, layout)
+    if path.suffix == ".npz":
+        return "arrays", arrays(path, layout)
+    if found := find(path, ".skeleton"):
+        classes = (
+            120
+            if any(
+                o.stem[:1] in "Ss" and (o.stem[1:4] > "017" or o.stem[-3:] > "060") for o in found
+            )
+            else 60
+        )
+        return f"ntu{classes}", ntu(path, classes)
+    texts = find(path, ".txt")
+    if any(Path(o.path).parent.match("Kinect/Positions") for o in texts):
+        return "uiprmd", uiprmd(path)
+    for part, like in ((1, "0"), (2, "A")):
+        if any(o.stem[-2:] in ("-L", "-M", "-R") and o.stem[0] == like for o in texts):
+            return f"pku{part}", pku(path, part)
+    if not find(path, ".csv"):
+        raise HyspError(
+            f"{path} is no dataset folder, no run folder, and holds no .skeleton, .csv or .txt files of skeletons"
+        )
+    if layout is None:
+        raise HyspError(f"{path} holds CSV files; say what their joints are with --layout")
+    return "csv", csv_folder(path, layout)
 
 # %% ../nbs/73_survey.ipynb #22f66c13
 def oddities(
-    position:np.ndarray # Metres, shape (3, T, V, M)
-)->list: # Of 'short', 'gaps', 'a crowd', 'still', 'a jump', 'flat'
+    position: np.ndarray,  # Metres, shape (3, T, V, M)
+) -> list:  # Of 'short', 'gaps', 'a crowd', 'still', 'a jump', 'flat'
     "What is odd about a clip"
-    there = (position!=0).any((0,2)) # frames, bodies
-    both = there[1:]&there[:-1]
-    step = np.linalg.norm(np.diff(position, axis=1), axis=0).max(1, initial=0)*both
+    there = (position != 0).any((0, 2))  # frames, bodies
+    both = there[1:] & there[:-1]
+    step = np.linalg.norm(np.diff(position, axis=1), axis=0).max(1, initial=0) * both
     moves = amount_of_motion(position)[there.any(0)]
-    found = {'short':len(there)<8, 'gaps':not there.any(1).all(), 'a crowd':there.any(0).sum()>2, 'still':(moves<1e-4).any() and len(there)>1,
-        'a jump':(step>.5).any(), 'flat':np.ptp(position[2])==0}
-    return [k for k,v in found.items() if v]
+    found = {
+        "short": len(there) < 8,
+        "gaps": not there.any(1).all(),
+        "a crowd": there.any(0).sum() > 2,
+        "still": (moves < 1e-4).any() and len(there) > 1,
+        "a jump": (step > 0.5).any(),
+        "flat": np.ptp(position[2]) == 0,
+    }
+    return [k for k, v in found.items() if v]
 
 # %% ../nbs/73_survey.ipynb #b423f906
-published = dict(ntu60=56_880, ntu120=114_480) # Clips, before those without skeletons are left out
+published = dict(ntu60=56_880, ntu120=114_480)  # Clips, before those without skeletons are left out
+
 
 @dataclass
 class Survey:
     "What was found"
-    kind:str # Name of the reader; `dataset` for a dataset folder
-    path:Path # The folder
-    layout:Layout # The skeleton
-    class_names:list # Names of the classes
-    labels:np.ndarray # Class of each clip
-    columns:dict # subject, camera, setup, replication where known: one number a clip
-    lengths:np.ndarray # Frames of each clip that was read
-    bodies:np.ndarray # Bodies of each clip that was read
-    faults:list # A `Fault` for each clip that cannot be used
-    skipped:dict # Reason to number: left out on purpose
-    odd:dict # Oddity to names of clips that were read
-    examples:list # Pairs for the picture: name of the class, position
-    fps:float=None # Frames a second
-    title:str='' # The folder in a few words
+
+    kind: str  # Name of the reader; `dataset` for a dataset folder
+    path: Path  # The folder
+    layout: Layout  # The skeleton
+    class_names: list  # Names of the classes
+    labels: np.ndarray  # Class of each clip
+    columns: dict  # subject, camera, setup, replication where known: one number a clip
+    lengths: np.ndarray  # Frames of each clip that was read
+    bodies: np.ndarray  # Bodies of each clip that was read
+    faults: list  # A `Fault` for each clip that cannot be used
+    skipped: dict  # Reason to number: left out on purpose
+    odd: dict  # Oddity to names of clips that were read
+    examples: list  # Pairs for the picture: name of the class, position
+    fps: float = None  # Frames a second
+    title: str = ""  # The folder in a few words
 
 # %% ../nbs/73_survey.ipynb #67fabd6b
 def _of_raw(path, read, layout, progress):
-    kind,source = open_raw(path, layout)
+    kind, source = open_raw(path, layout)
     about = [source.about(i) for i in range(len(source))]
-    labels = np.array([o['label'] for o in about])
-    some = np.unique(np.linspace(0, len(source)-1, read or len(source)).astype(int))
-    s = Survey(kind, Path(path), source.layout, source.class_names, labels, {k:[o[k] for o in about] for k in about[0] if k!='label'},
-        [], [], list(source.faults), source.skipped, {}, [], source.fps, f'{path}, {kind}: {source}')
-    shown = {labels[some[i]] for i in np.linspace(0, len(some)-1, 4).astype(int)}
-    for i in tqdm(some, desc='read', unit='clip', disable=not progress):
-        try: x = source[i].position
-        except Fault as e: s.faults.append(e); continue
-        except HyspError as e: s.faults.append(Fault(source.names[i], None, str(e))); continue
-        there = (x!=0).any((0,1,2)).sum()
-        s.lengths.append(x.shape[1]); s.bodies.append(there)
-        for o in oddities(x): s.odd.setdefault(o, []).append(source.names[i])
-        if labels[i] in shown and there: shown.remove(labels[i]); s.examples.append((source.class_names[labels[i]], x))
+    labels = np.array([o["label"] for o in about])
+    some = np.unique(np.linspace(0, len(source) - 1, read or len(source)).astype(int))
+    s = Survey(
+        kind,
+        Path(path),
+        source.layout,
+        source.class_names,
+        labels,
+        {k: [o[k] for o in about] for k in about[0] if k != "label"},
+        [],
+        [],
+        list(source.faults),
+        source.skipped,
+        {},
+        [],
+        source.fps,
+        f"{path}, {kind}: {source}",
+    )
+    shown = {labels[some[i]] for i in np.linspace(0, len(some) - 1, 4).astype(int)}
+    for i in tqdm(some, desc="read", unit="clip", disable=not progress):
+        try:
+            x = source[i].position
+        except Fault as e:
+            s.faults.append(e)
+            continue
+        except HyspError as e:
+            s.faults.append(Fault(source.names[i], None, str(e)))
+            continue
+        there = (x != 0).any((0, 1, 2)).sum()
+        s.lengths.append(x.shape[1])
+        s.bodies.append(there)
+        for o in oddities(x):
+            s.odd.setdefault(o, []).append(source.names[i])
+        if labels[i] in shown and there:
+            shown.remove(labels[i])
+            s.examples.append((source.class_names[labels[i]], x))
     return s
 
 # %% ../nbs/73_survey.ipynb #32548266
 def _of_dataset(path):
     ds = Dataset(path)
-    prepared = 'frames' in ds.columns
-    odd = {'short':[n for n,t in zip(ds.names, ds.columns['frames']) if t<8]} if prepared else {}
-    shown = [int(np.flatnonzero(ds.labels==k)[0]) for k in np.unique(ds.labels)[np.linspace(0, len(np.unique(ds.labels))-1, 4).astype(int)]] if len(ds) else []
-    examples = [(ds.class_names[ds.labels[i]], ds.position[ds.index[i]]) for i in dict.fromkeys(shown)]
-    columns = {k:ds.columns[k] for k in _columns if k in ds.columns}
-    return Survey('dataset', Path(path), ds.layout, ds.class_names, ds.labels, columns, ds.columns.get('frames', []), ds.columns.get('bodies', []),
-        problems(path), ds.about.get('counts', {}).get('skipped', {}), {k:v for k,v in odd.items() if v}, examples, ds.about.get('fps'), str(ds))
+    prepared = "frames" in ds.columns
+    odd = (
+        {"short": [n for n, t in zip(ds.names, ds.columns["frames"]) if t < 8]} if prepared else {}
+    )
+    shown = (
+        [
+            int(np.flatnonzero(ds.labels == k)[0])
+            for k in np.unique(ds.labels)[
+                np.linspace(0, len(np.unique(ds.labels)) - 1, 4).astype(int)
+            ]
+        ]
+        if len(ds)
+        else []
+    )
+    examples = [
+        (ds.class_names[ds.labels[i]], ds.position[ds.index[i]]) for i in dict.fromkeys(shown)
+    ]
+    columns = {k: ds.columns[k] for k in _columns if k in ds.columns}
+    return Survey(
+        "dataset",
+        Path(path),
+        ds.layout,
+        ds.class_names,
+        ds.labels,
+        columns,
+        ds.columns.get("frames", []),
+        ds.columns.get("bodies", []),
+        problems(path),
+        ds.about.get("counts", {}).get("skipped", {}),
+        {k: v for k, v in odd.items() if v},
+        examples,
+        ds.about.get("fps"),
+        str(ds),
+    )
+
 
 def survey(
-    path:str|Path, # A raw tree, a zip or npz file, a dataset folder, or the reference's arrays
-    read:int=200, # Of a raw tree: read this many clips; 0: all
-    layout:str|Path|Layout=None, # Of CSV files: the skeleton
-    progress:bool=True # Show a bar?
-)->Survey: # Raises `HyspError`
+    path: str | Path,  # A raw tree, a zip or npz file, a dataset folder, or the reference's arrays
+    read: int = 200,  # Of a raw tree: read this many clips; 0: all
+    layout: str | Path | Layout = None,  # Of CSV files: the skeleton
+    progress: bool = True,  # Show a bar?
+) -> Survey:  # Raises `HyspError`
     "Look at what is there"
     path = Path(path)
-    if path.is_dir() and any(o for like in ('dataset.yaml','samples.csv','position.npy','*_position.npy','*/*_position.npy') for o in path.glob(like)): s = _of_dataset(path)
-    else: s = _of_raw(path, read, layout, progress)
-    s.lengths,s.bodies = np.array(s.lengths, int),np.array(s.bodies, int)
+    if path.is_dir() and any(
+        o
+        for like in (
+            "dataset.yaml",
+            "samples.csv",
+            "position.npy",
+            "*_position.npy",
+            "*/*_position.npy",
+        )
+        for o in path.glob(like)
+    ):
+        s = _of_dataset(path)
+    else:
+        s = _of_raw(path, read, layout, progress)
+    s.lengths, s.bodies = np.array(s.lengths, int), np.array(s.bodies, int)
     return s
 
 # %% ../nbs/73_survey.ipynb #2cfc1316
 def sparkline(
-    values, # Numbers
-    bins:int=24 # How many blocks
-)->str: # Such as ▁▃█▅▂
+    values,  # Numbers
+    bins: int = 24,  # How many blocks
+) -> str:  # Such as ▁▃█▅▂
     "A histogram in one line of text"
     count = np.histogram(values, bins)[0]
-    return ''.join('▁▂▃▄▅▆▇█'[int(np.ceil(7*o/max(count.max(), 1)))] for o in count)
+    return "".join("▁▂▃▄▅▆▇█"[int(np.ceil(7 * o / max(count.max(), 1)))] for o in count)
 
-def _some(names, most=3): return ', '.join(map(str, names[:most]))+(f' and {len(names)-most:,} more' if len(names)>most else '')
 
-def _several(n, what): return f"{n:,} {what}{'' if n==1 else 'es' if what.endswith('s') else 's'}"
+def _some(names, most=3):
+    return ", ".join(map(str, names[:most])) + (
+        f" and {len(names) - most:,} more" if len(names) > most else ""
+    )
+
+
+def _several(n, what):
+    return f"{n:,} {what}{'' if n == 1 else 'es' if what.endswith('s') else 's'}"
 
 # %% ../nbs/73_survey.ipynb #47ca6ca2
 def describe(
-    s:Survey # From `survey`
-)->list: # Lines of text
+    s: Survey,  # From `survey`
+) -> list:  # Lines of text
     "What was found, in words"
-    n,count = len(s.labels),np.bincount(s.labels, minlength=len(s.class_names))
+    n, count = len(s.labels), np.bincount(s.labels, minlength=len(s.class_names))
     out = [s.title]
-    for k,v in s.columns.items():
-        if len(there := np.unique([o for o in v if o is not None and o!=-1])): out.append(f'{k:12}{there[0]} to {there[-1]}, {len(there)} different')
+    for k, v in s.columns.items():
+        if len(there := np.unique([o for o in v if o is not None and o != -1])):
+            out.append(f"{k:12}{there[0]} to {there[-1]}, {len(there)} different")
     if len(s.lengths):
-        if len(s.lengths)<n and s.kind!='dataset': out.append(f'{_several(len(s.lengths), "clip")} of {n:,} read, evenly spaced; of these:')
-        out.append(f'lengths     {s.lengths.min()} to {s.lengths.max()} frames, median {np.median(s.lengths):g}  {sparkline(s.lengths)}')
-        out.append('bodies      ' + ', '.join(f'{b} in {_several(c, "clip")}' for b,c in sorted(Counter(s.bodies.tolist()).items())))
-    out.append(f'a class has {count.min()} to {count.max()} clips, median {np.median(count):g}')
-    if s.kind in published and n<published[s.kind]: out.append(f'published are {published[s.kind]:,} clips; {published[s.kind]-n:,} are not here')
-    if len(none := np.flatnonzero(count==0)): out.append(f'no clip of  {_several(len(none), "class")}: {_some([s.class_names[i] for i in none])}')
-    out += [f'left out    {_several(v, "clip")} {k}' for k,v in s.skipped.items()]
-    out += [f'odd         {k}: {_several(len(v), "clip")}, {_some(v)}' for k,v in s.odd.items()]
-    if s.faults: out += [f'not usable  {_several(len(s.faults), "clip")}', *(f'            {o}' for o in s.faults[:5])]
+        if len(s.lengths) < n and s.kind != "dataset":
+            out.append(
+                f"{_several(len(s.lengths), 'clip')} of {n:,} read, evenly spaced; of these:"
+            )
+        out.append(
+            f"lengths     {s.lengths.min()} to {s.lengths.max()} frames, median {np.median(s.lengths):g}  {sparkline(s.lengths)}"
+        )
+        out.append(
+            "bodies      "
+            + ", ".join(
+                f"{b} in {_several(c, 'clip')}"
+                for b, c in sorted(Counter(s.bodies.tolist()).items())
+            )
+        )
+    out.append(f"a class has {count.min()} to {count.max()} clips, median {np.median(count):g}")
+    if s.kind in published and n < published[s.kind]:
+        out.append(
+            f"published are {published[s.kind]:,} clips; {published[s.kind] - n:,} are not here"
+        )
+    if len(none := np.flatnonzero(count == 0)):
+        out.append(
+            f"no clip of  {_several(len(none), 'class')}: {_some([s.class_names[i] for i in none])}"
+        )
+    out += [f"left out    {_several(v, 'clip')} {k}" for k, v in s.skipped.items()]
+    out += [f"odd         {k}: {_several(len(v), 'clip')}, {_some(v)}" for k, v in s.odd.items()]
+    if s.faults:
+        out += [
+            f"not usable  {_several(len(s.faults), 'clip')}",
+            *(f"            {o}" for o in s.faults[:5]),
+        ]
     return out
 
 # %% ../nbs/73_survey.ipynb #5ef93555
 def draw(
-    s:Survey, # From `survey`
-    file:str|Path=None # Write it there: .png, .svg or .pdf
-): # The figure
+    s: Survey,  # From `survey`
+    file: str | Path = None,  # Write it there: .png, .svg or .pdf
+):  # The figure
     "Clips a class, lengths, and some clips"
     import matplotlib.pyplot as plt
     from hysp.plot import palette, save_figure, skeleton_strip
-    n,count = max(1, len(s.examples)),np.bincount(s.labels, minlength=len(s.class_names))
-    fig = plt.figure(figsize=(9,2.6+1.5*n), layout='constrained')
-    grid = fig.add_gridspec(n+1, 3, height_ratios=[2.4]+[1.4]*n)
-    _class_panel(fig.add_subplot(grid[0,:2]), s, count, palette[0])
-    ax = fig.add_subplot(grid[0,2])
-    if len(s.lengths): ax.hist(s.lengths, bins=min(30, max(5, len(np.unique(s.lengths)))), color=palette[0])
-    ax.set(xlabel='frames', title='lengths'); ax.title.set_size(9)
-    for i,(name,x) in enumerate(s.examples):
-        ax = fig.add_subplot(grid[i+1,:])
-        skeleton_strip(x[...,(x!=0).any((0,1,2))], s.layout, 9, ax, fps=s.fps if s.kind!='dataset' else None)
-        ax.set_title(name, loc='left', size=9); ax.axis('off'); ax.set_aspect('equal')
-    if file is not None: save_figure(fig, file); plt.close(fig)
+
+    n, count = max(1, len(s.examples)), np.bincount(s.labels, minlength=len(s.class_names))
+    fig = plt.figure(figsize=(9, 2.6 + 1.5 * n), layout="constrained")
+    grid = fig.add_gridspec(n + 1, 3, height_ratios=[2.4] + [1.4] * n)
+    _class_panel(fig.add_subplot(grid[0, :2]), s, count, palette[0])
+    ax = fig.add_subplot(grid[0, 2])
+    if len(s.lengths):
+        ax.hist(s.lengths, bins=min(30, max(5, len(np.unique(s.lengths)))), color=palette[0])
+    ax.set(xlabel="frames", title="lengths")
+    ax.title.set_size(9)
+    for i, (name, x) in enumerate(s.examples):
+        ax = fig.add_subplot(grid[i + 1, :])
+        skeleton_strip(
+            x[..., (x != 0).any((0, 1, 2))],
+            s.layout,
+            9,
+            ax,
+            fps=s.fps if s.kind != "dataset" else None,
+        )
+        ax.set_title(name, loc="left", size=9)
+        ax.axis("off")
+        ax.set_aspect("equal")
+    if file is not None:
+        save_figure(fig, file)
+        plt.close(fig)
     return fig
+
 
 def _class_panel(ax, s, count, colour):
     ax.bar(range(len(count)), count, color=colour)
-    ax.set(title=f'{s.path.name}: {len(s.labels):,} clips of {len(count)} classes', xlim=(-.6,len(count)-.4)); ax.title.set_size(9)
-    if len(count)<=20: ax.set_xticks(range(len(count)), s.class_names, rotation=30, ha='right', size=7)
-    else: ax.set_xlabel('class')
+    ax.set(
+        title=f"{s.path.name}: {len(s.labels):,} clips of {len(count)} classes",
+        xlim=(-0.6, len(count) - 0.4),
+    )
+    ax.title.set_size(9)
+    if len(count) <= 20:
+        ax.set_xticks(range(len(count)), s.class_names, rotation=30, ha="right", size=7)
+    else:
+        ax.set_xlabel("class")

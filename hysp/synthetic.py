@@ -16,331 +16,578 @@ from .readers import Clip, Source, forward_kinematics
 from .skeleton import layouts
 
 # %% ../nbs/03_synthetic.ipynb #bd9e5c17
-layout = layouts['ntu-rgb+d']
+layout = layouts["ntu-rgb+d"]
 fps = 30
-_joint = {o:i for i,o in enumerate(layout.joints)}
+_joint = {o: i for i, o in enumerate(layout.joints)}
 _mirror = np.array(layout.mirror)
-_offsets = { # Right, up, back from the joint before, in statures
-    'spine middle':(0,.145,-.005), 'spine shoulder':(0,.14,.012), 'neck':(0,.045,0), 'head':(0,.095,-.015),
-    'right shoulder':(.105,-.025,0), 'right elbow':(.005,-.17,0), 'right wrist':(0,-.15,0), 'right hand':(0,-.045,0),
-    'right thumb':(-.02,-.02,-.03), 'right hand tip':(.02,-.03,.03),
-    'right hip':(.048,-.02,0), 'right knee':(.005,-.24,0), 'right ankle':(0,-.235,0), 'right foot':(.01,-.03,-.075)}
+_offsets = {  # Right, up, back from the joint before, in statures
+    "spine middle": (0, 0.145, -0.005),
+    "spine shoulder": (0, 0.14, 0.012),
+    "neck": (0, 0.045, 0),
+    "head": (0, 0.095, -0.015),
+    "right shoulder": (0.105, -0.025, 0),
+    "right elbow": (0.005, -0.17, 0),
+    "right wrist": (0, -0.15, 0),
+    "right hand": (0, -0.045, 0),
+    "right thumb": (-0.02, -0.02, -0.03),
+    "right hand tip": (0.02, -0.03, 0.03),
+    "right hip": (0.048, -0.02, 0),
+    "right knee": (0.005, -0.24, 0),
+    "right ankle": (0, -0.235, 0),
+    "right foot": (0.01, -0.03, -0.075),
+}
 
 # %% ../nbs/03_synthetic.ipynb #2e9f2344
 def _grow():
     "Joint, the one it hangs on, offset: outward from the pelvis, both sides"
-    near,chain = {frozenset(o) for o in layout.bones},[(_joint['spine base'],None,(0,0,0))]
-    for name,(x,y,z) in _offsets.items():
-        for j,o in {_joint[name]:(x,y,z), _mirror[_joint[name]]:(-x,y,z)}.items():
-            chain.append((int(j), next(p for p,*_ in chain if frozenset((p,j)) in near), o))
+    near, chain = {frozenset(o) for o in layout.bones}, [(_joint["spine base"], None, (0, 0, 0))]
+    for name, (x, y, z) in _offsets.items():
+        for j, o in {_joint[name]: (x, y, z), _mirror[_joint[name]]: (-x, y, z)}.items():
+            chain.append((int(j), next(p for p, *_ in chain if frozenset((p, j)) in near), o))
     return chain
 
+
 _chain = _grow()
-bones = np.array([o for *_,o in sorted(_chain, key=lambda o: o[0])]) # Offset of each joint from the one it hangs on, (V,3), in statures
+bones = np.array(
+    [o for *_, o in sorted(_chain, key=lambda o: o[0])]
+)  # Offset of each joint from the one it hangs on, (V,3), in statures
 
 # %% ../nbs/03_synthetic.ipynb #89a01728
 def rotation(
-    v:np.ndarray # Rotation vectors in radians, shape (...,3)
-)->np.ndarray: # Matrices, shape (...,3,3)
+    v: np.ndarray,  # Rotation vectors in radians, shape (...,3)
+) -> np.ndarray:  # Matrices, shape (...,3,3)
     "Rodrigues' formula, right-handed"
-    x,y,z = np.moveaxis(v, -1, 0)
-    o,angle = np.zeros_like(x),np.linalg.norm(v, axis=-1)[...,None,None]
-    cross = np.stack([o,-z,y, z,o,-x, -y,x,o], -1).reshape(*v.shape, 3)
-    return np.eye(3) + np.sinc(angle/np.pi)*cross + np.sinc(angle/2/np.pi)**2/2*(cross@cross)
+    x, y, z = np.moveaxis(v, -1, 0)
+    o, angle = np.zeros_like(x), np.linalg.norm(v, axis=-1)[..., None, None]
+    cross = np.stack([o, -z, y, z, o, -x, -y, x, o], -1).reshape(*v.shape, 3)
+    return (
+        np.eye(3)
+        + np.sinc(angle / np.pi) * cross
+        + np.sinc(angle / 2 / np.pi) ** 2 / 2 * (cross @ cross)
+    )
 
 # %% ../nbs/03_synthetic.ipynb #51d4a352
-_signs = np.ones((25,3))
-_signs[[_joint[o] for o in ('spine base','spine middle','spine shoulder','neck','right knee','left knee')],0] = -1
-_signs[[j for o,j in _joint.items() if o.startswith('left')],1:] = -1
+_signs = np.ones((25, 3))
+_signs[
+    [
+        _joint[o]
+        for o in ("spine base", "spine middle", "spine shoulder", "neck", "right knee", "left knee")
+    ],
+    0,
+] = -1
+_signs[[j for o, j in _joint.items() if o.startswith("left")], 1:] = -1
+
 
 def joint_rotations(
-    angles:np.ndarray # Flexion, twist, abduction in degrees, shape (...,V,3)
-)->np.ndarray: # Matrices, shape (...,V,3,3)
+    angles: np.ndarray,  # Flexion, twist, abduction in degrees, shape (...,V,3)
+) -> np.ndarray:  # Matrices, shape (...,V,3,3)
     "Twist, then swing, of each joint"
-    a = np.radians(angles*_signs)
-    return rotation(a*[1,0,1])@rotation(a*[0,1,0])
+    a = np.radians(angles * _signs)
+    return rotation(a * [1, 0, 1]) @ rotation(a * [0, 1, 0])
 
 # %% ../nbs/03_synthetic.ipynb #84908b12
 def kinematics(
-    angles:np.ndarray, # Flexion, twist, abduction in degrees, shape (T,V,3)
-    bones:np.ndarray # Offset of each joint from the one it hangs on, metres, shape (V,3)
-)->np.ndarray: # Joints in metres, shape (T,V,3), pelvis at 0
+    angles: np.ndarray,  # Flexion, twist, abduction in degrees, shape (T,V,3)
+    bones: np.ndarray,  # Offset of each joint from the one it hangs on, metres, shape (V,3)
+) -> np.ndarray:  # Joints in metres, shape (T,V,3), pelvis at 0
     "Joint angles and bones to positions"
-    return forward_kinematics(np.broadcast_to(bones, angles.shape), joint_rotations(angles), [(j,p) for j,p,_ in _chain[1:]])
+    return forward_kinematics(
+        np.broadcast_to(bones, angles.shape),
+        joint_rotations(angles),
+        [(j, p) for j, p, _ in _chain[1:]],
+    )
 
 # %% ../nbs/03_synthetic.ipynb #513d97cb
-_feet = [_joint[f'{side} {o}'] for o in ('ankle','foot') for side in ('left','right')]
+_feet = [_joint[f"{side} {o}"] for o in ("ankle", "foot") for side in ("left", "right")]
+
 
 def stand(
-    x:np.ndarray, # Joints relative to the pelvis, shape (T,V,3)
-    lift=0. # Height of a jump in metres, shape (T,)
-)->np.ndarray: # Joints with the ground at height 0, shape (T,V,3)
+    x: np.ndarray,  # Joints relative to the pelvis, shape (T,V,3)
+    lift=0.0,  # Height of a jump in metres, shape (T,)
+) -> np.ndarray:  # Joints with the ground at height 0, shape (T,V,3)
     "Put the lowest foot on the ground and keep it from sliding"
-    feet = x[:,_feet]
-    weight = np.exp((feet[:,:2,1].min(1, keepdims=True)-feet[:,:2,1])/.02)
+    feet = x[:, _feet]
+    weight = np.exp((feet[:, :2, 1].min(1, keepdims=True) - feet[:, :2, 1]) / 0.02)
     weight /= weight.sum(1, keepdims=True)
-    move = np.zeros((len(x),3))
-    move[1:] = -(weight[1:,:,None]*np.diff(feet[:,:2], axis=0)).sum(1).cumsum(0)
-    move[:,1] = lift-feet[...,1].min(1)
-    return x+move[:,None]
+    move = np.zeros((len(x), 3))
+    move[1:] = -(weight[1:, :, None] * np.diff(feet[:, :2], axis=0)).sum(1).cumsum(0)
+    move[:, 1] = lift - feet[..., 1].min(1)
+    return x + move[:, None]
 
 # %% ../nbs/03_synthetic.ipynb #fef24bd2
 poses = dict(
-    rest={}, mouth=dict(r_shoulder=(62,35,5), r_elbow=128, neck=-5), sip=dict(r_shoulder=(75,35,12), r_elbow=132, r_wrist=20, neck=-22),
-    wave_in=dict(r_shoulder=(25,-80,70), r_elbow=110), wave_out=dict(r_shoulder=(25,-80,80), r_elbow=55),
-    wind_up=dict(r_shoulder=(20,-100,95), r_elbow=110, waist=(-8,-20,0), chest=(-5,-20,0), r_hip=-12, l_hip=18, l_shoulder=(40,0,15), l_elbow=20),
-    released=dict(r_shoulder=(105,0,10), r_elbow=15, waist=(12,12,0), chest=(8,12,0), r_hip=8, l_hip=10, l_shoulder=(-20,0,15)),
-    followed=dict(r_shoulder=(45,0,-20), r_elbow=15, waist=(22,18,0), chest=(12,18,0), l_shoulder=(-20,0,15)),
-    leg_back=dict(r_hip=-30, r_knee=55, l_shoulder=(30,0,10), waist=5),
-    kicked=dict(r_hip=75, r_knee=10, r_ankle=-20, l_knee=10, l_shoulder=(30,0,15), r_shoulder=(-30,0,15), waist=(-12,10,0)),
-    seated=dict(hip=(88,0,10), knee=88, pelvis=5, shoulder=(28,0,5), elbow=40),
-    half_seated=dict(pelvis=38, hip=(95,0,8), knee=75, ankle=12, shoulder=(30,0,5), elbow=35),
-    squatted=dict(pelvis=28, hip=(115,0,15), knee=115, ankle=28, shoulder=(75,0,0), elbow=10),
-    half_squatted=dict(pelvis=18, hip=(60,0,10), knee=65, ankle=18, shoulder=(45,0,0), elbow=15),
-    crouched=dict(shoulder=(10,0,45), hip=(22,0,8), knee=35, ankle=15), legs_closed=dict(shoulder=(0,0,12), elbow=10),
-    star=dict(shoulder=(0,0,160), elbow=12, hip=(0,0,25), lift=.08), bowed=dict(pelvis=35, hip=32, waist=22, chest=18, neck=10, shoulder=35),
-    hands_apart=dict(shoulder=(50,35,18), elbow=70), hands_met=dict(shoulder=(50,40,-8), elbow=78))
+    rest={},
+    mouth=dict(r_shoulder=(62, 35, 5), r_elbow=128, neck=-5),
+    sip=dict(r_shoulder=(75, 35, 12), r_elbow=132, r_wrist=20, neck=-22),
+    wave_in=dict(r_shoulder=(25, -80, 70), r_elbow=110),
+    wave_out=dict(r_shoulder=(25, -80, 80), r_elbow=55),
+    wind_up=dict(
+        r_shoulder=(20, -100, 95),
+        r_elbow=110,
+        waist=(-8, -20, 0),
+        chest=(-5, -20, 0),
+        r_hip=-12,
+        l_hip=18,
+        l_shoulder=(40, 0, 15),
+        l_elbow=20,
+    ),
+    released=dict(
+        r_shoulder=(105, 0, 10),
+        r_elbow=15,
+        waist=(12, 12, 0),
+        chest=(8, 12, 0),
+        r_hip=8,
+        l_hip=10,
+        l_shoulder=(-20, 0, 15),
+    ),
+    followed=dict(
+        r_shoulder=(45, 0, -20),
+        r_elbow=15,
+        waist=(22, 18, 0),
+        chest=(12, 18, 0),
+        l_shoulder=(-20, 0, 15),
+    ),
+    leg_back=dict(r_hip=-30, r_knee=55, l_shoulder=(30, 0, 10), waist=5),
+    kicked=dict(
+        r_hip=75,
+        r_knee=10,
+        r_ankle=-20,
+        l_knee=10,
+        l_shoulder=(30, 0, 15),
+        r_shoulder=(-30, 0, 15),
+        waist=(-12, 10, 0),
+    ),
+    seated=dict(hip=(88, 0, 10), knee=88, pelvis=5, shoulder=(28, 0, 5), elbow=40),
+    half_seated=dict(pelvis=38, hip=(95, 0, 8), knee=75, ankle=12, shoulder=(30, 0, 5), elbow=35),
+    squatted=dict(pelvis=28, hip=(115, 0, 15), knee=115, ankle=28, shoulder=(75, 0, 0), elbow=10),
+    half_squatted=dict(
+        pelvis=18, hip=(60, 0, 10), knee=65, ankle=18, shoulder=(45, 0, 0), elbow=15
+    ),
+    crouched=dict(shoulder=(10, 0, 45), hip=(22, 0, 8), knee=35, ankle=15),
+    legs_closed=dict(shoulder=(0, 0, 12), elbow=10),
+    star=dict(shoulder=(0, 0, 160), elbow=12, hip=(0, 0, 25), lift=0.08),
+    bowed=dict(pelvis=35, hip=32, waist=22, chest=18, neck=10, shoulder=35),
+    hands_apart=dict(shoulder=(50, 35, 18), elbow=70),
+    hands_met=dict(shoulder=(50, 40, -8), elbow=78),
+)
 
 # %% ../nbs/03_synthetic.ipynb #153ad425
 poses |= dict(
-    shake_up=dict(r_shoulder=(48,10,-5), r_elbow=42, waist=5), shake_down=dict(r_shoulder=(38,10,-5), r_elbow=35, waist=8),
-    palms_up=dict(shoulder=(45,10,12), elbow=115, waist=-2),
+    shake_up=dict(r_shoulder=(48, 10, -5), r_elbow=42, waist=5),
+    shake_down=dict(r_shoulder=(38, 10, -5), r_elbow=35, waist=8),
+    palms_up=dict(shoulder=(45, 10, 12), elbow=115, waist=-2),
     pushed=dict(shoulder=82, elbow=12, waist=12, pelvis=10, r_hip=30, l_hip=-8, r_knee=18),
-    staggered=dict(waist=-15, pelvis=-12, neck=15, l_hip=(-5,0,5), r_hip=(-30,0,5), r_knee=15, shoulder=(25,0,25), elbow=45),
-    arms_open=dict(shoulder=(55,0,45), elbow=25, waist=3), embraced=dict(shoulder=(72,30,12), elbow=72, waist=10, neck=8),
-    hand_up=dict(r_shoulder=(110,-10,15), r_elbow=70), five=dict(r_shoulder=(130,-5,5), r_elbow=15, waist=4),
-    guard=dict(shoulder=(35,30,10), elbow=120, waist=(5,-8,0)),
-    punched=dict(r_shoulder=(88,10,-8), r_elbow=8, l_shoulder=(35,30,10), l_elbow=120, waist=(8,25,0), chest=(0,15,0), r_hip=-10, l_hip=15),
-    hit=dict(waist=-12, chest=(-8,-15,0), neck=-25, l_hip=-18, shoulder=(15,0,20), elbow=35),
-    step_right=dict(r_hip=28, r_knee=8, l_hip=-22, l_knee=15, r_shoulder=-22, l_shoulder=25, elbow=20),
-    step_left=dict(l_hip=28, l_knee=8, r_hip=-22, r_knee=15, l_shoulder=-22, r_shoulder=25, elbow=20),
-    pass_right=dict(r_hip=22, r_knee=50, elbow=15), pass_left=dict(l_hip=22, l_knee=50, elbow=15))
-idle = dict(hanging={}, on_hip=dict(r_shoulder=(-8,35,42), r_elbow=98), in_front=dict(r_shoulder=(18,40,3), r_elbow=55),
-    folded=dict(r_shoulder=(40,60,5), r_elbow=100), in_pocket=dict(r_shoulder=(-12,10,22), r_elbow=45))
+    staggered=dict(
+        waist=-15,
+        pelvis=-12,
+        neck=15,
+        l_hip=(-5, 0, 5),
+        r_hip=(-30, 0, 5),
+        r_knee=15,
+        shoulder=(25, 0, 25),
+        elbow=45,
+    ),
+    arms_open=dict(shoulder=(55, 0, 45), elbow=25, waist=3),
+    embraced=dict(shoulder=(72, 30, 12), elbow=72, waist=10, neck=8),
+    hand_up=dict(r_shoulder=(110, -10, 15), r_elbow=70),
+    five=dict(r_shoulder=(130, -5, 5), r_elbow=15, waist=4),
+    guard=dict(shoulder=(35, 30, 10), elbow=120, waist=(5, -8, 0)),
+    punched=dict(
+        r_shoulder=(88, 10, -8),
+        r_elbow=8,
+        l_shoulder=(35, 30, 10),
+        l_elbow=120,
+        waist=(8, 25, 0),
+        chest=(0, 15, 0),
+        r_hip=-10,
+        l_hip=15,
+    ),
+    hit=dict(waist=-12, chest=(-8, -15, 0), neck=-25, l_hip=-18, shoulder=(15, 0, 20), elbow=35),
+    step_right=dict(
+        r_hip=28, r_knee=8, l_hip=-22, l_knee=15, r_shoulder=-22, l_shoulder=25, elbow=20
+    ),
+    step_left=dict(
+        l_hip=28, l_knee=8, r_hip=-22, r_knee=15, l_shoulder=-22, r_shoulder=25, elbow=20
+    ),
+    pass_right=dict(r_hip=22, r_knee=50, elbow=15),
+    pass_left=dict(l_hip=22, l_knee=50, elbow=15),
+)
+idle = dict(
+    hanging={},
+    on_hip=dict(r_shoulder=(-8, 35, 42), r_elbow=98),
+    in_front=dict(r_shoulder=(18, 40, 3), r_elbow=55),
+    folded=dict(r_shoulder=(40, 60, 5), r_elbow=100),
+    in_pocket=dict(r_shoulder=(-12, 10, 22), r_elbow=45),
+)
 
 # %% ../nbs/03_synthetic.ipynb #558995d9
-_middle = dict(pelvis='spine base', waist='spine middle', chest='spine shoulder', neck='neck')
+_middle = dict(pelvis="spine base", waist="spine middle", chest="spine shoulder", neck="neck")
+
 
 def pose(
-    angles:dict # Flexion or (flexion, twist, abduction) in degrees by limb, as in `poses`
-)->np.ndarray: # Shape (V+1,3): the angles of each joint, then (lift, 0, 0)
+    angles: dict,  # Flexion or (flexion, twist, abduction) in degrees by limb, as in `poses`
+) -> np.ndarray:  # Shape (V+1,3): the angles of each joint, then (lift, 0, 0)
     "A pose as an array"
-    res = np.zeros((26,3))
-    for limb,o in angles.items():
-        side,name = (limb[0],limb[2:]) if limb[1]=='_' else ('rl',limb)
-        names = [_middle[name]] if name in _middle else [f'{dict(r="right", l="left")[s]} {name}' for s in side]
-        res[[25] if name=='lift' else [_joint[o] for o in names]] = o if isinstance(o, tuple) else (o,0,0)
+    res = np.zeros((26, 3))
+    for limb, o in angles.items():
+        side, name = (limb[0], limb[2:]) if limb[1] == "_" else ("rl", limb)
+        names = (
+            [_middle[name]]
+            if name in _middle
+            else [f"{dict(r='right', l='left')[s]} {name}" for s in side]
+        )
+        res[[25] if name == "lift" else [_joint[o] for o in names]] = (
+            o if isinstance(o, tuple) else (o, 0, 0)
+        )
     return res
 
-_poses = {k:pose(v) for k,v in poses.items()}
+
+_poses = {k: pose(v) for k, v in poses.items()}
 _idle = np.stack([pose(o) for o in idle.values()])
 
 # %% ../nbs/03_synthetic.ipynb #dd4afd4c
 @dataclass(frozen=True)
 class Action:
     "What is done, how fast, how often and with whom"
-    script:str # Names of poses: enter | cycle | leave
-    partner:str=None # Script of a second person, as long; `None` for an action of one person
-    beat:float=.45 # Seconds from pose to pose
-    repeats:tuple=(1,3) # Fewest and most cycles
-    gap:float=None # Metres between the two
+
+    script: str  # Names of poses: enter | cycle | leave
+    partner: str = None  # Script of a second person, as long; `None` for an action of one person
+    beat: float = 0.45  # Seconds from pose to pose
+    repeats: tuple = (1, 3)  # Fewest and most cycles
+    gap: float = None  # Metres between the two
+
 
 actions = {
-    'drink': Action('rest mouth | sip mouth | rest'),
-    'wave': Action('rest wave_in | wave_out wave_in | rest', beat=.33),
-    'sit down': Action('rest half_seated | seated | seated', beat=.6, repeats=(1,1)),
-    'handshake': Action('rest shake_up | shake_down shake_up | rest', 'rest shake_up | shake_down shake_up | rest', beat=.3, gap=.9),
-    'throw': Action('rest wind_up | released followed | rest', beat=.4, repeats=(1,1)),
-    'kick': Action('rest leg_back | kicked leg_back | rest', beat=.4, repeats=(1,2)),
-    'stand up': Action('seated seated | half_seated | rest', beat=.6, repeats=(1,1)),
-    'push': Action('rest palms_up | pushed palms_up | rest', 'rest rest | staggered rest | rest', repeats=(1,2), gap=.8),
-    'clap': Action('rest hands_apart | hands_met hands_apart | rest', beat=.22, repeats=(2,6)),
-    'squat': Action('rest half_squatted | squatted half_squatted | rest', beat=.5, repeats=(1,2)),
-    'jumping jack': Action('rest crouched | star legs_closed | rest', beat=.38),
-    'high five': Action('rest hand_up | five hand_up | rest', 'rest hand_up | five hand_up | rest', beat=.38, repeats=(1,2), gap=.8),
-    'bow': Action('rest rest | bowed rest | rest', beat=.7, repeats=(1,2)),
-    'hug': Action('rest arms_open | embraced embraced | rest', 'rest arms_open | embraced embraced | rest', beat=.6, repeats=(1,2), gap=.45),
-    'punch': Action('rest guard | punched guard | rest', 'rest rest | hit rest | rest', beat=.35, gap=.75),
-    'walk': Action('rest pass_left | step_left pass_right step_right pass_left | rest', beat=.3, repeats=(1,4))}
+    "drink": Action("rest mouth | sip mouth | rest"),
+    "wave": Action("rest wave_in | wave_out wave_in | rest", beat=0.33),
+    "sit down": Action("rest half_seated | seated | seated", beat=0.6, repeats=(1, 1)),
+    "handshake": Action(
+        "rest shake_up | shake_down shake_up | rest",
+        "rest shake_up | shake_down shake_up | rest",
+        beat=0.3,
+        gap=0.9,
+    ),
+    "throw": Action("rest wind_up | released followed | rest", beat=0.4, repeats=(1, 1)),
+    "kick": Action("rest leg_back | kicked leg_back | rest", beat=0.4, repeats=(1, 2)),
+    "stand up": Action("seated seated | half_seated | rest", beat=0.6, repeats=(1, 1)),
+    "push": Action(
+        "rest palms_up | pushed palms_up | rest",
+        "rest rest | staggered rest | rest",
+        repeats=(1, 2),
+        gap=0.8,
+    ),
+    "clap": Action("rest hands_apart | hands_met hands_apart | rest", beat=0.22, repeats=(2, 6)),
+    "squat": Action("rest half_squatted | squatted half_squatted | rest", beat=0.5, repeats=(1, 2)),
+    "jumping jack": Action("rest crouched | star legs_closed | rest", beat=0.38),
+    "high five": Action(
+        "rest hand_up | five hand_up | rest",
+        "rest hand_up | five hand_up | rest",
+        beat=0.38,
+        repeats=(1, 2),
+        gap=0.8,
+    ),
+    "bow": Action("rest rest | bowed rest | rest", beat=0.7, repeats=(1, 2)),
+    "hug": Action(
+        "rest arms_open | embraced embraced | rest",
+        "rest arms_open | embraced embraced | rest",
+        beat=0.6,
+        repeats=(1, 2),
+        gap=0.45,
+    ),
+    "punch": Action(
+        "rest guard | punched guard | rest", "rest rest | hit rest | rest", beat=0.35, gap=0.75
+    ),
+    "walk": Action(
+        "rest pass_left | step_left pass_right step_right pass_left | rest",
+        beat=0.3,
+        repeats=(1, 4),
+    ),
+}
 
 # %% ../nbs/03_synthetic.ipynb #f2790df3
 def between(
-    keys:np.ndarray, # Poses, shape (K,...)
-    times:np.ndarray, # When each is reached, seconds, increasing, shape (K,)
-    t:np.ndarray # Seconds, shape (T,)
-)->np.ndarray: # Shape (T,...)
+    keys: np.ndarray,  # Poses, shape (K,...)
+    times: np.ndarray,  # When each is reached, seconds, increasing, shape (K,)
+    t: np.ndarray,  # Seconds, shape (T,)
+) -> np.ndarray:  # Shape (T,...)
     "Minimum-jerk motion through `keys`, still before the first and after the last"
-    i = np.clip(np.searchsorted(times, t, side='right')-1, 0, len(times)-2)
-    u = np.clip((t-times[i])/(times[i+1]-times[i]), 0, 1).reshape(-1, *[1]*(keys.ndim-1))
-    return keys[i] + (keys[i+1]-keys[i])*u**3*(10-15*u+6*u*u)
+    i = np.clip(np.searchsorted(times, t, side="right") - 1, 0, len(times) - 2)
+    u = np.clip((t - times[i]) / (times[i + 1] - times[i]), 0, 1).reshape(
+        -1, *[1] * (keys.ndim - 1)
+    )
+    return keys[i] + (keys[i + 1] - keys[i]) * u**3 * (10 - 15 * u + 6 * u * u)
 
 # %% ../nbs/03_synthetic.ipynb #6fc0bb04
 @dataclass(frozen=True)
 class Variety:
     "How much people, repetitions, viewpoints and measurements differ: standard deviations unless said otherwise"
-    stature:float=.09 # Metres, about 1.70
-    proportion:float=.05 # Of each bone, relative
-    left_handed:float=.25 # Share of people
-    other_hand:float=.2 # Share of clips in which they act with the other hand
-    tempo:float=.27 # Of a person and of a clip, relative
-    rhythm:float=.4 # Of the time from pose to pose, relative
-    pause:float=1.6 # Longest pause before and after, seconds
-    posture:float=8.5 # Of each joint, of a person and of a clip, degrees
-    amplitude:float=.22 # Of a person and of a clip, relative
-    sway:float=5. # Slow movement of each joint, degrees
-    idle:float=.8 # Share of arms with nothing to do that do something
-    heading:float=15. # Degrees from facing the camera or each other
-    tilt:float=11. # Of the camera, degrees
-    noise:float=1. # Of the measured joints; 1 is 6 mm at the spine and 22 mm at the finger tips
-    dropout:float=1. # Joints lost for a moment, per second
 
-    def __mul__(self, k): return Variety(**{o.name: k*getattr(self, o.name) for o in fields(self)})
+    stature: float = 0.09  # Metres, about 1.70
+    proportion: float = 0.05  # Of each bone, relative
+    left_handed: float = 0.25  # Share of people
+    other_hand: float = 0.2  # Share of clips in which they act with the other hand
+    tempo: float = 0.27  # Of a person and of a clip, relative
+    rhythm: float = 0.4  # Of the time from pose to pose, relative
+    pause: float = 1.6  # Longest pause before and after, seconds
+    posture: float = 8.5  # Of each joint, of a person and of a clip, degrees
+    amplitude: float = 0.22  # Of a person and of a clip, relative
+    sway: float = 5.0  # Slow movement of each joint, degrees
+    idle: float = 0.8  # Share of arms with nothing to do that do something
+    heading: float = 15.0  # Degrees from facing the camera or each other
+    tilt: float = 11.0  # Of the camera, degrees
+    noise: float = (
+        1.0  # Of the measured joints; 1 is 6 mm at the spine and 22 mm at the finger tips
+    )
+    dropout: float = 1.0  # Joints lost for a moment, per second
+
+    def __mul__(self, k):
+        return Variety(**{o.name: k * getattr(self, o.name) for o in fields(self)})
 
 # %% ../nbs/03_synthetic.ipynb #dd9829c3
 @dataclass(frozen=True)
 class Person:
     "What stays the same in all clips of a subject"
-    bones:np.ndarray # Metres, shape (V,3)
-    tempo:float # 1 is usual
-    left_handed:bool
-    posture:np.ndarray # Degrees, shape (V,3)
-    amplitude:float # 1 is usual
 
-_loose = np.array([[1 if o.split()[-1] in ('shoulder','elbow','wrist') and 'spine' not in o else .5] for o in layout.joints])*[1,.7,.5]
-_hinges = [_joint[f'{side} {o}'] for o in ('elbow','knee') for side in ('left','right')]
-_relaxed = pose(dict(shoulder=(3,0,6), elbow=12, hip=(0,0,3)))[:25]
+    bones: np.ndarray  # Metres, shape (V,3)
+    tempo: float  # 1 is usual
+    left_handed: bool
+    posture: np.ndarray  # Degrees, shape (V,3)
+    amplitude: float  # 1 is usual
+
+
+_loose = np.array(
+    [
+        [1 if o.split()[-1] in ("shoulder", "elbow", "wrist") and "spine" not in o else 0.5]
+        for o in layout.joints
+    ]
+) * [1, 0.7, 0.5]
+_hinges = [_joint[f"{side} {o}"] for o in ("elbow", "knee") for side in ("left", "right")]
+_relaxed = pose(dict(shoulder=(3, 0, 6), elbow=12, hip=(0, 0, 3)))[:25]
+
 
 def person(
-    g:np.random.Generator, # What they are drawn from
-    v:Variety=Variety() # How much they differ
-)->Person:
+    g: np.random.Generator,  # What they are drawn from
+    v: Variety = Variety(),  # How much they differ
+) -> Person:
     "Somebody"
-    length = np.exp(np.clip(g.normal(0, 1, 25), -2, 2)*v.proportion)
-    return Person(bones*(1.7+v.stature*np.clip(g.normal(), -2, 2))*((length+length[_mirror])/2)[:,None], np.exp(g.normal()*v.tempo), bool(g.random()<v.left_handed),
-        _relaxed+g.normal(0, 1, (25,3))*_loose*v.posture, np.exp(g.normal()*v.amplitude))
+    length = np.exp(np.clip(g.normal(0, 1, 25), -2, 2) * v.proportion)
+    return Person(
+        bones
+        * (1.7 + v.stature * np.clip(g.normal(), -2, 2))
+        * ((length + length[_mirror]) / 2)[:, None],
+        np.exp(g.normal() * v.tempo),
+        bool(g.random() < v.left_handed),
+        _relaxed + g.normal(0, 1, (25, 3)) * _loose * v.posture,
+        np.exp(g.normal() * v.amplitude),
+    )
 
 # %% ../nbs/03_synthetic.ipynb #3d156194
 def drift(
-    g:np.random.Generator, # Where frequencies, phases and sizes come from
-    t:np.ndarray, # Seconds, shape (T,)
-    shape:tuple, # Of what drifts
-    low:float=.1, # Lowest frequency, Hz
-    high:float=.8 # Highest frequency, Hz
-)->np.ndarray: # Shape (T,*shape), standard deviation about 1
+    g: np.random.Generator,  # Where frequencies, phases and sizes come from
+    t: np.ndarray,  # Seconds, shape (T,)
+    shape: tuple,  # Of what drifts
+    low: float = 0.1,  # Lowest frequency, Hz
+    high: float = 0.8,  # Highest frequency, Hz
+) -> np.ndarray:  # Shape (T,*shape), standard deviation about 1
     "Smooth random movement"
-    frequency,phase,size = g.uniform(low, high, (3,*shape)),g.uniform(0, 2*np.pi, (3,*shape)),g.normal(0, (2/3)**.5, (3,*shape))
-    return sum(a*np.sin(2*np.pi*np.multiply.outer(t, f)+p) for f,p,a in zip(frequency, phase, size))
+    frequency, phase, size = (
+        g.uniform(low, high, (3, *shape)),
+        g.uniform(0, 2 * np.pi, (3, *shape)),
+        g.normal(0, (2 / 3) ** 0.5, (3, *shape)),
+    )
+    return sum(
+        a * np.sin(2 * np.pi * np.multiply.outer(t, f) + p)
+        for f, p, a in zip(frequency, phase, size)
+    )
 
 # %% ../nbs/03_synthetic.ipynb #90e215a9
-_arms = [[_joint[f'{side} {o}'] for o in ('shoulder','elbow','wrist')] for side in ('right','left')]
+_arms = [
+    [_joint[f"{side} {o}"] for o in ("shoulder", "elbow", "wrist")] for side in ("right", "left")
+]
+
 
 def perform(
-    g:np.random.Generator, # Where the manner of this repetition comes from
-    who:Person, # Who does it
-    keys:np.ndarray, # Poses, shape (K,V+1,3)
-    times:np.ndarray, # When each is reached, seconds, shape (K,)
-    t:np.ndarray, # Time of each frame, seconds, shape (T,)
-    left:bool=False, # With the left hand?
-    v:Variety=Variety() # How much repetitions differ
-)->np.ndarray: # Joints in metres on the ground, facing -z, shape (T,V,3)
+    g: np.random.Generator,  # Where the manner of this repetition comes from
+    who: Person,  # Who does it
+    keys: np.ndarray,  # Poses, shape (K,V+1,3)
+    times: np.ndarray,  # When each is reached, seconds, shape (K,)
+    t: np.ndarray,  # Time of each frame, seconds, shape (T,)
+    left: bool = False,  # With the left hand?
+    v: Variety = Variety(),  # How much repetitions differ
+) -> np.ndarray:  # Joints in metres on the ground, facing -z, shape (T,V,3)
     "One person does one action once"
-    keys,size = keys.copy(),who.amplitude*np.exp(v.amplitude*(g.normal()+g.normal(0, 1, (25,1))))
-    keys[:,:25] *= size
+    keys, size = (
+        keys.copy(),
+        who.amplitude * np.exp(v.amplitude * (g.normal() + g.normal(0, 1, (25, 1)))),
+    )
+    keys[:, :25] *= size
     for arm in _arms:
-        busy = g.random()<v.idle
-        if busy and not keys[:,arm].any(): keys[:,arm] += _idle[g.integers(len(_idle)),_arms[0]]
+        busy = g.random() < v.idle
+        if busy and not keys[:, arm].any():
+            keys[:, arm] += _idle[g.integers(len(_idle)), _arms[0]]
     a = between(keys, times, t)
-    manner = g.normal(0, 1, (25,3))*v.posture + drift(g, t, (25,3))*v.sway
-    angles = a[:,:25]+who.posture+manner*_loose
-    angles[:,_hinges,0] = np.maximum(angles[:,_hinges,0], 0)
-    x = stand(kinematics(angles, who.bones), a[:,25,0])
-    return x[:,_mirror]*[-1,1,1] if left else x
+    manner = g.normal(0, 1, (25, 3)) * v.posture + drift(g, t, (25, 3)) * v.sway
+    angles = a[:, :25] + who.posture + manner * _loose
+    angles[:, _hinges, 0] = np.maximum(angles[:, _hinges, 0], 0)
+    x = stand(kinematics(angles, who.bones), a[:, 25, 0])
+    return x[:, _mirror] * [-1, 1, 1] if left else x
 
 # %% ../nbs/03_synthetic.ipynb #595152d2
 def turn(
-    x:np.ndarray, # Points, shape (...,3)
-    yaw:float=0., # Degrees about y
-    pitch:float=0. # Degrees by which the camera looks down, which brings heads nearer
-)->np.ndarray: # Shape (...,3)
+    x: np.ndarray,  # Points, shape (...,3)
+    yaw: float = 0.0,  # Degrees about y
+    pitch: float = 0.0,  # Degrees by which the camera looks down, which brings heads nearer
+) -> np.ndarray:  # Shape (...,3)
     "Rotate points as the camera sees them"
-    return x@(rotation(np.radians([-pitch,0.,0.]))@rotation(np.radians([0.,yaw,0.]))).T
+    return x @ (rotation(np.radians([-pitch, 0.0, 0.0])) @ rotation(np.radians([0.0, yaw, 0.0]))).T
 
 # %% ../nbs/03_synthetic.ipynb #1f343384
-_blur = np.array([.022 if 'tip' in o or 'thumb' in o or 'foot' in o else .014 if o.split()[-1] in ('wrist','hand','ankle') else
-                  .010 if o.split()[-1] in ('elbow','knee') else .006 for o in layout.joints])[:,None]
-_limbs = np.flatnonzero(_blur[:,0]>.006)
+_blur = np.array(
+    [
+        0.022
+        if "tip" in o or "thumb" in o or "foot" in o
+        else 0.014
+        if o.split()[-1] in ("wrist", "hand", "ankle")
+        else 0.010
+        if o.split()[-1] in ("elbow", "knee")
+        else 0.006
+        for o in layout.joints
+    ]
+)[:, None]
+_limbs = np.flatnonzero(_blur[:, 0] > 0.006)
+
 
 def sense(
-    g:np.random.Generator, # Where the errors come from
-    x:np.ndarray, # Joints as they are, shape (T,V,3)
-    t:np.ndarray, # Seconds, shape (T,)
-    v:Variety=Variety() # Its noise and dropout count
-)->np.ndarray: # Joints as measured, shape (T,V,3)
+    g: np.random.Generator,  # Where the errors come from
+    x: np.ndarray,  # Joints as they are, shape (T,V,3)
+    t: np.ndarray,  # Seconds, shape (T,)
+    v: Variety = Variety(),  # Its noise and dropout count
+) -> np.ndarray:  # Joints as measured, shape (T,V,3)
     "What a depth sensor makes of a body"
-    x = x + v.noise*np.exp(g.normal(0, .3))*_blur*(g.normal(size=x.shape)+drift(g, t, x.shape[1:], .2, 1.5))
-    for _ in range(g.poisson(v.dropout*len(t)/fps)):
-        j,start = g.choice(_limbs),g.integers(len(t))
-        lost = slice(start, start+g.integers(4, 20))
-        x[lost,j] = (x[lost,j]+x[start,j])/2 + g.normal(0, .1, 3)
+    x = x + v.noise * np.exp(g.normal(0, 0.3)) * _blur * (
+        g.normal(size=x.shape) + drift(g, t, x.shape[1:], 0.2, 1.5)
+    )
+    for _ in range(g.poisson(v.dropout * len(t) / fps)):
+        j, start = g.choice(_limbs), g.integers(len(t))
+        lost = slice(start, start + g.integers(4, 20))
+        x[lost, j] = (x[lost, j] + x[start, j]) / 2 + g.normal(0, 0.1, 3)
     return x
 
 # %% ../nbs/03_synthetic.ipynb #2e8c85b3
 def _film(g, who, action, camera, v):
     "One clip, shape (T,V,3,M), metres in camera space"
-    repeats = g.integers(action.repeats[0], action.repeats[1]+1)
+    repeats = g.integers(action.repeats[0], action.repeats[1] + 1)
+
     def keys(script):
-        enter,cycle,leave = (o.split() for o in script.split('|'))
-        return np.stack([_poses[o] for o in enter+cycle*repeats+leave])
+        enter, cycle, leave = (o.split() for o in script.split("|"))
+        return np.stack([_poses[o] for o in enter + cycle * repeats + leave])
+
     first = keys(action.script)
-    tempo = who.tempo*np.exp(g.normal()*v.tempo)
-    times = np.r_[0, action.beat/tempo*np.exp(g.normal(0, 1, len(first)-1)*v.rhythm)].cumsum() + g.random()*v.pause
-    seconds = times[-1] + g.random()*v.pause
-    frames = int(np.clip(round(seconds*fps), 40, g.integers(80, 141)))
-    t = g.random()*max(0, seconds-frames/fps) + np.arange(frames)/fps
-    left = who.left_handed!=(g.random()<v.other_hand)
+    tempo = who.tempo * np.exp(g.normal() * v.tempo)
+    times = (
+        np.r_[0, action.beat / tempo * np.exp(g.normal(0, 1, len(first) - 1) * v.rhythm)].cumsum()
+        + g.random() * v.pause
+    )
+    seconds = times[-1] + g.random() * v.pause
+    frames = int(np.clip(round(seconds * fps), 40, g.integers(80, 141)))
+    t = g.random() * max(0, seconds - frames / fps) + np.arange(frames) / fps
+    left = who.left_handed != (g.random() < v.other_hand)
     bodies = [perform(g, who, first, times, t, left, v)]
-    if action.partner: bodies.append(perform(g, person(g, v), keys(action.partner), times+g.random()*.6*v.rhythm, t, left, v))
-    side = g.choice([-90,90]) if action.partner else 0
-    bodies = [turn(x+[0,0,(action.gap or 0)/2], yaw=o+v.heading*g.normal()) for x,o in zip(bodies, (side,-side))]
-    if g.random()<.5: bodies.reverse()
-    yaw,pitch,place = 45*(camera-2)+v.heading/3*g.normal(),5+v.tilt*g.normal(),[.3*g.normal(),-g.uniform(.7,1.8),g.uniform(2.5,4)]
-    return np.stack([sense(g, turn(turn(x, yaw=yaw)+place, pitch=pitch), t, v) for x in bodies], -1)
+    if action.partner:
+        bodies.append(
+            perform(
+                g,
+                person(g, v),
+                keys(action.partner),
+                times + g.random() * 0.6 * v.rhythm,
+                t,
+                left,
+                v,
+            )
+        )
+    side = g.choice([-90, 90]) if action.partner else 0
+    bodies = [
+        turn(x + [0, 0, (action.gap or 0) / 2], yaw=o + v.heading * g.normal())
+        for x, o in zip(bodies, (side, -side))
+    ]
+    if g.random() < 0.5:
+        bodies.reverse()
+    yaw, pitch, place = (
+        45 * (camera - 2) + v.heading / 3 * g.normal(),
+        5 + v.tilt * g.normal(),
+        [0.3 * g.normal(), -g.uniform(0.7, 1.8), g.uniform(2.5, 4)],
+    )
+    return np.stack(
+        [sense(g, turn(turn(x, yaw=yaw) + place, pitch=pitch), t, v) for x in bodies], -1
+    )
 
 # %% ../nbs/03_synthetic.ipynb #042542ad
 def _take(i, class_names, subjects):
     "Label, subject, camera, replication of clip `i`, the number of its action and which performance of it this is"
-    take,label = divmod(i, len(class_names))
-    take,subject = divmod(take, subjects)
-    return label,subject+1,take%3+1,take//3+1,list(actions).index(class_names[label])+1,take
+    take, label = divmod(i, len(class_names))
+    take, subject = divmod(take, subjects)
+    return (
+        label,
+        subject + 1,
+        take % 3 + 1,
+        take // 3 + 1,
+        list(actions).index(class_names[label]) + 1,
+        take,
+    )
+
 
 def _name(i, class_names, subjects):
-    _,subject,camera,replication,action,_ = _take(i, class_names, subjects)
-    return f'S001C{camera:03}P{subject:03}R{replication:03}A{action:03}'
+    _, subject, camera, replication, action, _ = _take(i, class_names, subjects)
+    return f"S001C{camera:03}P{subject:03}R{replication:03}A{action:03}"
+
 
 def _load(i, class_names, people, seed, variety):
-    label,subject,camera,replication,action,take = _take(i, class_names, len(people))
-    x = _film(np.random.default_rng((seed,1,action,subject,take)), people[subject-1], actions[class_names[label]], camera, variety)
-    return Clip(_name(i, class_names, len(people)), np.ascontiguousarray(x.transpose(2,0,1,3), np.float32), label, subject, camera, 1, replication)
+    label, subject, camera, replication, action, take = _take(i, class_names, len(people))
+    x = _film(
+        np.random.default_rng((seed, 1, action, subject, take)),
+        people[subject - 1],
+        actions[class_names[label]],
+        camera,
+        variety,
+    )
+    return Clip(
+        _name(i, class_names, len(people)),
+        np.ascontiguousarray(x.transpose(2, 0, 1, 3), np.float32),
+        label,
+        subject,
+        camera,
+        1,
+        replication,
+    )
 
 # %% ../nbs/03_synthetic.ipynb #8276b419
 def generate(
-    n:int=1200, # Clips
-    classes:int|Sequence=12, # How many of `actions`, at most 16, or their names
-    subjects:int=10, # People, numbered from 1
-    seed:int=0, # The same seed gives the same clips to the bit
-    variety:Variety|float=1. # How much clips of a class differ, or a factor of the usual
-)->Source: # Clips on the `ntu-rgb+d` layout, each made when it is asked for
+    n: int = 1200,  # Clips
+    classes: int | Sequence = 12,  # How many of `actions`, at most 16, or their names
+    subjects: int = 10,  # People, numbered from 1
+    seed: int = 0,  # The same seed gives the same clips to the bit
+    variety: Variety | float = 1.0,  # How much clips of a class differ, or a factor of the usual
+) -> Source:  # Clips on the `ntu-rgb+d` layout, each made when it is asked for
     "Articulated people who do labelled actions, alone or in pairs"
-    for k,o,least in (('n',n,1),('subjects',subjects,1),('seed',seed,0)):
-        if not isinstance(o, (int,np.integer)) or o<least: raise HyspError(f'{k} must be a whole number of at least {least}, not {o!r}')
-    if isinstance(classes, (int,np.integer)) and not 2<=classes<=len(actions):
-        raise HyspError(f'there are {len(actions)} synthetic actions, so classes can be 2 to {len(actions)}, not {classes}')
-    names = list(actions)[:classes] if isinstance(classes, (int,np.integer)) else [o for o in classes if pick(o, actions, 'action')]
-    if len(set(names))<len(names) or len(names)<2: raise HyspError(f'name two different actions or more, not {", ".join(names) or "none"}')
+    for k, o, least in (("n", n, 1), ("subjects", subjects, 1), ("seed", seed, 0)):
+        if not isinstance(o, (int, np.integer)) or o < least:
+            raise HyspError(f"{k} must be a whole number of at least {least}, not {o!r}")
+    if isinstance(classes, (int, np.integer)) and not 2 <= classes <= len(actions):
+        raise HyspError(
+            f"there are {len(actions)} synthetic actions, so classes can be 2 to {len(actions)}, not {classes}"
+        )
+    names = (
+        list(actions)[:classes]
+        if isinstance(classes, (int, np.integer))
+        else [o for o in classes if pick(o, actions, "action")]
+    )
+    if len(set(names)) < len(names) or len(names) < 2:
+        raise HyspError(f"name two different actions or more, not {', '.join(names) or 'none'}")
     if not isinstance(variety, Variety):
-        if not isinstance(variety, (int,float)) or not 0<=variety<np.inf: raise HyspError(f'variety must be a number of at least 0 or a Variety, not {variety!r}')
-        variety = Variety()*variety
-    people = [person(np.random.default_rng((seed,0,o)), variety) for o in range(1, subjects+1)]
+        if not isinstance(variety, (int, float)) or not 0 <= variety < np.inf:
+            raise HyspError(f"variety must be a number of at least 0 or a Variety, not {variety!r}")
+        variety = Variety() * variety
+    people = [person(np.random.default_rng((seed, 0, o)), variety) for o in range(1, subjects + 1)]
     load = partial(_load, class_names=names, people=people, seed=seed, variety=variety)
     bodies = 2 if any(actions[o].partner for o in names) else 1
     return Source([_name(i, names, subjects) for i in range(n)], load, layout, names, fps, bodies)

@@ -23,240 +23,395 @@ from .optim import curriculum
 from .skeleton import stream
 
 # %% ../nbs/52_train.ipynb #556a95f5
-def _seed(*key): return int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:7], 'big')
+def _seed(*key):
+    return int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:7], "big")
 
 # %% ../nbs/52_train.ipynb #4e0dc52f
 def epoch_order(
-    n:int, # Clips in the set
-    seed:int, # Seed of the run
-    epoch:int # From 0
-)->Tensor: # A permutation of 0...n-1
+    n: int,  # Clips in the set
+    seed: int,  # Seed of the run
+    epoch: int,  # From 0
+) -> Tensor:  # A permutation of 0...n-1
     "The order of an epoch: every clip once"
-    return torch.randperm(n, generator=torch.Generator().manual_seed(_seed('order', seed, epoch)))
+    return torch.randperm(n, generator=torch.Generator().manual_seed(_seed("order", seed, epoch)))
 
 # %% ../nbs/52_train.ipynb #63835966
 @contextmanager
 def gentle_stop():
     "A list that is empty until somebody asks this process to stop"
     asked = []
+
     def note(sig, frame):
-        if asked: raise KeyboardInterrupt
+        if asked:
+            raise KeyboardInterrupt
         asked.append(sig)
+
     main = threading.current_thread() is threading.main_thread()
     old = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)} if main else {}
-    try: yield asked
+    try:
+        yield asked
     finally:
-        for s,h in old.items(): signal.signal(s, h)
+        for s, h in old.items():
+            signal.signal(s, h)
 
 # %% ../nbs/52_train.ipynb #6079bbe1
 @dataclass
 class Setup:
     "Everything a pre-training run is made of"
-    model:nn.Module # Gives pairs (prediction, target) for two views, or what else `loss` takes, and has `after_step(decay)`
-    data:object # A `feeder.Dataset`, or anything with `len`, `batch(i)`, `names`, `layout` and `checksum`
-    strong:object # View of the first branch: called with clips and a generator
-    normal:object # View of the second branch
-    optimizer:torch.optim.Optimizer # Over the model's trained parameters
-    run:str|Path # Run folder
-    epochs:int # Epochs of the whole run
-    batch:int=128 # Clips a step, of all processes together
-    stream:str='joint' # joint, motion, bone, 2s or 3s
-    lr:object=lambda t: 1. # Factor on the optimizer's learning rate at epoch t, fractions allowed
-    loss:object=mix # Loss, Euclidean and hyperbolic term of a pair; called with it, λ, c and geometry
-    lam:object=curriculum # λ at an epoch
-    ema:float=.999 # Share of the target kept in each step
-    c:float=1. # Curvature magnitude, c>0
-    geometry:str='ball' # 'ball', as the authors, or 'tangent'
-    seed:int=0 # Of the order, the views and dropout
-    device:str='cpu' # Where to train
-    precision:str='fp32' # fp32, bf16 or fp16; the geometry stays in fp32 or better
-    save_every:int=10 # Epochs between two saves of the state
-    keep_every:int=50 # Epochs between two weights files that stay
-    keep_last:int=0 # Of these, only so many, the newest; 0: all
-    tracker:str|None=None # tensorboard, wandb or none
-    about:dict=field(default_factory=dict) # Description that goes into each weights file
-    on_epoch:object=None # Called with the trainer and the epoch's row of metrics
+
+    model: nn.Module  # Gives pairs (prediction, target) for two views, or what else `loss` takes, and has `after_step(decay)`
+    data: object  # A `feeder.Dataset`, or anything with `len`, `batch(i)`, `names`, `layout` and `checksum`
+    strong: object  # View of the first branch: called with clips and a generator
+    normal: object  # View of the second branch
+    optimizer: torch.optim.Optimizer  # Over the model's trained parameters
+    run: str | Path  # Run folder
+    epochs: int  # Epochs of the whole run
+    batch: int = 128  # Clips a step, of all processes together
+    stream: str = "joint"  # joint, motion, bone, 2s or 3s
+    lr: object = lambda t: (
+        1.0
+    )  # Factor on the optimizer's learning rate at epoch t, fractions allowed
+    loss: object = (
+        mix  # Loss, Euclidean and hyperbolic term of a pair; called with it, λ, c and geometry
+    )
+    lam: object = curriculum  # λ at an epoch
+    ema: float = 0.999  # Share of the target kept in each step
+    c: float = 1.0  # Curvature magnitude, c>0
+    geometry: str = "ball"  # 'ball', as the authors, or 'tangent'
+    seed: int = 0  # Of the order, the views and dropout
+    device: str = "cpu"  # Where to train
+    precision: str = "fp32"  # fp32, bf16 or fp16; the geometry stays in fp32 or better
+    save_every: int = 10  # Epochs between two saves of the state
+    keep_every: int = 50  # Epochs between two weights files that stay
+    keep_last: int = 0  # Of these, only so many, the newest; 0: all
+    tracker: str | None = None  # tensorboard, wandb or none
+    about: dict = field(default_factory=dict)  # Description that goes into each weights file
+    on_epoch: object = None  # Called with the trainer and the epoch's row of metrics
 
     def __post_init__(self):
-        self.run,self.steps = Path(self.run),len(self.data)//self.batch
-        if not self.steps: raise HyspError(f'the set holds {len(self.data)} clips, fewer than a batch of {self.batch}; give a smaller batch')
+        self.run, self.steps = Path(self.run), len(self.data) // self.batch
+        if not self.steps:
+            raise HyspError(
+                f"the set holds {len(self.data)} clips, fewer than a batch of {self.batch}; give a smaller batch"
+            )
         self.devices = Devices(self.device, self.precision)
-        if self.batch%self.devices.processes: raise HyspError(f'a batch of {self.batch} clips cannot be shared by {self.devices.processes} processes; give a multiple')
-        self.device,self.net,self.descent = self.devices.device,self.devices.spread(self.model),self.devices.accelerator.prepare_optimizer(self.optimizer)
-        self.base = [g['lr'] for g in self.optimizer.param_groups]
-        self.epoch,self.k,self.sums,self.rows = 0,0,torch.zeros(len(measures), dtype=torch.float64),[]
+        if self.batch % self.devices.processes:
+            raise HyspError(
+                f"a batch of {self.batch} clips cannot be shared by {self.devices.processes} processes; give a multiple"
+            )
+        self.device, self.net, self.descent = (
+            self.devices.device,
+            self.devices.spread(self.model),
+            self.devices.accelerator.prepare_optimizer(self.optimizer),
+        )
+        self.base = [g["lr"] for g in self.optimizer.param_groups]
+        self.epoch, self.k, self.sums, self.rows = (
+            0,
+            0,
+            torch.zeros(len(measures), dtype=torch.float64),
+            [],
+        )
 
 # %% ../nbs/52_train.ipynb #4a842d1a
-measures = 'loss','loss_euc','loss_hyp','radius','std','grad_norm'
-health = 'rank','low_radius','median_radius','high_radius'
+measures = "loss", "loss_euc", "loss_hyp", "radius", "std", "grad_norm"
+health = "rank", "low_radius", "median_radius", "high_radius"
 
 # %% ../nbs/52_train.ipynb #4f8badfd
 class Resumable(Setup):
     "A run that can be saved between any two steps and taken up again"
-    def key(self): # What must not change between a run and its resumption
-        course = lambda f: [round(f(e*self.epochs/8), 6) for e in range(8)]
-        return dict(data=self.data.checksum, clips=len(self.data), names=f'{_seed(self.data.names):x}', epochs=self.epochs, batch=self.batch,
-                    stream=self.stream, seed=self.seed, ema=self.ema, c=self.c, geometry=self.geometry, strong=repr(self.strong), normal=repr(self.normal),
-                    optimizer=type(self.optimizer).__name__, base_lr=self.base, lr=course(self.lr), lam=course(self.lam), precision=self.precision)
 
-    def finite(self): # The model's state
+    def key(self):  # What must not change between a run and its resumption
+        course = lambda f: [round(f(e * self.epochs / 8), 6) for e in range(8)]
+        return dict(
+            data=self.data.checksum,
+            clips=len(self.data),
+            names=f"{_seed(self.data.names):x}",
+            epochs=self.epochs,
+            batch=self.batch,
+            stream=self.stream,
+            seed=self.seed,
+            ema=self.ema,
+            c=self.c,
+            geometry=self.geometry,
+            strong=repr(self.strong),
+            normal=repr(self.normal),
+            optimizer=type(self.optimizer).__name__,
+            base_lr=self.base,
+            lr=course(self.lr),
+            lam=course(self.lam),
+            precision=self.precision,
+        )
+
+    def finite(self):  # The model's state
         s = self.model.state_dict()
-        if all(v.isfinite().all() for v in s.values()): return s
-        raise HyspError(f'the weights are not finite after epoch {self.epoch}, step {self.k}; lower the learning rate in a new run folder')
+        if all(v.isfinite().all() for v in s.values()):
+            return s
+        raise HyspError(
+            f"the weights are not finite after epoch {self.epoch}, step {self.k}; lower the learning rate in a new run folder"
+        )
 
     def save(self):
         "Write the state of the run, and its metrics"
-        if not self.devices.main: return
+        if not self.devices.main:
+            return
         scaler = self.devices.accelerator.scaler
-        save_state(self.run/'last.pt', dict(key=self.key(), model=self.finite(), optimizer=self.optimizer.state_dict(),
-                                            scaler=scaler and scaler.state_dict(), epoch=self.epoch, k=self.k, sums=self.sums, rows=self.rows))
+        save_state(
+            self.run / "last.pt",
+            dict(
+                key=self.key(),
+                model=self.finite(),
+                optimizer=self.optimizer.state_dict(),
+                scaler=scaler and scaler.state_dict(),
+                epoch=self.epoch,
+                k=self.k,
+                sums=self.sums,
+                rows=self.rows,
+            ),
+        )
         self.log()
 
     def log(self):
         "Write the metrics"
-        if not self.devices.main: return
-        with atomic_write(self.run/'metrics.csv', 'w') as f:
-            w = csv.DictWriter(f, ['epoch','lr','lam',*measures,*health,'seconds']); w.writeheader(); w.writerows(self.rows)
+        if not self.devices.main:
+            return
+        with atomic_write(self.run / "metrics.csv", "w") as f:
+            w = csv.DictWriter(f, ["epoch", "lr", "lam", *measures, *health, "seconds"])
+            w.writeheader()
+            w.writerows(self.rows)
 
     @property
-    def weights(self): return self.run/f'epoch_{self.epoch:04d}.safetensors'
+    def weights(self):
+        return self.run / f"epoch_{self.epoch:04d}.safetensors"
 
-    def keep(self,
-        path:Path # Where to
+    def keep(
+        self,
+        path: Path,  # Where to
     ):
         "Write the weights for evaluation"
-        if self.devices.main: save_weights(path, self.finite(), dict(self.about, epoch=self.epoch, **self.key()))
+        if self.devices.main:
+            save_weights(path, self.finite(), dict(self.about, epoch=self.epoch, **self.key()))
 
-    def resume(self)->bool: # Was there anything to resume?
+    def resume(self) -> bool:  # Was there anything to resume?
         "Take up the state in the run folder, if there is one"
-        if not (self.run/'last.pt').exists(): return False
-        s = load_state(self.run/'last.pt', self.device)
+        if not (self.run / "last.pt").exists():
+            return False
+        s = load_state(self.run / "last.pt", self.device)
         try:
-            odd = [f"{k} was {s['key'].get(k)}, is {v}" for k,v in self.key().items() if v!=s['key'].get(k)]
-            if odd: raise HyspError(f"{self.run} holds another run ({'; '.join(odd)}); name a new run folder")
-            self.model.load_state_dict(s['model']); self.optimizer.load_state_dict(s['optimizer'])
-            if s['scaler']: self.devices.accelerator.scaler.load_state_dict(s['scaler'])
-            self.epoch,self.k,self.sums,self.rows = s['epoch'],s['k'],s['sums'].cpu(),s['rows']
+            odd = [
+                f"{k} was {s['key'].get(k)}, is {v}"
+                for k, v in self.key().items()
+                if v != s["key"].get(k)
+            ]
+            if odd:
+                raise HyspError(
+                    f"{self.run} holds another run ({'; '.join(odd)}); name a new run folder"
+                )
+            self.model.load_state_dict(s["model"])
+            self.optimizer.load_state_dict(s["optimizer"])
+            if s["scaler"]:
+                self.devices.accelerator.scaler.load_state_dict(s["scaler"])
+            self.epoch, self.k, self.sums, self.rows = (
+                s["epoch"],
+                s["k"],
+                s["sums"].cpu(),
+                s["rows"],
+            )
         except (KeyError, TypeError, AttributeError, RuntimeError) as e:
-            raise HyspError(f"{self.run/'last.pt'} is the state of another model ({str(e).splitlines()[0]}); name a new run folder") from e
+            raise HyspError(
+                f"{self.run / 'last.pt'} is the state of another model ({str(e).splitlines()[0]}); name a new run folder"
+            ) from e
         return True
 
 # %% ../nbs/52_train.ipynb #547d608a
 class Stepper(Resumable):
     "A run that knows how to do one step"
-    def step(self,
-        i:Tensor # Which clips, of all processes
-    )->Tensor: # The batch's `measures`
+
+    def step(
+        self,
+        i: Tensor,  # Which clips, of all processes
+    ) -> Tensor:  # The batch's `measures`
         "One step: views, loss, gradient, target"
-        i,at = self.devices.part(i),(self.seed, self.epoch, self.k, *([self.devices.rank] if self.devices.rank else []))
-        torch.manual_seed(_seed('dropout', *at))
-        g = torch.Generator(self.device).manual_seed(_seed('views', *at))
+        i, at = (
+            self.devices.part(i),
+            (self.seed, self.epoch, self.k, *([self.devices.rank] if self.devices.rank else [])),
+        )
+        torch.manual_seed(_seed("dropout", *at))
+        g = torch.Generator(self.device).manual_seed(_seed("views", *at))
         x = self.data.batch(i).to(self.device)
-        views = [stream(v(x, g), self.stream, self.data.layout) for v in (self.strong,self.normal)]
-        for p,lr in zip(self.optimizer.param_groups, self.base): p['lr'] = lr*self.lr(self.epoch+self.k/self.steps)
+        views = [stream(v(x, g), self.stream, self.data.layout) for v in (self.strong, self.normal)]
+        for p, lr in zip(self.optimizer.param_groups, self.base):
+            p["lr"] = lr * self.lr(self.epoch + self.k / self.steps)
         pairs = self.net(*views)
-        loss,euc,hyp = (sum(o)/len(pairs) for o in zip(*[self.loss(*p, self.lam(self.epoch), self.c, self.geometry) for p in pairs]))
-        if not loss.isfinite().all(): self.refuse(x, i, loss)
+        loss, euc, hyp = (
+            sum(o) / len(pairs)
+            for o in zip(
+                *[self.loss(*p, self.lam(self.epoch), self.c, self.geometry) for p in pairs]
+            )
+        )
+        if not loss.isfinite().all():
+            self.refuse(x, i, loss)
         self.descend(loss.mean())
         return self.measure(pairs[0][0], loss, euc, hyp)
 
     def descend(self, loss):
         accelerator = self.devices.accelerator
-        self.descent.zero_grad(); accelerator.backward(loss)
+        self.descent.zero_grad()
+        accelerator.backward(loss)
         accelerator.unscale_gradients(self.descent)
-        self.grad_norm = torch.stack(torch._foreach_norm([p.grad for p in self.model.parameters() if p.grad is not None])).norm()
+        self.grad_norm = torch.stack(
+            torch._foreach_norm([p.grad for p in self.model.parameters() if p.grad is not None])
+        ).norm()
         self.descent.step()
         self.model.after_step(self.ema)
 
     @torch.no_grad()
     def measure(self, q, *losses):
-        q,losses = everyone(q),[everyone(o).mean().double() for o in losses]
-        if self.k==self.steps-1:
-            r = radius(q, self.c).quantile(torch.tensor([.05,.5,.95], dtype=torch.float64, device=q.device))
+        q, losses = everyone(q), [everyone(o).mean().double() for o in losses]
+        if self.k == self.steps - 1:
+            r = radius(q, self.c).quantile(
+                torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64, device=q.device)
+            )
             self.health = dict(zip(health, [float(effective_rank(q)), *r.tolist()]))
-        return torch.stack([*losses, radius(q, self.c).mean(), collapse_std(q), self.grad_norm.double()]).cpu()
+        return torch.stack(
+            [*losses, radius(q, self.c).mean(), collapse_std(q), self.grad_norm.double()]
+        ).cpu()
 
     def refuse(self, x, i, loss):
         bad = ~x.flatten(1).isfinite().all(1)
-        if not bad.any(): bad = ~loss.isfinite()
+        if not bad.any():
+            bad = ~loss.isfinite()
         names = [self.data.names[int(j)] for j in i[bad.cpu()]]
-        raise HyspError(f"the loss is not finite in epoch {self.epoch}, step {self.k}: clips {', '.join(names[:5])}{'…' if len(names)>5 else ''}; "
-                        'look at these clips, or lower the learning rate in a new run folder (what was saved is from before this step)')
+        raise HyspError(
+            f"the loss is not finite in epoch {self.epoch}, step {self.k}: clips {', '.join(names[:5])}{'…' if len(names) > 5 else ''}; "
+            "look at these clips, or lower the learning rate in a new run folder (what was saved is from before this step)"
+        )
 
 # %% ../nbs/52_train.ipynb #3a39c9d5
 def ailments(
-    row:dict, # Of metrics
-    c:float=1. # Curvature magnitude, c>0
-)->dict: # A sentence for each, by its name
+    row: dict,  # Of metrics
+    c: float = 1.0,  # Curvature magnitude, c>0
+) -> dict:  # A sentence for each, by its name
     "What is wrong with an epoch, in words"
-    e,out = row['epoch'],{}
-    if row['std']<.05: out['collapse'] = (f"epoch {e}: the predictions have collapsed, their directions hardly differ (std {row['std']:.3f}, evenly spread is 1); "
-        'a lower learning rate, a slower target (--ema nearer 1) or milder views may help')
-    elif row['rank']<2: out['line'] = (f"epoch {e}: the predictions all lie near one line (effective rank {row['rank']:.1f}); look at --ramp, --lr and --ema")
-    if row['lam']>0 and row['median_radius']*c**.5>1-1e-5: out['rim'] = (f"epoch {e}: half of the predictions lie at the rim of the ball, where radii cannot be told apart; "
-        '--geometry tangent computes without the rim, --gain below 1 and more weight decay begin and stay further in')
+    e, out = row["epoch"], {}
+    if row["std"] < 0.05:
+        out["collapse"] = (
+            f"epoch {e}: the predictions have collapsed, their directions hardly differ (std {row['std']:.3f}, evenly spread is 1); "
+            "a lower learning rate, a slower target (--ema nearer 1) or milder views may help"
+        )
+    elif row["rank"] < 2:
+        out["line"] = (
+            f"epoch {e}: the predictions all lie near one line (effective rank {row['rank']:.1f}); look at --ramp, --lr and --ema"
+        )
+    if row["lam"] > 0 and row["median_radius"] * c**0.5 > 1 - 1e-5:
+        out["rim"] = (
+            f"epoch {e}: half of the predictions lie at the rim of the ball, where radii cannot be told apart; "
+            "--geometry tangent computes without the rim, --gain below 1 and more weight decay begin and stay further in"
+        )
     return out
 
 # %% ../nbs/52_train.ipynb #b80095d9
 class Diary(Stepper):
     "A run that knows what to write down after an epoch"
+
     def end_epoch(self, seconds):
-        means = dict(zip(measures, (self.sums/self.steps).tolist()))
-        self.rows.append(dict(epoch=self.epoch, lr=self.optimizer.param_groups[0]['lr'], lam=self.lam(self.epoch), **means, **self.health, seconds=round(seconds, 3)))
-        self.epoch,self.k,self.sums = self.epoch+1,0,torch.zeros_like(self.sums)
+        means = dict(zip(measures, (self.sums / self.steps).tolist()))
+        self.rows.append(
+            dict(
+                epoch=self.epoch,
+                lr=self.optimizer.param_groups[0]["lr"],
+                lam=self.lam(self.epoch),
+                **means,
+                **self.health,
+                seconds=round(seconds, 3),
+            )
+        )
+        self.epoch, self.k, self.sums = self.epoch + 1, 0, torch.zeros_like(self.sums)
         self.tell(self.rows[-1])
-        last = self.epoch==self.epochs
-        if last or self.epoch%self.keep_every==0: self.keep(self.weights); self.drop_old()
-        if last or self.epoch%self.save_every==0:
-            if self.is_best(): self.keep(self.run/'best.safetensors')
+        last = self.epoch == self.epochs
+        if last or self.epoch % self.keep_every == 0:
+            self.keep(self.weights)
+            self.drop_old()
+        if last or self.epoch % self.save_every == 0:
+            if self.is_best():
+                self.keep(self.run / "best.safetensors")
             self.save()
-        if self.on_epoch: self.on_epoch(self, self.rows[-1])
+        if self.on_epoch:
+            self.on_epoch(self, self.rows[-1])
 
     def tell(self, row):
         "Say what is wrong, once, and hand the row to the tracker"
-        new = {k:v for k,v in ailments(row, self.c).items() if k not in self.told}
+        new = {k: v for k, v in ailments(row, self.c).items() if k not in self.told}
         self.told.update(new)
-        if self.devices.main: [tqdm.write(f'warning: {o}') for o in new.values()]
-        if self.tracking: self.tracking.log({k:v for k,v in row.items() if k!='epoch'}, step=row['epoch'])
+        if self.devices.main:
+            [tqdm.write(f"warning: {o}") for o in new.values()]
+        if self.tracking:
+            self.tracking.log({k: v for k, v in row.items() if k != "epoch"}, step=row["epoch"])
 
-    def is_best(self): # Of the epochs that are saved, under the final λ
-        rows = [r for r in self.rows if r['lam']==self.lam(self.epochs-1) and ((r['epoch']+1)%self.save_every==0 or r['epoch']+1==self.epochs)]
-        return bool(rows) and min(rows, key=lambda r: r['loss'])['epoch']==self.epoch-1
+    def is_best(self):  # Of the epochs that are saved, under the final λ
+        rows = [
+            r
+            for r in self.rows
+            if r["lam"] == self.lam(self.epochs - 1)
+            and ((r["epoch"] + 1) % self.save_every == 0 or r["epoch"] + 1 == self.epochs)
+        ]
+        return bool(rows) and min(rows, key=lambda r: r["loss"])["epoch"] == self.epoch - 1
 
     def drop_old(self):
         if self.keep_last and self.devices.main:
-            for o in sorted(self.run.glob('epoch_*.safetensors'))[:-self.keep_last]: o.unlink()
+            for o in sorted(self.run.glob("epoch_*.safetensors"))[: -self.keep_last]:
+                o.unlink()
 
 # %% ../nbs/52_train.ipynb #3960f480
 class Trainer(Diary):
     "Pre-trains a model, writes a run folder, and goes on where an earlier call was stopped"
+
     def stop(self):
         self.save()
-        raise KeyboardInterrupt(f'stopped in epoch {self.epoch} and saved to {self.run}; the same command goes on from there')
+        raise KeyboardInterrupt(
+            f"stopped in epoch {self.epoch} and saved to {self.run}; the same command goes on from there"
+        )
 
-    def fit(self,
-        progress:bool=True # A progress bar?
-    )->list: # Rows of metrics, one an epoch
+    def fit(
+        self,
+        progress: bool = True,  # A progress bar?
+    ) -> list:  # Rows of metrics, one an epoch
         "Train to the last epoch, from the beginning or from the saved state"
         self.run.mkdir(parents=True, exist_ok=True)
-        if self.resume(): self.log()
-        size,self.told = self.steps*self.batch,{}
-        self.tracking = track(self.devices, self.tracker, self.run, self.about.get('settings', {})) if self.tracker else None
-        bar = tqdm(total=self.epochs*size, initial=self.epoch*size+self.k*self.batch, unit='clip', unit_scale=True, **({} if progress and self.devices.main else dict(disable=True)))
+        if self.resume():
+            self.log()
+        size, self.told = self.steps * self.batch, {}
+        self.tracking = (
+            track(self.devices, self.tracker, self.run, self.about.get("settings", {}))
+            if self.tracker
+            else None
+        )
+        bar = tqdm(
+            total=self.epochs * size,
+            initial=self.epoch * size + self.k * self.batch,
+            unit="clip",
+            unit_scale=True,
+            **({} if progress and self.devices.main else dict(disable=True)),
+        )
         try:
             with gentle_stop() as self.asked, torch.random.fork_rng(), bar:
-                while self.epoch<self.epochs: self.one_epoch(bar)
+                while self.epoch < self.epochs:
+                    self.one_epoch(bar)
         finally:
-            if self.tracking: self.tracking.finish()
+            if self.tracking:
+                self.tracking.finish()
         return self.rows
 
     def one_epoch(self, bar):
         self.model.train()
-        order,start = epoch_order(len(self.data), self.seed, self.epoch),time.perf_counter()
-        while self.k<self.steps:
-            if self.devices.any(self.asked): self.stop()
-            self.sums += self.step(order[self.k*self.batch:][:self.batch])
+        order, start = epoch_order(len(self.data), self.seed, self.epoch), time.perf_counter()
+        while self.k < self.steps:
+            if self.devices.any(self.asked):
+                self.stop()
+            self.sums += self.step(order[self.k * self.batch :][: self.batch])
             self.k += 1
-            bar.set_postfix_str(f'epoch {self.epoch}, loss {self.sums[0]/self.k:.3f}, radius {self.sums[3]/self.k:.3f}', refresh=False)
+            bar.set_postfix_str(
+                f"epoch {self.epoch}, loss {self.sums[0] / self.k:.3f}, radius {self.sums[3] / self.k:.3f}",
+                refresh=False,
+            )
             bar.update(self.batch)
-        self.end_epoch(time.perf_counter()-start)
+        self.end_epoch(time.perf_counter() - start)

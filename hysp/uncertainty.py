@@ -18,235 +18,415 @@ from .metrics import aurc, auroc, bootstrap, calibration_error, radius, risk_cov
 
 # %% ../nbs/62_uncertainty.ipynb #a945c2c0
 def branch(
-    model:nn.Module, # A model with an online branch
-    where:str='predictor' # encoder, projector or predictor
-)->nn.Module: # Clips to tangents at the origin
+    model: nn.Module,  # A model with an online branch
+    where: str = "predictor",  # encoder, projector or predictor
+) -> nn.Module:  # Clips to tangents at the origin
     "The online branch up to one of its parts"
     parts = dict(encoder=1, projector=2, predictor=3)
-    n = pick(where, parts, 'part')
-    return nn.Sequential(*[getattr(model, f'online_{o}') for o in list(parts)[:n]])
+    n = pick(where, parts, "part")
+    return nn.Sequential(*[getattr(model, f"online_{o}") for o in list(parts)[:n]])
+
 
 def radii(
-    z:Tensor, # Tangents at the origin, (n, d)
-    measure:str='distance' # distance from the origin, or norm on the ball
-)->np.ndarray: # (n,), float64
+    z: Tensor,  # Tangents at the origin, (n, d)
+    measure: str = "distance",  # distance from the origin, or norm on the ball
+) -> np.ndarray:  # (n,), float64
     "How far out each clip is"
-    if pick(measure, ('distance','norm'), 'measure')=='norm': return radius(z).numpy()
-    return 2*z.double().norm(dim=1).numpy()
+    if pick(measure, ("distance", "norm"), "measure") == "norm":
+        return radius(z).numpy()
+    return 2 * z.double().norm(dim=1).numpy()
 
 # %% ../nbs/62_uncertainty.ipynb #2bc26912
-def _told(o): return f'{o[0]:.3f} ({o[1]:.3f}–{o[2]:.3f})' # A figure and its interval
-def _bodies(n): return f'{n} bod'+('y' if n==1 else 'ies')
+def _told(o):
+    return f"{o[0]:.3f} ({o[1]:.3f}–{o[2]:.3f})"  # A figure and its interval
+
+
+def _bodies(n):
+    return f"{n} bod" + ("y" if n == 1 else "ies")
 
 # %% ../nbs/62_uncertainty.ipynb #bfec93e3
 @dataclass
 class Scope:
     "How certainty goes with correctness among some clips"
-    name:str # Which clips
-    n:int # How many
-    accuracy:float # Share right
-    figures:dict # Certainty to (AUROC, low, high, area, low, high); the area is of the risk-coverage curve
-    quantiles:list # Accuracy by fifths of the radius: (median radius, accuracy, low, high), the nearest to the origin first
+
+    name: str  # Which clips
+    n: int  # How many
+    accuracy: float  # Share right
+    figures: dict  # Certainty to (AUROC, low, high, area, low, high); the area is of the risk-coverage curve
+    quantiles: list  # Accuracy by fifths of the radius: (median radius, accuracy, low, high), the nearest to the origin first
 
     def __repr__(self):
-        def f(o): return ' '*21 if np.isnan(o[0]) else _told(o)
-        head = f'{self.name}: {self.n} clips, {self.accuracy:.1%} right\n  {"certainty":16}{"AUROC":23}area of risk and coverage\n'
-        rows = [f'  {k:16}{f(o[:3])}  {f(o[3:])}' for k,o in self.figures.items()]
-        return head+'\n'.join(rows)+'\n  right by fifths of the radius: '+', '.join(f'{o[1]:.0%}' for o in self.quantiles)
+        def f(o):
+            return " " * 21 if np.isnan(o[0]) else _told(o)
+
+        head = f"{self.name}: {self.n} clips, {self.accuracy:.1%} right\n  {'certainty':16}{'AUROC':23}area of risk and coverage\n"
+        rows = [f"  {k:16}{f(o[:3])}  {f(o[3:])}" for k, o in self.figures.items()]
+        return (
+            head
+            + "\n".join(rows)
+            + "\n  right by fifths of the radius: "
+            + ", ".join(f"{o[1]:.0%}" for o in self.quantiles)
+        )
 
 # %% ../nbs/62_uncertainty.ipynb #a319a254
 def _scope(name, certainties, right, draws):
-    figures = {k: (auroc(c, right),aurc(c, right),bootstrap(lambda c,o: (auroc(c, o),aurc(c, o)), c, right, draws=draws)) for k,c in certainties.items()}
-    r = certainties['radius']
-    fifths = [o for o in np.array_split(np.argsort(r, kind='stable'), 5) if len(o)]
-    quantiles = [(np.median(r[o]), right[o].mean(), *bootstrap(np.mean, right[o], draws=draws)) for o in fifths]
-    return Scope(name, len(right), right.mean(), {k: (a,*i[:,0],b,*i[:,1]) for k,(a,b,i) in figures.items()}, quantiles)
+    figures = {
+        k: (
+            auroc(c, right),
+            aurc(c, right),
+            bootstrap(lambda c, o: (auroc(c, o), aurc(c, o)), c, right, draws=draws),
+        )
+        for k, c in certainties.items()
+    }
+    r = certainties["radius"]
+    fifths = [o for o in np.array_split(np.argsort(r, kind="stable"), 5) if len(o)]
+    quantiles = [
+        (np.median(r[o]), right[o].mean(), *bootstrap(np.mean, right[o], draws=draws))
+        for o in fifths
+    ]
+    return Scope(
+        name,
+        len(right),
+        right.mean(),
+        {k: (a, *i[:, 0], b, *i[:, 1]) for k, (a, b, i) in figures.items()},
+        quantiles,
+    )
 
 # %% ../nbs/62_uncertainty.ipynb #277b7c0c
 def explained(
-    r, # A number a clip, (n,)
-    **factors # Columns of (n,): whole numbers are categories, floats are quantities
-)->dict: # Adjusted R² of each factor alone, and of `all` of them; at most 1, about 0 for noise
+    r,  # A number a clip, (n,)
+    **factors,  # Columns of (n,): whole numbers are categories, floats are quantities
+) -> dict:  # Adjusted R² of each factor alone, and of `all` of them; at most 1, about 0 for noise
     "Share of the variance that each factor explains"
     r = np.asarray(r, dtype=np.float64)
+
     def columns(o):
         o = np.asarray(o)
-        return o[:,None]-o.mean() if o.dtype.kind=='f' else (o[:,None]==np.unique(o)[1:]).astype(float)
+        return (
+            o[:, None] - o.mean()
+            if o.dtype.kind == "f"
+            else (o[:, None] == np.unique(o)[1:]).astype(float)
+        )
+
     def share(x):
-        x = np.concatenate([np.ones((len(r),1)), x], 1)
-        fit,_,rank,_ = np.linalg.lstsq(x, r, rcond=None)
-        rest,total = (r-x@fit).var(),r.var()
-        return float(1-rest/total*(len(r)-1)/(len(r)-rank)) if total>0 and len(r)>rank else float('nan')
-    known = {k: columns(o) for k,o in factors.items() if o is not None}
-    return {k: share(x) for k,x in known.items()} | dict(all=share(np.concatenate(list(known.values()), 1)))
+        x = np.concatenate([np.ones((len(r), 1)), x], 1)
+        fit, _, rank, _ = np.linalg.lstsq(x, r, rcond=None)
+        rest, total = (r - x @ fit).var(), r.var()
+        return (
+            float(1 - rest / total * (len(r) - 1) / (len(r) - rank))
+            if total > 0 and len(r) > rank
+            else float("nan")
+        )
+
+    known = {k: columns(o) for k, o in factors.items() if o is not None}
+    return {k: share(x) for k, x in known.items()} | dict(
+        all=share(np.concatenate(list(known.values()), 1))
+    )
 
 # %% ../nbs/62_uncertainty.ipynb #a690630e
 @dataclass
 class Certainty:
     "What the radius knows"
-    where:str # Whose radius
-    scopes:list # Of all clips, of one person, of two
-    explained:dict # Share of the radius's variance by factor
-    ece:tuple # Expected calibration error of the probe as it is: figure, low, high
-    ece_scaled:tuple|None # The same after temperature scaling; None without held-out clips
-    temperature:float|None # The temperature; above 1, the probe was too sure of itself
-    curves:dict # For the figure: columns of all clips
+
+    where: str  # Whose radius
+    scopes: list  # Of all clips, of one person, of two
+    explained: dict  # Share of the radius's variance by factor
+    ece: tuple  # Expected calibration error of the probe as it is: figure, low, high
+    ece_scaled: tuple | None  # The same after temperature scaling; None without held-out clips
+    temperature: float | None  # The temperature; above 1, the probe was too sure of itself
+    curves: dict  # For the figure: columns of all clips
 
     def __repr__(self):
-        shares = ', '.join(f'{k} {round(v, 2)+0:.0%}' for k,v in self.explained.items())
-        scaled = '' if self.ece_scaled is None else f', {_told(self.ece_scaled)} at temperature {self.temperature:.2f}'
-        return '\n\n'.join([f'What the radius of the {self.where} knows (95 % intervals over clips)', *map(repr, self.scopes),
-            f'Variance of the radius explained by: {shares}\nCalibration error of the probe: {_told(self.ece)}{scaled}'])
+        shares = ", ".join(f"{k} {round(v, 2) + 0:.0%}" for k, v in self.explained.items())
+        scaled = (
+            ""
+            if self.ece_scaled is None
+            else f", {_told(self.ece_scaled)} at temperature {self.temperature:.2f}"
+        )
+        return "\n\n".join(
+            [
+                f"What the radius of the {self.where} knows (95 % intervals over clips)",
+                *map(repr, self.scopes),
+                f"Variance of the radius explained by: {shares}\nCalibration error of the probe: {_told(self.ece)}{scaled}",
+            ]
+        )
 
 # %% ../nbs/62_uncertainty.ipynb #e0ac78da
 def certainty(
-    z:Tensor, # Tangents whose radius is asked about, (n, d)
-    scores:Tensor, # Logits of a classifier for the same clips, (n, classes)
-    labels, # Classes, (n,)
-    bodies=None, # Number of bodies of each clip, (n,)
-    frames=None, # Length of each clip as recorded, (n,)
-    temperature:float|None=None, # From `metrics.fit_temperature` on held-out training clips
-    where:str='predictor', # Whose radius it is: a word for the report
-    measure:str='distance', # distance or norm
-    draws:int=500 # Of the bootstrap
-)->Certainty:
+    z: Tensor,  # Tangents whose radius is asked about, (n, d)
+    scores: Tensor,  # Logits of a classifier for the same clips, (n, classes)
+    labels,  # Classes, (n,)
+    bodies=None,  # Number of bodies of each clip, (n,)
+    frames=None,  # Length of each clip as recorded, (n,)
+    temperature: float | None = None,  # From `metrics.fit_temperature` on held-out training clips
+    where: str = "predictor",  # Whose radius it is: a word for the report
+    measure: str = "distance",  # distance or norm
+    draws: int = 500,  # Of the bootstrap
+) -> Certainty:
     "Does the radius predict who is right, within one person and two, and what is it made of?"
-    y,r,s = np.asarray(labels),radii(z, measure),torch.as_tensor(scores).double()
-    if not len(y)==len(r)==len(s): raise HyspError(f'{len(r)} radii, {len(s)} rows of scores and {len(y)} labels are not of the same clips')
-    right = (s.argmax(1).numpy()==y).astype(float)
-    known = dict(zip(('radius','max probability','−entropy'), (r, *_baselines(s))))
-    parts = {'all':np.ones(len(y), bool)} | ({} if bodies is None or len(np.unique(bodies))<2 else {'one person':np.asarray(bodies)==1, 'two people':np.asarray(bodies)==2})
-    scopes = [_scope(k, {c: o[i] for c,o in known.items()}, right[i], draws) for k,i in parts.items() if i.any()]
-    shares = explained(r, bodies=None if bodies is None else np.asarray(bodies, int), length=None if frames is None else np.asarray(frames, float), **{'class':y.astype(int)})
-    ece = [_ece(s/t, right, draws) for t in (1., temperature) if t]
-    return Certainty(where+(', as norm on the ball,' if measure=='norm' else ''), scopes, shares, ece[0], ece[1] if temperature else None, temperature, dict(known, right=right, bodies=bodies, labels=y))
+    y, r, s = np.asarray(labels), radii(z, measure), torch.as_tensor(scores).double()
+    if not len(y) == len(r) == len(s):
+        raise HyspError(
+            f"{len(r)} radii, {len(s)} rows of scores and {len(y)} labels are not of the same clips"
+        )
+    right = (s.argmax(1).numpy() == y).astype(float)
+    known = dict(zip(("radius", "max probability", "−entropy"), (r, *_baselines(s))))
+    parts = {"all": np.ones(len(y), bool)} | (
+        {}
+        if bodies is None or len(np.unique(bodies)) < 2
+        else {"one person": np.asarray(bodies) == 1, "two people": np.asarray(bodies) == 2}
+    )
+    scopes = [
+        _scope(k, {c: o[i] for c, o in known.items()}, right[i], draws)
+        for k, i in parts.items()
+        if i.any()
+    ]
+    shares = explained(
+        r,
+        bodies=None if bodies is None else np.asarray(bodies, int),
+        length=None if frames is None else np.asarray(frames, float),
+        **{"class": y.astype(int)},
+    )
+    ece = [_ece(s / t, right, draws) for t in (1.0, temperature) if t]
+    return Certainty(
+        where + (", as norm on the ball," if measure == "norm" else ""),
+        scopes,
+        shares,
+        ece[0],
+        ece[1] if temperature else None,
+        temperature,
+        dict(known, right=right, bodies=bodies, labels=y),
+    )
+
 
 def _baselines(s):
     p = s.softmax(1)
-    return p.max(1)[0].numpy(),-torch.special.entr(p).sum(1).numpy()
+    return p.max(1)[0].numpy(), -torch.special.entr(p).sum(1).numpy()
+
 
 def _ece(s, right, draws):
     p = s.softmax(1).max(1)[0].numpy()
-    def f(a, b): return calibration_error(torch.as_tensor(a), torch.as_tensor(b))
-    return f(p, right),*bootstrap(f, p, right, draws=draws)
+
+    def f(a, b):
+        return calibration_error(torch.as_tensor(a), torch.as_tensor(b))
+
+    return f(p, right), *bootstrap(f, p, right, draws=draws)
 
 # %% ../nbs/62_uncertainty.ipynb #ebbca67a
 def panels(
-    *labels, # Pairs (x, y), one a panel
-    axs=None, # As many axes; new ones if None
-    size:tuple=(11,3.3) # Of a new figure, inches
-): # The axes
+    *labels,  # Pairs (x, y), one a panel
+    axs=None,  # As many axes; new ones if None
+    size: tuple = (11, 3.3),  # Of a new figure, inches
+):  # The axes
     "A row of axes, labelled and without a box"
     import matplotlib.pyplot as plt
-    if axs is None: axs = plt.subplots(1, len(labels), figsize=size, layout='constrained', squeeze=False)[1][0]
-    for ax,(x,y) in zip(axs, labels): ax.set(xlabel=x, ylabel=y); ax.spines[['top','right']].set_visible(False)
+
+    if axs is None:
+        axs = plt.subplots(1, len(labels), figsize=size, layout="constrained", squeeze=False)[1][0]
+    for ax, (x, y) in zip(axs, labels):
+        ax.set(xlabel=x, ylabel=y)
+        ax.spines[["top", "right"]].set_visible(False)
     return axs
 
 # %% ../nbs/62_uncertainty.ipynb #7db3779a
 def plot_certainty(
-    report:Certainty, # What to draw
-    axs=None # Three axes; new ones if None
-): # The axes
+    report: Certainty,  # What to draw
+    axs=None,  # Three axes; new ones if None
+):  # The axes
     "Accuracy by radius, risk and coverage of the three certainties, radius by number of people"
-    axs = panels(('radius','right'), ('share answered','wrong among the answered'), ('radius','clips'), axs=axs)
-    for o,colour in zip(report.scopes, ('C0','C1','C2')):
+    axs = panels(
+        ("radius", "right"),
+        ("share answered", "wrong among the answered"),
+        ("radius", "clips"),
+        axs=axs,
+    )
+    for o, colour in zip(report.scopes, ("C0", "C1", "C2")):
         q = np.array(o.quantiles)
-        axs[0].errorbar(q[:,0], q[:,1], abs(q[:,2:].T-q[:,1]), fmt='o-', color=colour, capsize=2, label=o.name)
-    for name in ('radius','max probability','−entropy'): axs[1].plot(*risk_coverage(report.curves[name], report.curves['right']), label=name)
-    axs[1].axhline(1-report.scopes[0].accuracy, color='grey', lw=.8, ls=':')
-    r,bodies = report.curves['radius'],report.curves['bodies']
-    groups = [('all', r)] if bodies is None else [(k, r[np.asarray(bodies)==i]) for i,k in ((1,'one person'), (2,'two people'))]
-    for (name,o),colour in zip([g for g in groups if len(g[1])], ('C1','C2') if bodies is not None else ('C0',)):
-        axs[2].hist(o, bins=np.linspace(r.min(), r.max()+1e-9, 40), alpha=.6, color=colour, label=name)
-    for ax in axs: ax.legend(frameon=False, fontsize=8)
+        axs[0].errorbar(
+            q[:, 0],
+            q[:, 1],
+            abs(q[:, 2:].T - q[:, 1]),
+            fmt="o-",
+            color=colour,
+            capsize=2,
+            label=o.name,
+        )
+    for name in ("radius", "max probability", "−entropy"):
+        axs[1].plot(*risk_coverage(report.curves[name], report.curves["right"]), label=name)
+    axs[1].axhline(1 - report.scopes[0].accuracy, color="grey", lw=0.8, ls=":")
+    r, bodies = report.curves["radius"], report.curves["bodies"]
+    groups = (
+        [("all", r)]
+        if bodies is None
+        else [(k, r[np.asarray(bodies) == i]) for i, k in ((1, "one person"), (2, "two people"))]
+    )
+    for (name, o), colour in zip(
+        [g for g in groups if len(g[1])], ("C1", "C2") if bodies is not None else ("C0",)
+    ):
+        axs[2].hist(
+            o, bins=np.linspace(r.min(), r.max() + 1e-9, 40), alpha=0.6, color=colour, label=name
+        )
+    for ax in axs:
+        ax.legend(frameon=False, fontsize=8)
     return axs
 
 # %% ../nbs/62_uncertainty.ipynb #b1fe6748
 @dataclass
 class Maturing:
     "Radii of the same clips through a run"
-    epochs:list # Of the checkpoints, ascending
-    radii:np.ndarray # (epochs, clips)
-    labels:np.ndarray # Class of each clip
-    bodies:np.ndarray|None=None # Number of bodies of each clip
 
-    def quantiles(self, of=None, q=(.05,.25,.5,.75,.95)): # Groups of clips, (clips,); what to compute
+    epochs: list  # Of the checkpoints, ascending
+    radii: np.ndarray  # (epochs, clips)
+    labels: np.ndarray  # Class of each clip
+    bodies: np.ndarray | None = None  # Number of bodies of each clip
+
+    def quantiles(
+        self, of=None, q=(0.05, 0.25, 0.5, 0.75, 0.95)
+    ):  # Groups of clips, (clips,); what to compute
         "Of all clips, (epochs, quantiles); with groups a dict of them"
-        if of is None: return np.quantile(self.radii, q, axis=1).T
-        return {g: np.quantile(self.radii[:,np.asarray(of)==g], q, axis=1).T for g in np.unique(of).tolist()}
-    def table(self): # Rows (epoch, 'all', 'class' or 'bodies', which, five quantiles)
+        if of is None:
+            return np.quantile(self.radii, q, axis=1).T
+        return {
+            g: np.quantile(self.radii[:, np.asarray(of) == g], q, axis=1).T
+            for g in np.unique(of).tolist()
+        }
+
+    def table(self):  # Rows (epoch, 'all', 'class' or 'bodies', which, five quantiles)
         "All quantiles, to write down"
-        groups = [('all','',self.quantiles())] + [(k,g,q) for k,of in (('class',self.labels), ('bodies',self.bodies)) if of is not None for g,q in self.quantiles(of).items()]
-        return [(e,k,g,*(f'{v:.6g}' for v in row)) for k,g,q in groups for e,row in zip(self.epochs, q)]
-    def agreement(self): # (epochs,), 1 at the last; NaN where all radii are equal
+        groups = [("all", "", self.quantiles())] + [
+            (k, g, q)
+            for k, of in (("class", self.labels), ("bodies", self.bodies))
+            if of is not None
+            for g, q in self.quantiles(of).items()
+        ]
+        return [
+            (e, k, g, *(f"{v:.6g}" for v in row))
+            for k, g, q in groups
+            for e, row in zip(self.epochs, q)
+        ]
+
+    def agreement(self):  # (epochs,), 1 at the last; NaN where all radii are equal
         "Rank correlation of each epoch's radii with the last one's"
-        return np.array([spearmanr(o, self.radii[-1]).statistic if min(np.ptp(o), np.ptp(self.radii[-1])) else np.nan for o in self.radii])
-    def ripe(self, at=.9): # Rank correlation that counts as nearly the same order
+        return np.array(
+            [
+                spearmanr(o, self.radii[-1]).statistic
+                if min(np.ptp(o), np.ptp(self.radii[-1]))
+                else np.nan
+                for o in self.radii
+            ]
+        )
+
+    def ripe(self, at=0.9):  # Rank correlation that counts as nearly the same order
         "The epoch from which on the radii keep nearly the order they end with"
-        late = [e for e,o in zip(self.epochs, self.agreement()) if not o>=at]
-        return next((e for e in self.epochs if not late or e>late[-1]), self.epochs[-1])
+        late = [e for e, o in zip(self.epochs, self.agreement()) if not o >= at]
+        return next((e for e in self.epochs if not late or e > late[-1]), self.epochs[-1])
+
     def __repr__(self):
-        groups = [('',self.quantiles())] + [(f', {_bodies(n)}',q) for n,q in ({} if self.bodies is None else self.quantiles(self.bodies)).items()]
-        lines = [f'epoch {e:4}{k}: median {q[i][2]:.3g}, middle half {q[i][1]:.3g} to {q[i][3]:.3g}' + (f', order as at the end {self.agreement()[i]:.2f}' if not k else '')
-                 for i,e in enumerate(self.epochs) for k,q in groups]
-        return '\n'.join([f'Radius of {self.radii.shape[1]} clips through training', *lines, f'The order is nearly the last one (rank correlation 0.9) from epoch {self.ripe()} on'])
+        groups = [("", self.quantiles())] + [
+            (f", {_bodies(n)}", q)
+            for n, q in ({} if self.bodies is None else self.quantiles(self.bodies)).items()
+        ]
+        lines = [
+            f"epoch {e:4}{k}: median {q[i][2]:.3g}, middle half {q[i][1]:.3g} to {q[i][3]:.3g}"
+            + (f", order as at the end {self.agreement()[i]:.2f}" if not k else "")
+            for i, e in enumerate(self.epochs)
+            for k, q in groups
+        ]
+        return "\n".join(
+            [
+                f"Radius of {self.radii.shape[1]} clips through training",
+                *lines,
+                f"The order is nearly the last one (rank correlation 0.9) from epoch {self.ripe()} on",
+            ]
+        )
 
 # %% ../nbs/62_uncertainty.ipynb #a962fb82
 def plot_maturing(
-    m:Maturing, # What to draw
-    axs=None # Four axes; new ones if None
-): # The axes
+    m: Maturing,  # What to draw
+    axs=None,  # Four axes; new ones if None
+):  # The axes
     "Quantiles of the radius by epoch: of all clips, by class, by body count; and agreement with the last epoch"
-    axs = panels(*(('epoch',o) for o in ('radius: median, 50 %, 90 %','radius of each class: median, 50 %','radius by bodies: median, 50 %','order as at the last epoch')), axs=axs, size=(13,3.2))
-    def band(ax, q, color, name=None, lw=2., alpha=.2):
-        ax.fill_between(m.epochs, q[:,1], q[:,3], color=color, alpha=alpha, lw=0); ax.plot(m.epochs, q[:,2], color=color, lw=lw, label=name)
+    axs = panels(
+        *(
+            ("epoch", o)
+            for o in (
+                "radius: median, 50 %, 90 %",
+                "radius of each class: median, 50 %",
+                "radius by bodies: median, 50 %",
+                "order as at the last epoch",
+            )
+        ),
+        axs=axs,
+        size=(13, 3.2),
+    )
+
+    def band(ax, q, color, name=None, lw=2.0, alpha=0.2):
+        ax.fill_between(m.epochs, q[:, 1], q[:, 3], color=color, alpha=alpha, lw=0)
+        ax.plot(m.epochs, q[:, 2], color=color, lw=lw, label=name)
+
     q = m.quantiles()
-    axs[0].fill_between(m.epochs, q[:,0], q[:,4], color='C0', alpha=.15, lw=0); band(axs[0], q, 'C0', alpha=.3)
-    for o in m.quantiles(m.labels).values(): band(axs[1], o, 'grey', lw=.8, alpha=.06)
-    for n,o in ({} if m.bodies is None else m.quantiles(m.bodies)).items(): band(axs[2], o, f'C{n}', _bodies(n))
-    axs[3].plot(m.epochs, m.agreement(), 'o-', color='C0', ms=4); axs[3].set_ylim(min(0, np.nanmin([1, *m.agreement()]))-.02, 1.02)
-    axs[3].axvline(m.ripe(), color='grey', lw=.8, ls=':')
-    if m.bodies is not None: axs[2].legend(frameon=False, fontsize=8)
+    axs[0].fill_between(m.epochs, q[:, 0], q[:, 4], color="C0", alpha=0.15, lw=0)
+    band(axs[0], q, "C0", alpha=0.3)
+    for o in m.quantiles(m.labels).values():
+        band(axs[1], o, "grey", lw=0.8, alpha=0.06)
+    for n, o in ({} if m.bodies is None else m.quantiles(m.bodies)).items():
+        band(axs[2], o, f"C{n}", _bodies(n))
+    axs[3].plot(m.epochs, m.agreement(), "o-", color="C0", ms=4)
+    axs[3].set_ylim(min(0, np.nanmin([1, *m.agreement()])) - 0.02, 1.02)
+    axs[3].axvline(m.ripe(), color="grey", lw=0.8, ls=":")
+    if m.bodies is not None:
+        axs[2].legend(frameon=False, fontsize=8)
     return axs
 
 # %% ../nbs/62_uncertainty.ipynb #8440bf47
 def choose(
-    certainty, # A number a clip, (n,)
-    keep:str='high', # high: the most certain; low: the least; mixed: every other one (or one in so many) by certainty
-    share:float=.5 # How many of the clips, 0...1
-)->np.ndarray: # Positions, ascending
+    certainty,  # A number a clip, (n,)
+    keep: str = "high",  # high: the most certain; low: the least; mixed: every other one (or one in so many) by certainty
+    share: float = 0.5,  # How many of the clips, 0...1
+) -> np.ndarray:  # Positions, ascending
     "Clips by certainty"
     c = np.asarray(certainty)
-    n = round(share*len(c))
-    if not 0<share<=1 or n<1: raise HyspError(f'a share of {share} of {len(c)} clips leaves none, or is not in 0...1')
-    order = np.argsort(c, kind='stable')
-    at = dict(high=np.arange(len(c)-n, len(c)), low=np.arange(n), mixed=(np.arange(n)+.5)*len(c)/n)
-    return np.sort(order[np.floor(pick(keep, at, 'keep')).astype(int)])
+    n = round(share * len(c))
+    if not 0 < share <= 1 or n < 1:
+        raise HyspError(f"a share of {share} of {len(c)} clips leaves none, or is not in 0...1")
+    order = np.argsort(c, kind="stable")
+    at = dict(
+        high=np.arange(len(c) - n, len(c)),
+        low=np.arange(n),
+        mixed=(np.arange(n) + 0.5) * len(c) / n,
+    )
+    return np.sort(order[np.floor(pick(keep, at, "keep")).astype(int)])
 
 # %% ../nbs/62_uncertainty.ipynb #cbb59abb
-ways = 'random','radius, low first','radius, high first','entropy'
+ways = "random", "radius, low first", "radius, high first", "entropy"
+
 
 def ask(
-    way:str, # One of `ways`
-    z:Tensor, # Features of the training clips, (n, d)
-    r, # Radius of each, (n,)
-    labels, # Classes, (n,): read only for clips that were asked for
-    classes:int, # Number of classes
-    budgets, # Numbers of labels at which to stop, ascending
-    seed:int=0, # Of the random choices
-    **probe # Settings of `linear_probe`
-)->list: # Positions asked for, in the order of asking, for each budget
+    way: str,  # One of `ways`
+    z: Tensor,  # Features of the training clips, (n, d)
+    r,  # Radius of each, (n,)
+    labels,  # Classes, (n,): read only for clips that were asked for
+    classes: int,  # Number of classes
+    budgets,  # Numbers of labels at which to stop, ascending
+    seed: int = 0,  # Of the random choices
+    **probe,  # Settings of `linear_probe`
+) -> list:  # Positions asked for, in the order of asking, for each budget
     "Which labels to ask for, with more and more to spend"
-    pick(way, ways, 'way')
-    y,rng = np.asarray(labels),np.random.default_rng(seed)
+    pick(way, ways, "way")
+    y, rng = np.asarray(labels), np.random.default_rng(seed)
     any_order = rng.permutation(len(y))
-    fixed = dict(zip(ways, (any_order, np.argsort(r, kind='stable'), np.argsort(-np.asarray(r), kind='stable')))).get(way)
-    asked,out = any_order[:budgets[0]],[]
+    fixed = dict(
+        zip(
+            ways,
+            (any_order, np.argsort(r, kind="stable"), np.argsort(-np.asarray(r), kind="stable")),
+        )
+    ).get(way)
+    asked, out = any_order[: budgets[0]], []
     for n in budgets:
         order = fixed if fixed is not None else any_order
-        if fixed is None and n>len(asked):
+        if fixed is None and n > len(asked):
             s = linear_probe(z[asked], y[asked], z, classes, seed=seed, by=z, **probe)
-            order = np.argsort(_baselines(s.double())[1], kind='stable')
+            order = np.argsort(_baselines(s.double())[1], kind="stable")
         asked = np.concatenate([asked, order[~np.isin(order, asked)]])[:n]
         out.append(asked)
     return out

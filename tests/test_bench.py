@@ -1,4 +1,5 @@
 "bench/: its entry points run, its comparison says what got slower, and what is fast equals what is plain"
+
 import csv
 import importlib
 import os
@@ -11,166 +12,303 @@ import pytest
 import torch
 
 root = Path(__file__).parents[1]
-folder = root/'bench'
+folder = root / "bench"
+
 
 @pytest.fixture(autouse=True)
-def found(monkeypatch): monkeypatch.syspath_prepend(str(folder))
+def found(monkeypatch):
+    monkeypatch.syspath_prepend(str(folder))
 
-def load(name): return importlib.import_module(name)
+
+def load(name):
+    return importlib.import_module(name)
+
 
 def run(*args):
-    return subprocess.run([sys.executable, *map(str, args)], capture_output=True, text=True, timeout=600, env=os.environ | dict(PYTHONPATH=str(root), OMP_NUM_THREADS='1', TQDM_DISABLE='1'))
+    return subprocess.run(
+        [sys.executable, *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env=os.environ | dict(PYTHONPATH=str(root), OMP_NUM_THREADS="1", TQDM_DISABLE="1"),
+    )
 
-def row(stage='feeder', ratio='4.00', mode='short', size='7000 clips'):
-    return dict(mode=mode, stage=stage, size=size, baseline='1', ours='.25', ratio=ratio, aim='5', memory='', rounds='5', threads='1', machine='a, 2 cores')
+
+def row(stage="feeder", ratio="4.00", mode="short", size="7000 clips"):
+    return dict(
+        mode=mode,
+        stage=stage,
+        size=size,
+        baseline="1",
+        ours=".25",
+        ratio=ratio,
+        aim="5",
+        memory="",
+        rounds="5",
+        threads="1",
+        machine="a, 2 cores",
+    )
+
 
 # The table
 
+
 def test_what_lost_its_lead_is_named():
-    speed,kept = load('speed'),[row(), row('encoder', '2.0')]
+    speed, kept = load("speed"), [row(), row("encoder", "2.0")]
     assert not list(speed.complaints(kept, kept))
-    assert not list(speed.complaints(kept, [row(ratio='2.81'), row('encoder', '1.41')])), 'a little is noise'
-    said, = speed.complaints(kept, [row(ratio='2.79'), row('encoder', '9')])
-    assert said=='feeder (7000 clips): 2.79 times as fast as the plain way, was 4.00; less than 70% of it'
-    said, = speed.complaints(kept, [row()])
-    assert said.startswith('encoder') and 'not measured' in said
+    assert not list(speed.complaints(kept, [row(ratio="2.81"), row("encoder", "1.41")])), (
+        "a little is noise"
+    )
+    (said,) = speed.complaints(kept, [row(ratio="2.79"), row("encoder", "9")])
+    assert (
+        said
+        == "feeder (7000 clips): 2.79 times as fast as the plain way, was 4.00; less than 70% of it"
+    )
+    (said,) = speed.complaints(kept, [row()])
+    assert said.startswith("encoder") and "not measured" in said
+
 
 def test_rows_measured_again_take_the_place_of_the_old_ones():
-    speed = load('speed')
-    rows = speed.merged([row(), row('encoder', mode='full')], [row(ratio='5.00'), row('import')])
-    assert [(o['mode'],o['stage'],o['ratio']) for o in rows]==[('full','encoder','4.00'), ('short','feeder','5.00'), ('short','import','4.00')]
+    speed = load("speed")
+    rows = speed.merged([row(), row("encoder", mode="full")], [row(ratio="5.00"), row("import")])
+    assert [(o["mode"], o["stage"], o["ratio"]) for o in rows] == [
+        ("full", "encoder", "4.00"),
+        ("short", "feeder", "5.00"),
+        ("short", "import", "4.00"),
+    ]
+
 
 def test_table_is_written_and_read(tmp_path):
-    speed,rows = load('speed'),[row(), row('encoder', mode='full')]
-    speed.write(rows, tmp_path/'t.csv')
-    assert speed.read(tmp_path/'t.csv')==rows
-    text = (tmp_path/'t.md').read_text()
-    assert '| feeder | 7000 clips | 1 | .25 | 4.00 | 5 |  |' in text and text.index('## Full')<text.index('## Short')
+    speed, rows = load("speed"), [row(), row("encoder", mode="full")]
+    speed.write(rows, tmp_path / "t.csv")
+    assert speed.read(tmp_path / "t.csv") == rows
+    text = (tmp_path / "t.md").read_text()
+    assert "| feeder | 7000 clips | 1 | .25 | 4.00 | 5 |  |" in text and text.index(
+        "## Full"
+    ) < text.index("## Short")
+
 
 def test_kept_table():
-    speed = load('speed')
-    rows = speed.read(folder/'table.csv')
-    assert list(rows[0])==list(speed.columns) and len({speed.key(o) for o in rows})==len(rows)
-    assert all(float(o['ratio'])>0 and int(o['rounds'])>=5 for o in rows)
-    assert (folder/'table.md').read_text('utf-8')==speed.markdown(rows), 'python bench/speed.py writes both'
+    speed = load("speed")
+    rows = speed.read(folder / "table.csv")
+    assert list(rows[0]) == list(speed.columns) and len({speed.key(o) for o in rows}) == len(rows)
+    assert all(float(o["ratio"]) > 0 and int(o["rounds"]) >= 5 for o in rows)
+    assert (folder / "table.md").read_text("utf-8") == speed.markdown(rows), (
+        "python bench/speed.py writes both"
+    )
+
 
 def test_check_fails_where_a_lead_is_lost(tmp_path):
-    speed = load('speed')
-    speed.write([row('augmentation, both views', '1000', size='128 clips')], tmp_path/'t.csv')
-    done = run(folder/'speed.py', '--check', '--only', 'augmentation', '--rounds', 1, '--table', tmp_path/'t.csv')
-    assert done.returncode==1 and 'slower than it was:' in done.stderr and 'was 1000.00' in done.stderr
-    speed.write([row('augmentation, both views', '0.01', size='128 clips')], tmp_path/'t.csv')
-    done = run(folder/'speed.py', '--check', '--only', 'augmentation', '--rounds', 1, '--table', tmp_path/'t.csv')
-    assert done.returncode==0 and 'no stage has lost its lead' in done.stdout, done.stderr
-    speed.write([row(mode='full')], tmp_path/'t.csv')
-    done = run(folder/'speed.py', '--check', '--table', tmp_path/'t.csv')
-    assert done.returncode==1 and 'no rows of the short mode' in done.stderr
+    speed = load("speed")
+    speed.write([row("augmentation, both views", "1000", size="128 clips")], tmp_path / "t.csv")
+    done = run(
+        folder / "speed.py",
+        "--check",
+        "--only",
+        "augmentation",
+        "--rounds",
+        1,
+        "--table",
+        tmp_path / "t.csv",
+    )
+    assert (
+        done.returncode == 1
+        and "slower than it was:" in done.stderr
+        and "was 1000.00" in done.stderr
+    )
+    speed.write([row("augmentation, both views", "0.01", size="128 clips")], tmp_path / "t.csv")
+    done = run(
+        folder / "speed.py",
+        "--check",
+        "--only",
+        "augmentation",
+        "--rounds",
+        1,
+        "--table",
+        tmp_path / "t.csv",
+    )
+    assert done.returncode == 0 and "no stage has lost its lead" in done.stdout, done.stderr
+    speed.write([row(mode="full")], tmp_path / "t.csv")
+    done = run(folder / "speed.py", "--check", "--table", tmp_path / "t.csv")
+    assert done.returncode == 1 and "no rows of the short mode" in done.stderr
+
 
 def test_a_stage_that_gives_other_numbers_is_refused():
-    speed = load('speed')
-    r = speed.Race('x', '', lambda: None, lambda: None, lambda: 1e-3, '')
-    with pytest.raises(SystemExit, match='differ by 1.0e-03'): list(speed.race(r, 1))
-    r.same = lambda: float('nan')
-    with pytest.raises(SystemExit, match='differ by nan'): list(speed.race(r, 1))
+    speed = load("speed")
+    r = speed.Race("x", "", lambda: None, lambda: None, lambda: 1e-3, "")
+    with pytest.raises(SystemExit, match="differ by 1.0e-03"):
+        list(speed.race(r, 1))
+    r.same = lambda: float("nan")
+    with pytest.raises(SystemExit, match="differ by nan"):
+        list(speed.race(r, 1))
+
 
 def test_memory_is_measured():
-    speed = load('speed')
-    assert 60<speed.peak(lambda: (np.ones(2**23), __import__('time').sleep(.05)))<80 # 64 MiB
+    speed = load("speed")
+    assert 60 < speed.peak(lambda: (np.ones(2**23), __import__("time").sleep(0.05))) < 80  # 64 MiB
+
 
 # The plain ways give the same numbers
 
-@pytest.mark.parametrize('hidden,out', [(8,32), (64,128)])
-@pytest.mark.parametrize('mode', [True,False])
+
+@pytest.mark.parametrize("hidden,out", [(8, 32), (64, 128)])
+@pytest.mark.parametrize("mode", [True, False])
 def test_encoder(hidden, out, mode):
     from hysp.stgcn import STGCN
+
     torch.manual_seed(0)
-    plain,x = load('plain'),load('speed').clips(6)
-    ours,theirs = STGCN(hidden=hidden, out=out, dropout=0.),plain.Encoder(hidden, out, 0.)
+    plain, x = load("plain"), load("speed").clips(6)
+    ours, theirs = STGCN(hidden=hidden, out=out, dropout=0.0), plain.Encoder(hidden, out, 0.0)
     theirs.load_state_dict(ours.state_dict())
-    with torch.no_grad(): a,b = ours.train(mode)(x),theirs.train(mode)(x)
+    with torch.no_grad():
+        a, b = ours.train(mode)(x), theirs.train(mode)(x)
     torch.testing.assert_close(a, b, atol=1e-5, rtol=0)
+
 
 def test_step():
     torch.manual_seed(0)
-    speed = load('speed')
+    speed = load("speed")
     x = speed.clips(4)
-    assert speed.step_gap(8, 64, x, x*1.1)<1e-5
+    assert speed.step_gap(8, 64, x, x * 1.1) < 1e-5
+
 
 def test_wide_layers_have_the_gradients_of_narrow_ones():
     from hysp.stgcn import GraphConv, TimeConv
+
     torch.manual_seed(0)
-    x,A = torch.randn(5, 64, 21, 7, dtype=torch.float64, requires_grad=True),torch.rand(3, 7, 7, dtype=torch.float64, requires_grad=True)
-    for layer,args in ((TimeConv(64, 9), ()), (TimeConv(64, 9, 2), ()), (GraphConv(64, 64, 3), (A,))):
+    x, A = (
+        torch.randn(5, 64, 21, 7, dtype=torch.float64, requires_grad=True),
+        torch.rand(3, 7, 7, dtype=torch.float64, requires_grad=True),
+    )
+    for layer, args in (
+        (TimeConv(64, 9), ()),
+        (TimeConv(64, 9, 2), ()),
+        (GraphConv(64, 64, 3), (A,)),
+    ):
         layer.double()
         inputs = [x, *args, *layer.parameters()]
         y = layer(x, *args)
-        one = torch.cat([layer(o[None], *args) for o in x]) # one clip is taken the plain way
+        one = torch.cat([layer(o[None], *args) for o in x])  # one clip is taken the plain way
         torch.testing.assert_close(y, one, atol=1e-12, rtol=0)
         g = torch.randn_like(y)
-        for a,b in zip(torch.autograd.grad((y*g).sum(), inputs), torch.autograd.grad((one*g).sum(), inputs)): torch.testing.assert_close(a, b, atol=1e-9, rtol=1e-9)
+        for a, b in zip(
+            torch.autograd.grad((y * g).sum(), inputs), torch.autograd.grad((one * g).sum(), inputs)
+        ):
+            torch.testing.assert_close(a, b, atol=1e-9, rtol=1e-9)
 
-@pytest.mark.parametrize('frames,kernel', [(10,9), (13,9), (50,9), (6,5), (8,3)])
+
+@pytest.mark.parametrize("frames,kernel", [(10, 9), (13, 9), (50, 9), (6, 5), (8, 3)])
 def test_frequencies_make_a_convolution(frames, kernel):
     from hysp.stgcn import _frequencies
-    F,G,H = _frequencies(frames, kernel, torch.float64)
-    r = torch.Generator().manual_seed(0)
-    x,w = torch.randn(frames, generator=r, dtype=torch.float64),torch.randn(kernel, generator=r, dtype=torch.float64)
-    want = torch.nn.functional.conv1d(x[None,None], w[None,None], padding=kernel//2)[0,0]
-    torch.testing.assert_close(H@((F@x)*(G@w)), want, atol=1e-12, rtol=0)
 
-@pytest.mark.parametrize('n', [1,7,70])
+    F, G, H = _frequencies(frames, kernel, torch.float64)
+    r = torch.Generator().manual_seed(0)
+    x, w = (
+        torch.randn(frames, generator=r, dtype=torch.float64),
+        torch.randn(kernel, generator=r, dtype=torch.float64),
+    )
+    want = torch.nn.functional.conv1d(x[None, None], w[None, None], padding=kernel // 2)[0, 0]
+    torch.testing.assert_close(H @ ((F @ x) * (G @ w)), want, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("n", [1, 7, 70])
 def test_views(n):
     from hysp.augment import Normal, Strong
     from hysp.skeleton import get_layout
-    speed,layout = load('speed'),get_layout('ntu-rgb+d')
-    for normalise in (False,True):
+
+    speed, layout = load("speed"), get_layout("ntu-rgb+d")
+    for normalise in (False, True):
         strong = Strong(layout, normalise_blur=normalise)
         drawn = strong.draw(n, 50, torch.Generator().manual_seed(n))
-        assert speed.view_gap(speed.clips(n), (Normal(layout), strong), drawn, list(layout.mirror))<1e-5
+        assert (
+            speed.view_gap(speed.clips(n), (Normal(layout), strong), drawn, list(layout.mirror))
+            < 1e-5
+        )
+
 
 def test_batches_are_those_of_a_loader(tmp_path):
     from hysp.feeder import Dataset
-    plain,speed = load('plain'),load('speed')
-    data,items = Dataset(speed.dataset(tmp_path/'d', 23)),plain.Items(tmp_path/'d'/'position.npy', np.arange(23))
+
+    plain, speed = load("plain"), load("speed")
+    data, items = (
+        Dataset(speed.dataset(tmp_path / "d", 23)),
+        plain.Items(tmp_path / "d" / "position.npy", np.arange(23)),
+    )
     order = np.random.default_rng(0).permutation(23)
-    for (x,i),(y,j) in zip(data.batches(5, order), plain.batches(items, 5, order), strict=True):
-        assert torch.equal(x, y) and i.tolist()==j.tolist()
+    for (x, i), (y, j) in zip(data.batches(5, order), plain.batches(items, 5, order), strict=True):
+        assert torch.equal(x, y) and i.tolist() == j.tolist()
+
 
 def test_linear_evaluation(tmp_path):
     from hysp.evaluate import features, linear_probe
     from hysp.feeder import Dataset
     from hysp.skeleton import stream
     from hysp.stgcn import STGCN
+
     torch.manual_seed(0)
-    plain,speed = load('plain'),load('speed')
-    data = Dataset(speed.dataset(tmp_path/'d', 40, classes=4))
-    train,val = data.subset(np.arange(30)),data.subset(np.arange(30, 40))
+    plain, speed = load("plain"), load("speed")
+    data = Dataset(speed.dataset(tmp_path / "d", 40, classes=4))
+    train, val = data.subset(np.arange(30)), data.subset(np.arange(30, 40))
     net = speed.settled(STGCN(hidden=8, out=32), data.batch(np.arange(8)))
-    ours = linear_probe(features(net, train, 'bone'), train.labels, features(net, val, 'bone'), 4, epochs=8, steps=(4,6), batch=16)
-    theirs = plain.linear_evaluation(lambda x: net(stream(x, 'bone', data.layout)), train, val, epochs=8, steps=(4,6), batch=16)
-    torch.testing.assert_close(ours, theirs, atol=1e-5*float(theirs.abs().max()), rtol=0)
+    ours = linear_probe(
+        features(net, train, "bone"),
+        train.labels,
+        features(net, val, "bone"),
+        4,
+        epochs=8,
+        steps=(4, 6),
+        batch=16,
+    )
+    theirs = plain.linear_evaluation(
+        lambda x: net(stream(x, "bone", data.layout)), train, val, epochs=8, steps=(4, 6), batch=16
+    )
+    torch.testing.assert_close(ours, theirs, atol=1e-5 * float(theirs.abs().max()), rtol=0)
+
 
 def test_distances():
     from hysp.poincare import tangent_cdist
-    plain = load('plain')
-    u,v = torch.randn(9, 16)*.3,torch.randn(11, 16)*.3
+
+    plain = load("plain")
+    u, v = torch.randn(9, 16) * 0.3, torch.randn(11, 16) * 0.3
     torch.testing.assert_close(tangent_cdist(u, v), plain.distances(u, v), atol=1e-8, rtol=1e-8)
+
 
 # Entry points
 
+
 def test_growth(tmp_path):
-    growth = load('growth')
-    assert growth.exponent([1,10,100], [3,5,500])==pytest.approx(2)
-    done = run(folder/'growth.py', '--tiny', '--rounds', 1, '--out', tmp_path/'g.csv', '--picture', tmp_path/'g.png') # forks, which a process with threads must not
-    assert done.returncode==0, done.stderr
-    with open(tmp_path/'g.csv', newline='') as f: rows = list(csv.DictReader(f))
-    few = {k: [{'coco':'17','ui-prmd':'22'}.get(o, str(o)) for o in v] for k,v in growth.tiny.items()}
-    assert [(r['against'],r['x']) for r in rows]==[(k,x) for k,v in few.items() for x in v for _ in range(4 if k=='clips' else 1)]
-    assert (tmp_path/'g.png').stat().st_size<200_000
+    growth = load("growth")
+    assert growth.exponent([1, 10, 100], [3, 5, 500]) == pytest.approx(2)
+    done = run(
+        folder / "growth.py",
+        "--tiny",
+        "--rounds",
+        1,
+        "--out",
+        tmp_path / "g.csv",
+        "--picture",
+        tmp_path / "g.png",
+    )  # forks, which a process with threads must not
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "g.csv", newline="") as f:
+        rows = list(csv.DictReader(f))
+    few = {
+        k: [{"coco": "17", "ui-prmd": "22"}.get(o, str(o)) for o in v]
+        for k, v in growth.tiny.items()
+    }
+    assert [(r["against"], r["x"]) for r in rows] == [
+        (k, x) for k, v in few.items() for x in v for _ in range(4 if k == "clips" else 1)
+    ]
+    assert (tmp_path / "g.png").stat().st_size < 200_000
+
 
 def test_gpu_script_runs_on_a_cpu(tmp_path):
-    done = run(folder/'gpu.py', *'--device cpu --steps 2 --timed 1 --batch 4 --clips 8 --width 4 --out-dim 16 --workers 0 --report'.split(), tmp_path/'gpu.md')
-    assert done.returncode==0, done.stderr
-    text = (tmp_path/'gpu.md').read_text()
-    assert text.count('| ours, bf16')==2 and 'Loss over 2 steps' in text
-    assert len((tmp_path/'gpu.csv').read_text().splitlines())==3
+    done = run(
+        folder / "gpu.py",
+        *"--device cpu --steps 2 --timed 1 --batch 4 --clips 8 --width 4 --out-dim 16 --workers 0 --report".split(),
+        tmp_path / "gpu.md",
+    )
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "gpu.md").read_text()
+    assert text.count("| ours, bf16") == 2 and "Loss over 2 steps" in text
+    assert len((tmp_path / "gpu.csv").read_text().splitlines()) == 3

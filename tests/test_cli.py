@@ -1,4 +1,5 @@
 "The command line: help, settings, misspellings, exit codes"
+
 import dataclasses
 import errno
 import inspect
@@ -16,208 +17,403 @@ from hysp.recipes import Evaluate, Pretrain, config_names, load_config, save_con
 
 root = Path(__file__).parents[1]
 
-def words(text): return ' '.join(re.sub('[│╭╮╰╯─]', ' ', text).split())
+
+def words(text):
+    return " ".join(re.sub("[│╭╮╰╯─]", " ", text).split())
+
 
 def hysp(capsys, *args):
     "Exit code and what was printed on either stream"
-    try: code = cli.main([str(o) for o in args])
-    except SystemExit as e: code = e.code or 0
+    try:
+        code = cli.main([str(o) for o in args])
+    except SystemExit as e:
+        code = e.code or 0
     out = capsys.readouterr()
-    return code,out.out,out.err
+    return code, out.out, out.err
+
 
 def refused(capsys, *args):
     "The one sentence with which a command line is refused"
-    code,out,err = hysp(capsys, *args)
-    assert code==2 and not out and err.count('\n')==1 and err.startswith('hysp: '), (code, out, err)
+    code, out, err = hysp(capsys, *args)
+    assert code == 2 and not out and err.count("\n") == 1 and err.startswith("hysp: "), (
+        code,
+        out,
+        err,
+    )
     return err
 
+
 # Help
+
 
 def comments(cls):
     "Field name and comment, nested groups included"
     for line in inspect.getsource(cls).splitlines():
-        if m := re.match(r'    (\w+):(.+?) # (.+)', line): yield m[1],m[3]
+        if m := re.match(r"    (\w+):(.+?) # (.+)", line):
+            yield m[1], m[3]
     for o in dataclasses.fields(cls):
-        if dataclasses.is_dataclass(o.type): yield from comments(o.type)
+        if dataclasses.is_dataclass(o.type):
+            yield from comments(o.type)
 
-@pytest.mark.parametrize('name', cli.commands)
+
+@pytest.mark.parametrize("name", cli.commands)
 def test_help_explains_every_option(name, capsys):
-    code,out,_ = hysp(capsys, name, '--help')
-    assert code==0 and words(cli.commands[name].__doc__) in words(out)
+    code, out, _ = hysp(capsys, name, "--help")
+    assert code == 0 and words(cli.commands[name].__doc__) in words(out)
     told = dict(comments(cli.commands[name]))
     assert {o.name for o in dataclasses.fields(cli.commands[name])} <= set(told)
-    for comment in told.values(): assert words(comment) in words(out)
+    for comment in told.values():
+        assert words(comment) in words(out)
+
 
 def test_help_shows_what_a_config_sets(capsys):
-    out = words(hysp(capsys, 'pretrain', 'uiprmd', '--help')[1])
-    assert f"(default: {load_config(Pretrain, 'uiprmd', dict(data='x')).out})" in out and ', '.join(config_names()) in out
+    out = words(hysp(capsys, "pretrain", "uiprmd", "--help")[1])
+    assert (
+        f"(default: {load_config(Pretrain, 'uiprmd', dict(data='x')).out})" in out
+        and ", ".join(config_names()) in out
+    )
 
-@pytest.mark.parametrize('args', [['--help'], ['pretrain','uiprmd','--help'], ['evaluate','--help'], ['config'], ['config','pretrain','uiprmd']])
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--help"],
+        ["pretrain", "uiprmd", "--help"],
+        ["evaluate", "--help"],
+        ["config"],
+        ["config", "pretrain", "uiprmd"],
+    ],
+)
 def test_answers_without_torch(args):
-    code = f'''import sys
+    code = f"""import sys
 from hysp.cli import main
 try: main({args})
 except SystemExit: pass
-assert not {{'torch','numpy','scipy','matplotlib'}} & set(sys.modules)'''
-    done = subprocess.run([sys.executable, '-c', code], cwd=root, capture_output=True, text=True)
-    assert done.returncode==0, done.stderr
+assert not {{'torch','numpy','scipy','matplotlib'}} & set(sys.modules)"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
 
 def test_overview_names_every_command(capsys):
-    code,out,_ = hysp(capsys)
-    assert code==0 and hysp(capsys, '--help')[1]==out
-    for name in [*cli.commands, 'config']: assert re.search(f'^  {name} ', out, re.M)
+    code, out, _ = hysp(capsys)
+    assert code == 0 and hysp(capsys, "--help")[1] == out
+    for name in [*cli.commands, "config"]:
+        assert re.search(f"^  {name} ", out, re.M)
+
 
 # Misspelt, missing, of the wrong type
 
-@pytest.mark.parametrize('typed,says', [
-    ('pretain', "unknown command 'pretain'; did you mean 'pretrain'?"),
-    ('pretrain uiprdm --data d', "unknown config 'uiprdm'; did you mean 'uiprmd'?"),
-    ('pretrain --data d --lrr 1', "unknown option '--lrr'; did you mean '--lr'?"),
-    ('pretrain --lrr 1', "unknown option '--lrr'; did you mean '--lr'?"),
-    ('pretrain --data d --strong.blurr 1', "unknown option '--strong.blurr'; did you mean '--strong.blur'?"),
-    ('pretrain --data d --stream boen', "unknown stream 'boen'; did you mean 'bone'? (known: joint, motion, bone, 2s, 3s)"),
-    ('pretrain --data d --lr fast', "lr must be a finite number, not 'fast'"),
-    ('pretrain --data d --lr nan', 'lr must be a finite number, not nan'),
-    ('pretrain --data d --epochs 3.5', 'epochs must be a whole number, not 3.5'),
-    ('pretrain --data d --ramp 5', 'ramp must be a list of 2, not [5]'),
-    ('pretrain --data d --steps 3 x', "steps, item 2, must be a whole number, not 'x'"),
-    ('pretrain --data d --head_dim=wide', "head_dim must be a whole number, not 'wide'"),
-    ('pretrain --data', "Missing value for argument '--data'"),
-    ('pretrain', 'Missing from hysp pretrain: --data'),
-    ('pretrain --data d --config', '--config wants a name or a file'),
-    ('pretrain --config no.yaml --data d', 'there is no config file no.yaml'),
-    ('evaluate', 'Missing from hysp evaluate: PATH'),
-    ('prepare array x --out d', "invalid choice 'array' for argument 'kind'"),
-    ('prepare arrays no.npz --out d', 'no.npz'),
-    ('prepare uiprmd nowhere --out d', 'nowhere'),
-    ('synth --out d --n 0', 'n must be a whole number of at least 1, not 0'),
-    ('info nowhere', 'there is no folder nowhere'),
-    ('config pretain', "unknown command or config 'pretain'; did you mean 'pretrain'?"),
-    ('config ntu60/xviw', "did you mean 'ntu60/xview'?"), ('export nowhere', 'no checkpoint at nowhere'), ('export r --format onx', "did you mean 'onnx'?")])
+
+@pytest.mark.parametrize(
+    "typed,says",
+    [
+        ("pretain", "unknown command 'pretain'; did you mean 'pretrain'?"),
+        ("pretrain uiprdm --data d", "unknown config 'uiprdm'; did you mean 'uiprmd'?"),
+        ("pretrain --data d --lrr 1", "unknown option '--lrr'; did you mean '--lr'?"),
+        ("pretrain --lrr 1", "unknown option '--lrr'; did you mean '--lr'?"),
+        (
+            "pretrain --data d --strong.blurr 1",
+            "unknown option '--strong.blurr'; did you mean '--strong.blur'?",
+        ),
+        (
+            "pretrain --data d --stream boen",
+            "unknown stream 'boen'; did you mean 'bone'? (known: joint, motion, bone, 2s, 3s)",
+        ),
+        ("pretrain --data d --lr fast", "lr must be a finite number, not 'fast'"),
+        ("pretrain --data d --lr nan", "lr must be a finite number, not nan"),
+        ("pretrain --data d --epochs 3.5", "epochs must be a whole number, not 3.5"),
+        ("pretrain --data d --ramp 5", "ramp must be a list of 2, not [5]"),
+        ("pretrain --data d --steps 3 x", "steps, item 2, must be a whole number, not 'x'"),
+        ("pretrain --data d --head_dim=wide", "head_dim must be a whole number, not 'wide'"),
+        ("pretrain --data", "Missing value for argument '--data'"),
+        ("pretrain", "Missing from hysp pretrain: --data"),
+        ("pretrain --data d --config", "--config wants a name or a file"),
+        ("pretrain --config no.yaml --data d", "there is no config file no.yaml"),
+        ("evaluate", "Missing from hysp evaluate: PATH"),
+        ("prepare array x --out d", "invalid choice 'array' for argument 'kind'"),
+        ("prepare arrays no.npz --out d", "no.npz"),
+        ("prepare uiprmd nowhere --out d", "nowhere"),
+        ("synth --out d --n 0", "n must be a whole number of at least 1, not 0"),
+        ("info nowhere", "there is no folder nowhere"),
+        ("config pretain", "unknown command or config 'pretain'; did you mean 'pretrain'?"),
+        ("config ntu60/xviw", "did you mean 'ntu60/xview'?"),
+        ("export nowhere", "no checkpoint at nowhere"),
+        ("export r --format onx", "did you mean 'onnx'?"),
+    ],
+)
 def test_refused_in_one_sentence(typed, says, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert says in refused(capsys, *typed.split())
     assert not list(tmp_path.iterdir())
 
-@pytest.mark.parametrize('text,says', [
-    ('lr: 1\nepoch: 3\n', "line 2: unknown setting 'epoch'; did you mean 'epochs'?"),
-    ('strong:\n  blurr: 1\n', "line 2: unknown setting 'blurr'; did you mean 'blur'?"),
-    ('lr: fast\n', "line 1: lr must be a finite number, not 'fast'"),
-    ('lr: .nan\n', 'line 1: lr must be a finite number, not nan'),
-    ('epochs: true\n', 'line 1: epochs must be a whole number, not True'),
-    ('steps: 3\n', 'line 1: steps must be a list, not 3'),
-    ('ramp: [1]\n', 'line 1: ramp must be a list of 2, not [1]'),
-    ('strong: 1\n', 'line 1: strong is a group of settings (shear, crop'),
-    ('stream: boen\n', "line 1: unknown stream 'boen'; did you mean 'bone'?"),
-    ('lr: 1\nlr: 2\n', "line 2: 'lr' was given already in line 1"),
-    ('lr: [1\n', 'line 2: '),
-    ('just text', "must hold lines 'setting: value', not str"),
-    ('extends: mine.yaml\n', 'extend each other in a circle'),
-    ('extends: bsae\n', "unknown config 'bsae'; did you mean 'base'?"),
-    ('extends: 3\n', 'line 1: extends must be text, not 3')])
+
+@pytest.mark.parametrize(
+    "text,says",
+    [
+        ("lr: 1\nepoch: 3\n", "line 2: unknown setting 'epoch'; did you mean 'epochs'?"),
+        ("strong:\n  blurr: 1\n", "line 2: unknown setting 'blurr'; did you mean 'blur'?"),
+        ("lr: fast\n", "line 1: lr must be a finite number, not 'fast'"),
+        ("lr: .nan\n", "line 1: lr must be a finite number, not nan"),
+        ("epochs: true\n", "line 1: epochs must be a whole number, not True"),
+        ("steps: 3\n", "line 1: steps must be a list, not 3"),
+        ("ramp: [1]\n", "line 1: ramp must be a list of 2, not [1]"),
+        ("strong: 1\n", "line 1: strong is a group of settings (shear, crop"),
+        ("stream: boen\n", "line 1: unknown stream 'boen'; did you mean 'bone'?"),
+        ("lr: 1\nlr: 2\n", "line 2: 'lr' was given already in line 1"),
+        ("lr: [1\n", "line 2: "),
+        ("just text", "must hold lines 'setting: value', not str"),
+        ("extends: mine.yaml\n", "extend each other in a circle"),
+        ("extends: bsae\n", "unknown config 'bsae'; did you mean 'base'?"),
+        ("extends: 3\n", "line 1: extends must be text, not 3"),
+    ],
+)
 def test_yaml_refused_in_one_sentence(text, says, capsys, tmp_path):
-    (tmp_path/'mine.yaml').write_text(text)
-    err = refused(capsys, 'pretrain', tmp_path/'mine.yaml', '--data', 'd')
-    assert says in err and ('mine.yaml' in err or 'bsae' in err)
+    (tmp_path / "mine.yaml").write_text(text)
+    err = refused(capsys, "pretrain", tmp_path / "mine.yaml", "--data", "d")
+    assert says in err and ("mine.yaml" in err or "bsae" in err)
+
 
 def test_yaml_that_is_no_text(capsys, tmp_path):
-    (tmp_path/'mine.yaml').write_bytes(b'lr: \xff\xfe')
-    assert 'is not UTF-8 text' in refused(capsys, 'pretrain', tmp_path/'mine.yaml', '--data', 'd')
+    (tmp_path / "mine.yaml").write_bytes(b"lr: \xff\xfe")
+    assert "is not UTF-8 text" in refused(capsys, "pretrain", tmp_path / "mine.yaml", "--data", "d")
+
 
 # Settings
 
+
 def test_typed_wins_over_file_wins_over_extended(tmp_path):
-    (tmp_path/'a.yaml').write_text('lr: 1\nepochs: 1\nbatch: 1\nstrong: {blur: .1, flip: .1, noise: .1}\n')
-    (tmp_path/'b.yaml').write_text('extends: a.yaml\nepochs: 2\nbatch: 2\nstrong: {flip: .2, noise: .2}\n')
-    cfg = cli.parse('pretrain', [str(tmp_path/'b.yaml'), *'--data d --batch 3 --strong.noise .3'.split()])
-    assert (cfg.lr, cfg.epochs, cfg.batch, cfg.strong.blur, cfg.strong.flip, cfg.strong.noise)==(1., 2, 3, .1, .2, .3)
-    assert cfg.strong.mask_axis==recipes.StrongView().mask_axis
+    (tmp_path / "a.yaml").write_text(
+        "lr: 1\nepochs: 1\nbatch: 1\nstrong: {blur: .1, flip: .1, noise: .1}\n"
+    )
+    (tmp_path / "b.yaml").write_text(
+        "extends: a.yaml\nepochs: 2\nbatch: 2\nstrong: {flip: .2, noise: .2}\n"
+    )
+    cfg = cli.parse(
+        "pretrain", [str(tmp_path / "b.yaml"), *"--data d --batch 3 --strong.noise .3".split()]
+    )
+    assert (cfg.lr, cfg.epochs, cfg.batch, cfg.strong.blur, cfg.strong.flip, cfg.strong.noise) == (
+        1.0,
+        2,
+        3,
+        0.1,
+        0.2,
+        0.3,
+    )
+    assert cfg.strong.mask_axis == recipes.StrongView().mask_axis
 
-@pytest.mark.parametrize('typed', ['--steps 1 2 3 --ramp None', '--head-dim 7 --no-strong.normalise-blur', '--lr 1e-300 --out a\u00e9/b', '--weight_decay=0'])
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "--steps 1 2 3 --ramp None",
+        "--head-dim 7 --no-strong.normalise-blur",
+        "--lr 1e-300 --out a\u00e9/b",
+        "--weight_decay=0",
+    ],
+)
 def test_printed_settings_read_back(typed, capsys, tmp_path):
-    typed = [o.replace('--no-strong.', '--strong.no-') for o in typed.split()]
-    _,out,_ = hysp(capsys, 'config', 'pretrain', *typed)
-    (tmp_path/'used.yaml').write_text(out, encoding='utf-8')
-    assert load_config(Pretrain, tmp_path/'used.yaml')==cli.parse('pretrain', ['--data','REQUIRED',*typed])
+    typed = [o.replace("--no-strong.", "--strong.no-") for o in typed.split()]
+    _, out, _ = hysp(capsys, "config", "pretrain", *typed)
+    (tmp_path / "used.yaml").write_text(out, encoding="utf-8")
+    assert load_config(Pretrain, tmp_path / "used.yaml") == cli.parse(
+        "pretrain", ["--data", "REQUIRED", *typed]
+    )
 
-@pytest.mark.parametrize('name', config_names())
+
+@pytest.mark.parametrize("name", config_names())
 def test_ready_made_settings_load_for_some_command(name, tmp_path):
     def loads(cls):
-        try: return load_config(cls, name, missing=Path('x'))
-        except HyspError: return None
-    assert (cfg := next(filter(None, map(loads, (cli.commands[o] for o in cli.configurable))), None)), f'{name}.yaml fits no command'
-    save_config(cfg, tmp_path/'again.yaml')
-    assert load_config(type(cfg), tmp_path/'again.yaml')==cfg and to_yaml(cfg)==(tmp_path/'again.yaml').read_text('utf-8')
+        try:
+            return load_config(cls, name, missing=Path("x"))
+        except HyspError:
+            return None
 
-@pytest.mark.parametrize('group,view', [(recipes.NormalView,'Normal'), (recipes.StrongView,'Strong')])
+    assert (
+        cfg := next(filter(None, map(loads, (cli.commands[o] for o in cli.configurable))), None)
+    ), f"{name}.yaml fits no command"
+    save_config(cfg, tmp_path / "again.yaml")
+    assert load_config(type(cfg), tmp_path / "again.yaml") == cfg and to_yaml(cfg) == (
+        tmp_path / "again.yaml"
+    ).read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "group,view", [(recipes.NormalView, "Normal"), (recipes.StrongView, "Strong")]
+)
 def test_view_settings_are_those_of_the_views(group, view):
     from hysp import augment
-    theirs = {o.name: o.default for o in dataclasses.fields(getattr(augment, view)) if o.name!='layout'}
-    assert {o.name: o.default for o in dataclasses.fields(group)}==theirs
+
+    theirs = {
+        o.name: o.default for o in dataclasses.fields(getattr(augment, view)) if o.name != "layout"
+    }
+    assert {o.name: o.default for o in dataclasses.fields(group)} == theirs
+
 
 def test_evaluate_takes_run_first_and_config_anywhere(tmp_path):
-    (tmp_path/'e.yaml').write_text('k: [1, 5]\nlinear: {epochs: 3}\n')
-    cfg = cli.parse('evaluate', ['runs/a', '--linear.lr', '2', '--config', str(tmp_path/'e.yaml')])
-    assert (cfg.run, cfg.k, cfg.linear.epochs, cfg.linear.lr)==(Path('runs/a'), (1,5), 3, 2.)
+    (tmp_path / "e.yaml").write_text("k: [1, 5]\nlinear: {epochs: 3}\n")
+    cfg = cli.parse(
+        "evaluate", ["runs/a", "--linear.lr", "2", "--config", str(tmp_path / "e.yaml")]
+    )
+    assert (cfg.run, cfg.k, cfg.linear.epochs, cfg.linear.lr) == (Path("runs/a"), (1, 5), 3, 2.0)
     assert isinstance(cfg, Evaluate)
+
 
 # Exit codes
 
-@pytest.mark.parametrize('error,code,says', [
-    (HyspError('clip 3 has no frames'), 2, 'hysp: clip 3 has no frames\n'),
-    (KeyboardInterrupt(), 130, 'the same command, typed again, goes on'),
-    (KeyboardInterrupt('saved to runs/a'), 130, 'hysp: saved to runs/a\n'),
-    (OSError(errno.ENOSPC, 'No space left on device', 'runs/a'), 2, 'runs/a: the disk is full; make room'),
-    (PermissionError(errno.EACCES, 'Permission denied', 'runs/a'), 2, 'Permission denied: runs/a')])
+
+@pytest.mark.parametrize(
+    "error,code,says",
+    [
+        (HyspError("clip 3 has no frames"), 2, "hysp: clip 3 has no frames\n"),
+        (KeyboardInterrupt(), 130, "the same command, typed again, goes on"),
+        (KeyboardInterrupt("saved to runs/a"), 130, "hysp: saved to runs/a\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "runs/a"),
+            2,
+            "runs/a: the disk is full; make room",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "runs/a"),
+            2,
+            "Permission denied: runs/a",
+        ),
+    ],
+)
 def test_exit_codes(error, code, says, capsys, monkeypatch):
-    def fails(cfg): raise error
-    monkeypatch.setattr(recipes, 'pretrain', fails, raising=False)
-    got,out,err = hysp(capsys, 'pretrain', '--data', 'd')
-    assert got==code and not out and says in err and err.count('\n')==1
+    def fails(cfg):
+        raise error
+
+    monkeypatch.setattr(recipes, "pretrain", fails, raising=False)
+    got, out, err = hysp(capsys, "pretrain", "--data", "d")
+    assert got == code and not out and says in err and err.count("\n") == 1
+
 
 def test_what_nobody_foresaw_exits_1_with_its_traceback():
     code = "import sys; from hysp import cli, recipes; recipes.pretrain = lambda cfg: 1/0; sys.exit(cli.main(['pretrain','--data','d']))"
-    done = subprocess.run([sys.executable, '-c', code], cwd=root, capture_output=True, text=True)
-    assert done.returncode==1 and 'ZeroDivisionError' in done.stderr
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 1 and "ZeroDivisionError" in done.stderr
+
 
 def test_a_reader_that_goes_away_is_no_error():
     code = "import sys; from hysp import cli; cli.config = lambda args: print('x\\n'*500_000); sys.exit(cli.main(['config']))"
-    done = subprocess.run(f'{sys.executable} -c "$CODE" | head -1; echo ${{PIPESTATUS[0]}}', shell=True, executable='/bin/bash', cwd=root,
-                          env={'CODE':code, 'PATH':'/usr/bin:/bin'}, capture_output=True, text=True)
-    assert done.stdout=='x\n0\n' and not done.stderr
+    done = subprocess.run(
+        f'{sys.executable} -c "$CODE" | head -1; echo ${{PIPESTATUS[0]}}',
+        shell=True,
+        executable="/bin/bash",
+        cwd=root,
+        env={"CODE": code, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "x\n0\n" and not done.stderr
+
 
 # Data
 
+
 def made(capsys, *args):
-    code,out,err = hysp(capsys, *args)
-    assert code==0, err
+    code, out, err = hysp(capsys, *args)
+    assert code == 0, err
     return out
 
+
 def test_synth_and_info(capsys, tmp_path):
-    out = made(capsys, 'synth', '--out', tmp_path/'a', '--n', 24, '--classes', 3, '--subjects', 4, '--frames', 8)
-    assert made(capsys, 'info', tmp_path/'a')==out and re.search(r'^clips +12 +12 +24$', out, re.M)
-    assert 'exists already' in refused_after_bar(capsys, 'synth', '--out', tmp_path/'a', '--n', 24)
-    made(capsys, 'synth', '--out', tmp_path/'a', '--n', 8, '--classes', 2, '--subjects', 2, '--frames', 8, '--overwrite')
-    assert np.load(tmp_path/'a/position.npy').shape[:3]==(8,3,8)
+    out = made(
+        capsys,
+        "synth",
+        "--out",
+        tmp_path / "a",
+        "--n",
+        24,
+        "--classes",
+        3,
+        "--subjects",
+        4,
+        "--frames",
+        8,
+    )
+    assert made(capsys, "info", tmp_path / "a") == out and re.search(
+        r"^clips +12 +12 +24$", out, re.M
+    )
+    assert "exists already" in refused_after_bar(
+        capsys, "synth", "--out", tmp_path / "a", "--n", 24
+    )
+    made(
+        capsys,
+        "synth",
+        "--out",
+        tmp_path / "a",
+        "--n",
+        8,
+        "--classes",
+        2,
+        "--subjects",
+        2,
+        "--frames",
+        8,
+        "--overwrite",
+    )
+    assert np.load(tmp_path / "a/position.npy").shape[:3] == (8, 3, 8)
+
 
 def refused_after_bar(capsys, *args):
-    code,_,err = hysp(capsys, *args)
-    assert code==2
+    code, _, err = hysp(capsys, *args)
+    assert code == 2
     return err.splitlines()[-1]
+
 
 def test_prepare_takes_the_subjects_given(capsys, tmp_path):
     rng = np.random.default_rng(0)
-    np.savez(tmp_path/'a.npz', frames=rng.normal(size=(60,3,3)).astype('f4'), offsets=np.arange(0,61,10), label=[0,1]*3, subject=[1,1,2,2,3,3],
-             class_names=['wave','clap'], joint_names=['hip','neck','head'], parents=[-1,0,1], fps=30)
-    out = made(capsys, 'prepare', 'arrays', tmp_path/'a.npz', '--out', tmp_path/'d', '--frames', 5, '--train-subjects', 2, 3)
-    assert re.search(r'^clips +4 +2 +6$', out, re.M) and '5 frames' in out
-    assert 'leaves no clip to val' in refused_after_bar(capsys, 'prepare', 'arrays', tmp_path/'a.npz', '--out', tmp_path/'e', '--train-subjects', 1, 2, 3)
-    assert not (tmp_path/'e').exists()
+    np.savez(
+        tmp_path / "a.npz",
+        frames=rng.normal(size=(60, 3, 3)).astype("f4"),
+        offsets=np.arange(0, 61, 10),
+        label=[0, 1] * 3,
+        subject=[1, 1, 2, 2, 3, 3],
+        class_names=["wave", "clap"],
+        joint_names=["hip", "neck", "head"],
+        parents=[-1, 0, 1],
+        fps=30,
+    )
+    out = made(
+        capsys,
+        "prepare",
+        "arrays",
+        tmp_path / "a.npz",
+        "--out",
+        tmp_path / "d",
+        "--frames",
+        5,
+        "--train-subjects",
+        2,
+        3,
+    )
+    assert re.search(r"^clips +4 +2 +6$", out, re.M) and "5 frames" in out
+    assert "leaves no clip to val" in refused_after_bar(
+        capsys,
+        "prepare",
+        "arrays",
+        tmp_path / "a.npz",
+        "--out",
+        tmp_path / "e",
+        "--train-subjects",
+        1,
+        2,
+        3,
+    )
+    assert not (tmp_path / "e").exists()
+
 
 def test_info_of_a_run(capsys, tmp_path):
-    (tmp_path/'config.yaml').write_text(to_yaml(load_config(Pretrain, 'uiprmd', dict(data='clips'))))
-    assert 'none yet' in made(capsys, 'info', tmp_path)
-    (tmp_path/'metrics.csv').write_text('epoch,loss\n0,1.5\n1,1.25\n')
-    (tmp_path/'epoch_0002.safetensors').touch()
-    out = made(capsys, 'info', tmp_path)
-    assert 'epoch_0002.safetensors' in out and '2 epochs; the last: epoch 1, loss 1.25' in out and re.search('^data +clips$', out, re.M)
+    (tmp_path / "config.yaml").write_text(
+        to_yaml(load_config(Pretrain, "uiprmd", dict(data="clips")))
+    )
+    assert "none yet" in made(capsys, "info", tmp_path)
+    (tmp_path / "metrics.csv").write_text("epoch,loss\n0,1.5\n1,1.25\n")
+    (tmp_path / "epoch_0002.safetensors").touch()
+    out = made(capsys, "info", tmp_path)
+    assert (
+        "epoch_0002.safetensors" in out
+        and "2 epochs; the last: epoch 1, loss 1.25" in out
+        and re.search("^data +clips$", out, re.M)
+    )

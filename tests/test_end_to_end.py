@@ -1,4 +1,5 @@
 "The commands one after the other, on made-up recordings, on synthetic people, on UI-PRMD; and each of their refusals"
+
 import csv
 import json
 import os
@@ -22,442 +23,1063 @@ from hysp.recipes import load_run
 from hysp.skeleton import layouts
 
 root = Path(__file__).parents[1]
-npz = root.parent/'shared/data/uiprmd_kinect.npz'
-small = '--device cpu --threads 1 --width 2 --out-dim 4 --head-dim 4 --batch 8 --epochs 2 --dropout .2'.split()
-quick = '--device cpu --threads 1 --linear.epochs 4 --linear.steps 3'.split()
+npz = root.parent / "shared/data/uiprmd_kinect.npz"
+small = "--device cpu --threads 1 --width 2 --out-dim 4 --head-dim 4 --batch 8 --epochs 2 --dropout .2".split()
+quick = "--device cpu --threads 1 --linear.epochs 4 --linear.steps 3".split()
+
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    n = torch.get_num_threads(); torch.set_num_threads(1)
+    n = torch.get_num_threads()
+    torch.set_num_threads(1)
     yield
     torch.set_num_threads(n)
 
-def words(*args): return [str(o) for a in args for o in (a.split() if isinstance(a, str) else a if isinstance(a, list) else [a])]
+
+def words(*args):
+    return [
+        str(o)
+        for a in args
+        for o in (a.split() if isinstance(a, str) else a if isinstance(a, list) else [a])
+    ]
+
 
 def hysp(capsys, *args):
     "Exit code and what was printed on either stream"
     code = cli.main(words(*args))
     out = capsys.readouterr()
-    return code,out.out,out.err
+    return code, out.out, out.err
+
 
 def done(capsys, *args):
-    code,out,err = hysp(capsys, *args)
-    assert code==0, err
+    code, out, err = hysp(capsys, *args)
+    assert code == 0, err
     return out
+
 
 def refused(capsys, *args):
     "The one sentence with which a command is refused; progress bars may come before it"
-    code,_,err = hysp(capsys, *args)
-    *bars,said = [o for o in re.split('[\r\n]', err) if o.strip()]
-    assert code==2 and said.startswith('hysp: ') and 'Traceback' not in err, (code, err)
-    assert all(re.match(r'[\w ]*: +\d+%|\d+(\.\d+)?k?clip|[^a-z]*\d+%', o) for o in bars), bars
+    code, _, err = hysp(capsys, *args)
+    *bars, said = [o for o in re.split("[\r\n]", err) if o.strip()]
+    assert code == 2 and said.startswith("hysp: ") and "Traceback" not in err, (code, err)
+    assert all(re.match(r"[\w ]*: +\d+%|\d+(\.\d+)?k?clip|[^a-z]*\d+%", o) for o in bars), bars
     return said
 
-def recordings(joints='ui-prmd', **changed):
-    "Arrays as UI-PRMD's: 4 classes x 4 subjects x 6 clips; a class is the joint that swings, and how fast"
-    layout,rng,n = layouts[joints],np.random.default_rng(0),96
-    label,subject,times = np.arange(n)%4,np.arange(n)//4%4+1,rng.integers(6, 12, n)
-    pose = rng.normal(size=(len(layout),3))*.3
-    def clip(y, t):
-        x = pose + rng.normal(size=(t,len(layout),3))*.02
-        x[:,3+4*y] += .4*np.sin(np.linspace(0, 2+2*y, t))[:,None]
-        return x
-    frames = np.concatenate([clip(y, t) for y,t in zip(label, times)]).astype(np.float32)
-    return dict(frames=frames, offsets=np.r_[0, times.cumsum()], label=label, subject=subject, class_names=['lift right','lift wrong','bend right','bend wrong'],
-        joint_names=layout.joints, parents=layout.parents, fps=30) | changed
 
-@pytest.fixture(scope='module')
+def recordings(joints="ui-prmd", **changed):
+    "Arrays as UI-PRMD's: 4 classes x 4 subjects x 6 clips; a class is the joint that swings, and how fast"
+    layout, rng, n = layouts[joints], np.random.default_rng(0), 96
+    label, subject, times = np.arange(n) % 4, np.arange(n) // 4 % 4 + 1, rng.integers(6, 12, n)
+    pose = rng.normal(size=(len(layout), 3)) * 0.3
+
+    def clip(y, t):
+        x = pose + rng.normal(size=(t, len(layout), 3)) * 0.02
+        x[:, 3 + 4 * y] += 0.4 * np.sin(np.linspace(0, 2 + 2 * y, t))[:, None]
+        return x
+
+    frames = np.concatenate([clip(y, t) for y, t in zip(label, times)]).astype(np.float32)
+    return (
+        dict(
+            frames=frames,
+            offsets=np.r_[0, times.cumsum()],
+            label=label,
+            subject=subject,
+            class_names=["lift right", "lift wrong", "bend right", "bend wrong"],
+            joint_names=layout.joints,
+            parents=layout.parents,
+            fps=30,
+        )
+        | changed
+    )
+
+
+@pytest.fixture(scope="module")
 def made(tmp_path_factory):
     "A folder with recordings, the dataset folder made of them, and a run of two epochs"
-    d = tmp_path_factory.mktemp('made')
-    np.savez(d/'clips.npz', **recordings())
-    assert cli.main(words('prepare arrays', d/'clips.npz', '--out', d/'set', '--frames 8'))==0
-    assert cli.main(words('pretrain uiprmd --data', d/'set', '--out', d/'run', small))==0
+    d = tmp_path_factory.mktemp("made")
+    np.savez(d / "clips.npz", **recordings())
+    assert cli.main(words("prepare arrays", d / "clips.npz", "--out", d / "set", "--frames 8")) == 0
+    assert cli.main(words("pretrain uiprmd --data", d / "set", "--out", d / "run", small)) == 0
     return d
+
 
 @pytest.fixture
 def folder(made, tmp_path):
     "A copy that may be spoilt"
-    return Path(shutil.copytree(made, tmp_path/'made'))
+    return Path(shutil.copytree(made, tmp_path / "made"))
 
-def weights(run): return {k: v.numpy().tobytes() for k,v in load_weights(sorted(run.glob('epoch_*'))[-1])[0].items()}
+
+def weights(run):
+    return {
+        k: v.numpy().tobytes() for k, v in load_weights(sorted(run.glob("epoch_*"))[-1])[0].items()
+    }
+
 
 def metrics(run):
-    with open(run/'metrics.csv', newline='') as f: return [{k: v for k,v in r.items() if k!='seconds'} for r in csv.DictReader(f)]
+    with open(run / "metrics.csv", newline="") as f:
+        return [{k: v for k, v in r.items() if k != "seconds"} for r in csv.DictReader(f)]
+
 
 # From recordings to a verdict
 
+
 def check_evaluation(out, classes, kinds):
     "The numbers of evaluation.json agree with each other and with the table"
-    def never(o): raise AssertionError(f'{o} is not JSON')
-    told = json.loads((out/'evaluation.json').read_text('utf-8'), parse_constant=never)
-    assert [o['features'] for o in told['rows']]==kinds
-    for row in told['rows']:
-        m = np.array(row['confusion'])
-        assert row['linear']==pytest.approx(m.trace()/m.sum(), abs=1e-12) and 0<=row['1-NN']<=1 and row['linear']<=row['linear_top5']<=1
-        for c,share in enumerate(row['per_class']): assert share is None if not m[c].sum() else share==pytest.approx(m[c,c]/m[c].sum(), abs=1e-12)
-        assert f"| {100*row['linear']:.1f} |" in (out/'evaluation.md').read_text('utf-8')
-    assert told['class_names']==classes
-    return told['rows']
 
-@pytest.mark.parametrize('source', ['recordings','synthetic'])
+    def never(o):
+        raise AssertionError(f"{o} is not JSON")
+
+    told = json.loads((out / "evaluation.json").read_text("utf-8"), parse_constant=never)
+    assert [o["features"] for o in told["rows"]] == kinds
+    for row in told["rows"]:
+        m = np.array(row["confusion"])
+        assert (
+            row["linear"] == pytest.approx(m.trace() / m.sum(), abs=1e-12)
+            and 0 <= row["1-NN"] <= 1
+            and row["linear"] <= row["linear_top5"] <= 1
+        )
+        for c, share in enumerate(row["per_class"]):
+            assert (
+                share is None
+                if not m[c].sum()
+                else share == pytest.approx(m[c, c] / m[c].sum(), abs=1e-12)
+            )
+        assert f"| {100 * row['linear']:.1f} |" in (out / "evaluation.md").read_text("utf-8")
+    assert told["class_names"] == classes
+    return told["rows"]
+
+
+@pytest.mark.parametrize("source", ["recordings", "synthetic"])
 def test_prepare_pretrain_evaluate_info(tmp_path, capsys, source):
-    data,run = tmp_path/'set',tmp_path/'run'
-    if source=='recordings':
-        np.savez(tmp_path/'clips.npz', **recordings())
-        out = done(capsys, 'prepare arrays', tmp_path/'clips.npz', '--out', data, '--frames 8')
-        assert '96 clips, 4 classes, 8 frames, 1 body, ui-prmd' in out and re.search(r'^clips +48 +48 +96$', out, re.M)
+    data, run = tmp_path / "set", tmp_path / "run"
+    if source == "recordings":
+        np.savez(tmp_path / "clips.npz", **recordings())
+        out = done(capsys, "prepare arrays", tmp_path / "clips.npz", "--out", data, "--frames 8")
+        assert "96 clips, 4 classes, 8 frames, 1 body, ui-prmd" in out and re.search(
+            r"^clips +48 +48 +96$", out, re.M
+        )
     else:
-        out = done(capsys, 'synth --n 48 --classes 12 --subjects 4 --frames 8 --out', data)
-        assert '48 clips, 12 classes, 8 frames, 2 bodies, ntu-rgb+d' in out
-    assert done(capsys, 'info', data)==out
-    out = done(capsys, 'pretrain uiprmd --data', data, '--out', run, small)
-    assert f"weights: {run/'epoch_0002.safetensors'}" in out
+        out = done(capsys, "synth --n 48 --classes 12 --subjects 4 --frames 8 --out", data)
+        assert "48 clips, 12 classes, 8 frames, 2 bodies, ntu-rgb+d" in out
+    assert done(capsys, "info", data) == out
+    out = done(capsys, "pretrain uiprmd --data", data, "--out", run, small)
+    assert f"weights: {run / 'epoch_0002.safetensors'}" in out
     rows = metrics(run)
-    assert len(rows)==2 and all(np.isfinite(float(v)) for r in rows for v in r.values()) and not {k for r in rows for k in r if float(r['radius'])>=1}
-    out = done(capsys, 'info', run)
-    assert 'epoch_0002.safetensors' in out and '2 epochs; the last: epoch 1' in out and re.search(f'^data +{re.escape(str(data))}$', out, re.M)
+    assert (
+        len(rows) == 2
+        and all(np.isfinite(float(v)) for r in rows for v in r.values())
+        and not {k for r in rows for k in r if float(r["radius"]) >= 1}
+    )
+    out = done(capsys, "info", run)
+    assert (
+        "epoch_0002.safetensors" in out
+        and "2 epochs; the last: epoch 1" in out
+        and re.search(f"^data +{re.escape(str(data))}$", out, re.M)
+    )
     before = weights(run)
-    out = done(capsys, 'evaluate', run, quick, '--k 1 3')
-    val = Dataset(data, 'xsub/val')
-    rows = check_evaluation(run, val.class_names, ['hysp, epoch 2','untrained encoder','raw coordinates'])
-    for r in rows: assert np.array(r['confusion']).sum(1).tolist()==np.bincount(val.labels, minlength=val.classes).tolist() and '3-NN' in r
-    assert (run/'evaluation.md').read_text('utf-8') in out and weights(run)==before
+    out = done(capsys, "evaluate", run, quick, "--k 1 3")
+    val = Dataset(data, "xsub/val")
+    rows = check_evaluation(
+        run, val.class_names, ["hysp, epoch 2", "untrained encoder", "raw coordinates"]
+    )
+    for r in rows:
+        assert (
+            np.array(r["confusion"]).sum(1).tolist()
+            == np.bincount(val.labels, minlength=val.classes).tolist()
+            and "3-NN" in r
+        )
+    assert (run / "evaluation.md").read_text("utf-8") in out and weights(run) == before
+
 
 def test_the_verdict_is_not_a_matter_of_batches_or_cache(made, capsys, tmp_path):
-    a,b,c = (done(capsys, 'evaluate', made/'run', quick, '--out', tmp_path/o, '--batch', n) for o,n in (('a',7), ('b',256), ('a',48)))
-    assert a==b==c
-    mine,theirs = (sorted((tmp_path/o/'features').iterdir()) for o in 'ab')
-    assert [o.name for o in mine]==[o.name for o in theirs] and len(mine)==4
-    for x,y in zip(mine, theirs): np.testing.assert_allclose(np.load(x), np.load(y), atol=1e-5)
+    a, b, c = (
+        done(capsys, "evaluate", made / "run", quick, "--out", tmp_path / o, "--batch", n)
+        for o, n in (("a", 7), ("b", 256), ("a", 48))
+    )
+    assert a == b == c
+    mine, theirs = (sorted((tmp_path / o / "features").iterdir()) for o in "ab")
+    assert [o.name for o in mine] == [o.name for o in theirs] and len(mine) == 4
+    for x, y in zip(mine, theirs):
+        np.testing.assert_allclose(np.load(x), np.load(y), atol=1e-5)
+
 
 def test_merged_classes_and_a_checkpoint_by_name(made, capsys, tmp_path):
-    out = done(capsys, 'evaluate', made/'run/epoch_0002.safetensors', quick, '--out', tmp_path, ['--group',' '], '--no-baselines')
-    rows = json.loads((tmp_path/'evaluation.json').read_text())['rows']
-    assert [r['classes'] for r in rows]==['4 classes','2 groups'] and np.array(rows[1]['confusion']).shape==(2,2) and '2 groups' in out
+    out = done(
+        capsys,
+        "evaluate",
+        made / "run/epoch_0002.safetensors",
+        quick,
+        "--out",
+        tmp_path,
+        ["--group", " "],
+        "--no-baselines",
+    )
+    rows = json.loads((tmp_path / "evaluation.json").read_text())["rows"]
+    assert (
+        [r["classes"] for r in rows] == ["4 classes", "2 groups"]
+        and np.array(rows[1]["confusion"]).shape == (2, 2)
+        and "2 groups" in out
+    )
+
 
 def test_raw_coordinates_are_told_apart(made, capsys, tmp_path):
     "Made-up classes that a nearest neighbour sees: the data reach the classifiers in the right order"
-    done(capsys, 'evaluate', made/'run', '--linear.epochs 30 --linear.steps 20 --out', tmp_path)
-    assert json.loads((tmp_path/'evaluation.json').read_text())['rows'][2]['1-NN']>.9
+    done(capsys, "evaluate", made / "run", "--linear.epochs 30 --linear.steps 20 --out", tmp_path)
+    assert json.loads((tmp_path / "evaluation.json").read_text())["rows"][2]["1-NN"] > 0.9
+
 
 def test_a_class_that_nobody_shows_in_val_is_null(folder, capsys):
-    x = recordings(); keep = (x['label']!=3) | (x['subject']%2==1)
-    parts = np.split(x['frames'], x['offsets'][1:-1])
-    x |= dict(frames=np.concatenate([p for p,k in zip(parts, keep) if k]), offsets=np.r_[0, np.diff(x['offsets'])[keep].cumsum()], label=x['label'][keep], subject=x['subject'][keep])
-    np.savez(folder/'fewer.npz', **x)
-    done(capsys, 'prepare arrays', folder/'fewer.npz', '--out', folder/'fewer', '--frames 8')
-    done(capsys, 'evaluate', folder/'run', '--data', folder/'fewer', quick)
-    rows = check_evaluation(folder/'run', x['class_names'], ['hysp, epoch 2','untrained encoder','raw coordinates'])
-    assert rows[0]['per_class'][3] is None
+    x = recordings()
+    keep = (x["label"] != 3) | (x["subject"] % 2 == 1)
+    parts = np.split(x["frames"], x["offsets"][1:-1])
+    x |= dict(
+        frames=np.concatenate([p for p, k in zip(parts, keep) if k]),
+        offsets=np.r_[0, np.diff(x["offsets"])[keep].cumsum()],
+        label=x["label"][keep],
+        subject=x["subject"][keep],
+    )
+    np.savez(folder / "fewer.npz", **x)
+    done(capsys, "prepare arrays", folder / "fewer.npz", "--out", folder / "fewer", "--frames 8")
+    done(capsys, "evaluate", folder / "run", "--data", folder / "fewer", quick)
+    rows = check_evaluation(
+        folder / "run", x["class_names"], ["hysp, epoch 2", "untrained encoder", "raw coordinates"]
+    )
+    assert rows[0]["per_class"][3] is None
+
 
 def test_demo_makes_a_page_that_needs_no_network(made, capsys, tmp_path):
-    (tmp_path/'tiny.yaml').write_text('extends: demo\nwidth: 2\nout_dim: 4\nhead_dim: 4\nbatch: 8\nepochs: 2\n')
-    out = done(capsys, 'demo --data', made/'clips.npz', '--frames 8 --settings', tmp_path/'tiny.yaml', '--out', tmp_path/'demo', '--device cpu --threads 1')
-    page = tmp_path/'demo/index.html'
-    text = page.read_text('utf-8')
-    assert str(page) in out and 'hysp, epoch 2' in out
-    for tag in re.findall(r'<(?:script|link|img|iframe)\b[^>]*>', text): assert not re.search(r'(src|href)\s*=\s*["\']?(?!["\']?(data:|#))', tag), tag
-    assert 'Plotly' in text and all(o in text for o in ('bend wrong','untrained encoder','raw coordinates','clip00095'))
-    assert 'nan' not in re.sub('<script.*?</script>', '', text, flags=re.S).lower().split()
-    again = done(capsys, 'demo --data', made/'set', '--settings', tmp_path/'tiny.yaml', '--out', tmp_path/'demo', '--device cpu --threads 1')
-    assert 'going on from epoch 2' in again and page.exists(), 'a dataset folder will do, and a finished run is not run again'
+    (tmp_path / "tiny.yaml").write_text(
+        "extends: demo\nwidth: 2\nout_dim: 4\nhead_dim: 4\nbatch: 8\nepochs: 2\n"
+    )
+    out = done(
+        capsys,
+        "demo --data",
+        made / "clips.npz",
+        "--frames 8 --settings",
+        tmp_path / "tiny.yaml",
+        "--out",
+        tmp_path / "demo",
+        "--device cpu --threads 1",
+    )
+    page = tmp_path / "demo/index.html"
+    text = page.read_text("utf-8")
+    assert str(page) in out and "hysp, epoch 2" in out
+    for tag in re.findall(r"<(?:script|link|img|iframe)\b[^>]*>", text):
+        assert not re.search(r'(src|href)\s*=\s*["\']?(?!["\']?(data:|#))', tag), tag
+    assert "Plotly" in text and all(
+        o in text for o in ("bend wrong", "untrained encoder", "raw coordinates", "clip00095")
+    )
+    assert "nan" not in re.sub("<script.*?</script>", "", text, flags=re.S).lower().split()
+    again = done(
+        capsys,
+        "demo --data",
+        made / "set",
+        "--settings",
+        tmp_path / "tiny.yaml",
+        "--out",
+        tmp_path / "demo",
+        "--device cpu --threads 1",
+    )
+    assert "going on from epoch 2" in again and page.exists(), (
+        "a dataset folder will do, and a finished run is not run again"
+    )
+
 
 # Every protocol, several streams, half of the clips
 
-few = '--tune.epochs 2 --tune.steps 1 --tune.batch 8'.split()
+few = "--tune.epochs 2 --tune.steps 1 --tune.batch 8".split()
+
 
 def test_every_protocol_over_every_checkpoint(made, capsys, tmp_path):
-    done(capsys, 'pretrain uiprmd --data', made/'set', '--out', tmp_path/'run', small, '--keep-every 1')
-    out = done(capsys, 'evaluate', tmp_path/'run', quick, few, '--protocols knn linear mobius semi supervised radius --checkpoints all --metric cosine euclidean poincare --k 0 --shares .25 --out', tmp_path/'out')
-    told,places = json.loads((tmp_path/'out/evaluation.json').read_text()),tmp_path/'out'
-    assert [r['features'] for r in told['rows']]==['hysp, epoch 1','hysp, epoch 2','untrained encoder','raw coordinates']
-    names = ['k-NN cosine','k-NN euclidean','k-NN poincare','linear','mobius','semi 25 %','supervised']
-    assert list(told['rows'][0]['protocols'])==names and list(told['rows'][3]['protocols'])==names[:5]
-    with open(places/'evaluation.csv', newline='') as f: flat = list(csv.DictReader(f))
-    assert len(flat)==3*7+5
+    done(
+        capsys,
+        "pretrain uiprmd --data",
+        made / "set",
+        "--out",
+        tmp_path / "run",
+        small,
+        "--keep-every 1",
+    )
+    out = done(
+        capsys,
+        "evaluate",
+        tmp_path / "run",
+        quick,
+        few,
+        "--protocols knn linear mobius semi supervised radius --checkpoints all --metric cosine euclidean poincare --k 0 --shares .25 --out",
+        tmp_path / "out",
+    )
+    told, places = json.loads((tmp_path / "out/evaluation.json").read_text()), tmp_path / "out"
+    assert [r["features"] for r in told["rows"]] == [
+        "hysp, epoch 1",
+        "hysp, epoch 2",
+        "untrained encoder",
+        "raw coordinates",
+    ]
+    names = [
+        "k-NN cosine",
+        "k-NN euclidean",
+        "k-NN poincare",
+        "linear",
+        "mobius",
+        "semi 25 %",
+        "supervised",
+    ]
+    assert (
+        list(told["rows"][0]["protocols"]) == names
+        and list(told["rows"][3]["protocols"]) == names[:5]
+    )
+    with open(places / "evaluation.csv", newline="") as f:
+        flat = list(csv.DictReader(f))
+    assert len(flat) == 3 * 7 + 5
     for r in flat:
-        row = next(o for o in told['rows'] if o['features']==r['features'])['protocols'][r['protocol']]
-        m = np.array(row['confusion'])
-        assert float(r['top1'])==row['top1']==pytest.approx(m.trace()/m.sum()) and float(r['low'])<=row['top1']<=float(r['high']) and int(r['clips'])==m.sum()==48
-    assert 'Oracle, chosen on the test labels' in out and 'Reported is the last epoch, 2' in out and out.count('What the radius of the predictor knows')==1
-    for name in ('evaluation.png','radius.png','maturing.png'): assert (places/name).read_bytes().startswith(b'\x89PNG')
-    with open(places/'labels-0.25-seed0.csv', newline='') as f: chosen = list(csv.DictReader(f))
-    train = Dataset(made/'set', 'xsub/train')
-    assert len(chosen)==12 and set(o['name'] for o in chosen)<set(train.names) and all(sum(o['class']==k for o in chosen)==3 for k in train.class_names)
+        row = next(o for o in told["rows"] if o["features"] == r["features"])["protocols"][
+            r["protocol"]
+        ]
+        m = np.array(row["confusion"])
+        assert (
+            float(r["top1"]) == row["top1"] == pytest.approx(m.trace() / m.sum())
+            and float(r["low"]) <= row["top1"] <= float(r["high"])
+            and int(r["clips"]) == m.sum() == 48
+        )
+    assert (
+        "Oracle, chosen on the test labels" in out
+        and "Reported is the last epoch, 2" in out
+        and out.count("What the radius of the predictor knows") == 1
+    )
+    for name in ("evaluation.png", "radius.png", "maturing.png"):
+        assert (places / name).read_bytes().startswith(b"\x89PNG")
+    with open(places / "labels-0.25-seed0.csv", newline="") as f:
+        chosen = list(csv.DictReader(f))
+    train = Dataset(made / "set", "xsub/train")
+    assert (
+        len(chosen) == 12
+        and set(o["name"] for o in chosen) < set(train.names)
+        and all(sum(o["class"] == k for o in chosen) == 3 for k in train.class_names)
+    )
+
 
 def test_the_manifest_says_where_a_figure_comes_from(made, capsys, tmp_path):
     from hysp.core import checksum
-    done(capsys, 'evaluate', made/'run', quick, '--out', tmp_path, '--seed 3')
-    told = json.loads((tmp_path/'evaluation.json').read_text()); m,w = told['manifest'],told['rows'][0]['weights']
-    assert m['data']['checksum']==Dataset(made/'set').checksum and m['data']['splits']=={'xsub/train':48,'xsub/val':48} and m['data']['frames']==8
-    assert w['sha256']==checksum(w['file']) and w['epoch']==2 and w['picked']=='last epoch kept' and w['pretrained_on']['checksum']==m['data']['checksum']
-    assert m['settings']['seed']==3 and m['settings']['linear']['batch']==256 and m['augmentation']=='none' and m['environment']['torch'] and not m['transfer'] and 'last epoch' in m['reported']
-    done(capsys, 'evaluate', w['file'], quick, '--out', tmp_path)
-    assert json.loads((tmp_path/'evaluation.json').read_text())['rows'][0]['weights']['picked']=='named'
+
+    done(capsys, "evaluate", made / "run", quick, "--out", tmp_path, "--seed 3")
+    told = json.loads((tmp_path / "evaluation.json").read_text())
+    m, w = told["manifest"], told["rows"][0]["weights"]
+    assert (
+        m["data"]["checksum"] == Dataset(made / "set").checksum
+        and m["data"]["splits"] == {"xsub/train": 48, "xsub/val": 48}
+        and m["data"]["frames"] == 8
+    )
+    assert (
+        w["sha256"] == checksum(w["file"])
+        and w["epoch"] == 2
+        and w["picked"] == "last epoch kept"
+        and w["pretrained_on"]["checksum"] == m["data"]["checksum"]
+    )
+    assert (
+        m["settings"]["seed"] == 3
+        and m["settings"]["linear"]["batch"] == 256
+        and m["augmentation"] == "none"
+        and m["environment"]["torch"]
+        and not m["transfer"]
+        and "last epoch" in m["reported"]
+    )
+    done(capsys, "evaluate", w["file"], quick, "--out", tmp_path)
+    assert (
+        json.loads((tmp_path / "evaluation.json").read_text())["rows"][0]["weights"]["picked"]
+        == "named"
+    )
+
 
 def test_transfer(made, capsys, tmp_path):
-    x = recordings(); x['frames'] = x['frames']*1.1
-    np.savez(tmp_path/'b.npz', **x); np.savez(tmp_path/'c.npz', **recordings('coco'))
-    for o in 'bc': done(capsys, 'prepare arrays', tmp_path/f'{o}.npz', '--out', tmp_path/o, '--frames 8')
-    done(capsys, 'evaluate', made/'run', quick, '--data', tmp_path/'b', '--out', tmp_path/'out')
-    told = json.loads((tmp_path/'out/evaluation.json').read_text())
-    assert told['manifest']['transfer'] and told['rows'][0]['weights']['pretrained_on']['checksum']!=told['manifest']['data']['checksum']
-    assert 'layout' in refused(capsys, 'evaluate', made/'run', quick, '--data', tmp_path/'c', '--out', tmp_path/'out')
+    x = recordings()
+    x["frames"] = x["frames"] * 1.1
+    np.savez(tmp_path / "b.npz", **x)
+    np.savez(tmp_path / "c.npz", **recordings("coco"))
+    for o in "bc":
+        done(capsys, "prepare arrays", tmp_path / f"{o}.npz", "--out", tmp_path / o, "--frames 8")
+    done(
+        capsys, "evaluate", made / "run", quick, "--data", tmp_path / "b", "--out", tmp_path / "out"
+    )
+    told = json.loads((tmp_path / "out/evaluation.json").read_text())
+    assert (
+        told["manifest"]["transfer"]
+        and told["rows"][0]["weights"]["pretrained_on"]["checksum"]
+        != told["manifest"]["data"]["checksum"]
+    )
+    assert "layout" in refused(
+        capsys, "evaluate", made / "run", quick, "--data", tmp_path / "c", "--out", tmp_path / "out"
+    )
+
 
 def test_a_checkpoint_that_was_never_trained_is_refused(folder, capsys):
     from hysp.checkpoint import save_weights
     from hysp.recipes import build
-    file = folder/'run/epoch_0002.safetensors'; _,about = load_weights(file)
-    save_weights(file, build(about['spec']).state_dict(), about)
-    assert 'was never trained' in refused(capsys, 'evaluate', folder/'run', quick)
+
+    file = folder / "run/epoch_0002.safetensors"
+    _, about = load_weights(file)
+    save_weights(file, build(about["spec"]).state_dict(), about)
+    assert "was never trained" in refused(capsys, "evaluate", folder / "run", quick)
+
 
 def test_ensemble(made, capsys, tmp_path):
-    runs = [made/'run']
-    for stream in ('bone','motion'):
-        runs.append(tmp_path/stream); done(capsys, 'pretrain uiprmd --data', made/'set', '--out', runs[-1], small, '--stream', stream)
-    out = done(capsys, 'ensemble', runs, '--out', tmp_path/'e', '--fitted --oracle --device cpu --threads 1 --weights 2 1 1')
-    rows = json.loads((tmp_path/'e/ensemble.json').read_text())['rows']
-    assert [o['scores'] for o in rows]==['joint, epoch 2','bone, epoch 2','motion, epoch 2']+['ensemble']*3 and out.strip()==(tmp_path/'e/ensemble.md').read_text().strip()
-    assert rows[3]['fused']=='fixed: 2.00, 1.00, 1.00' and 'held-out' in rows[4]['fused'] and 'oracle' in rows[5]['fused'] and rows[5]['top1']>=max(o['top1'] for o in rows[:3])
-    assert 'two runs or more' in refused(capsys, 'ensemble', made/'run') and '2 weights for 3 runs' in refused(capsys, 'ensemble', runs, '--weights 1 2')
+    runs = [made / "run"]
+    for stream in ("bone", "motion"):
+        runs.append(tmp_path / stream)
+        done(
+            capsys,
+            "pretrain uiprmd --data",
+            made / "set",
+            "--out",
+            runs[-1],
+            small,
+            "--stream",
+            stream,
+        )
+    out = done(
+        capsys,
+        "ensemble",
+        runs,
+        "--out",
+        tmp_path / "e",
+        "--fitted --oracle --device cpu --threads 1 --weights 2 1 1",
+    )
+    rows = json.loads((tmp_path / "e/ensemble.json").read_text())["rows"]
+    assert [o["scores"] for o in rows] == ["joint, epoch 2", "bone, epoch 2", "motion, epoch 2"] + [
+        "ensemble"
+    ] * 3 and out.strip() == (tmp_path / "e/ensemble.md").read_text().strip()
+    assert (
+        rows[3]["fused"] == "fixed: 2.00, 1.00, 1.00"
+        and "held-out" in rows[4]["fused"]
+        and "oracle" in rows[5]["fused"]
+        and rows[5]["top1"] >= max(o["top1"] for o in rows[:3])
+    )
+    assert "two runs or more" in refused(
+        capsys, "ensemble", made / "run"
+    ) and "2 weights for 3 runs" in refused(capsys, "ensemble", runs, "--weights 1 2")
+
 
 def test_an_ensemble_of_other_clips_is_refused(made, capsys, tmp_path):
-    other = Path(shutil.copytree(made, tmp_path/'other'))
-    text = (other/'set/samples.csv').read_text().splitlines()
-    (other/'set/samples.csv').write_text('\n'.join([text[0], text[2], text[1], *text[3:]])+'\n')
-    state,about = load_weights(other/'run/epoch_0002.safetensors')
+    other = Path(shutil.copytree(made, tmp_path / "other"))
+    text = (other / "set/samples.csv").read_text().splitlines()
+    (other / "set/samples.csv").write_text("\n".join([text[0], text[2], text[1], *text[3:]]) + "\n")
+    state, about = load_weights(other / "run/epoch_0002.safetensors")
     from hysp.checkpoint import save_weights
-    save_weights(other/'run/epoch_0002.safetensors', state, dict(about, settings=dict(about['settings'], data=str(other/'set'))))
-    assert 'same clips in the same order' in refused(capsys, 'ensemble', made/'run', other/'run', '--out', tmp_path/'e')
 
-@pytest.mark.parametrize('keep', ['high','low','mixed'])
+    save_weights(
+        other / "run/epoch_0002.safetensors",
+        state,
+        dict(about, settings=dict(about["settings"], data=str(other / "set"))),
+    )
+    assert "same clips in the same order" in refused(
+        capsys, "ensemble", made / "run", other / "run", "--out", tmp_path / "e"
+    )
+
+
+@pytest.mark.parametrize("keep", ["high", "low", "mixed"])
 def test_subset(made, capsys, tmp_path, keep):
-    out = done(capsys, 'subset', made/'set', '--run', made/'run', '--out', tmp_path/'half', '--keep', keep, '--device cpu --threads 1')
-    a,b = (Dataset(o, 'xsub/train') for o in (made/'set', tmp_path/'half'))
-    assert len(b)==24 and set(b.names)<set(a.names) and Dataset(tmp_path/'half', 'xsub/val').names==Dataset(made/'set', 'xsub/val').names and '24 of the 48' in out
-    assert b.about['view']['keep']==keep and b.about['view']['checkpoint']['epoch']==2
-    done(capsys, 'pretrain uiprmd --data', tmp_path/'half', '--out', tmp_path/'run', small)
-    done(capsys, 'evaluate', tmp_path/'run', quick)
-    assert json.loads((tmp_path/'run/evaluation.json').read_text())['manifest']['data']['view']['keep']==keep
-    assert 'not empty' in refused(capsys, 'subset', made/'set', '--run', made/'run', '--out', tmp_path/'half')
+    out = done(
+        capsys,
+        "subset",
+        made / "set",
+        "--run",
+        made / "run",
+        "--out",
+        tmp_path / "half",
+        "--keep",
+        keep,
+        "--device cpu --threads 1",
+    )
+    a, b = (Dataset(o, "xsub/train") for o in (made / "set", tmp_path / "half"))
+    assert (
+        len(b) == 24
+        and set(b.names) < set(a.names)
+        and Dataset(tmp_path / "half", "xsub/val").names == Dataset(made / "set", "xsub/val").names
+        and "24 of the 48" in out
+    )
+    assert b.about["view"]["keep"] == keep and b.about["view"]["checkpoint"]["epoch"] == 2
+    done(capsys, "pretrain uiprmd --data", tmp_path / "half", "--out", tmp_path / "run", small)
+    done(capsys, "evaluate", tmp_path / "run", quick)
+    assert (
+        json.loads((tmp_path / "run/evaluation.json").read_text())["manifest"]["data"]["view"][
+            "keep"
+        ]
+        == keep
+    )
+    assert "not empty" in refused(
+        capsys, "subset", made / "set", "--run", made / "run", "--out", tmp_path / "half"
+    )
+
 
 # Interrupted
 
-def process(*args):
-    return subprocess.Popen([sys.executable, '-c', 'import sys; from hysp.cli import main; sys.exit(main())', *words(*args)], cwd=root, text=True,
-        env=os.environ|dict(TQDM_DISABLE='1', OMP_NUM_THREADS='1'), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-@pytest.fixture(scope='module')
+def process(*args):
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from hysp.cli import main; sys.exit(main())",
+            *words(*args),
+        ],
+        cwd=root,
+        text=True,
+        env=os.environ | dict(TQDM_DISABLE="1", OMP_NUM_THREADS="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.fixture(scope="module")
 def whole(made):
     "A run of many epochs that nobody interrupts"
-    assert cli.main(words('pretrain uiprmd --data', made/'set', '--out', made/'whole', small, '--epochs 20 --save-every 1'))==0
-    return weights(made/'whole'),metrics(made/'whole')
+    assert (
+        cli.main(
+            words(
+                "pretrain uiprmd --data",
+                made / "set",
+                "--out",
+                made / "whole",
+                small,
+                "--epochs 20 --save-every 1",
+            )
+        )
+        == 0
+    )
+    return weights(made / "whole"), metrics(made / "whole")
 
-@pytest.mark.parametrize('sig', [signal.SIGINT, signal.SIGTERM], ids=['Ctrl-C','SIGTERM'])
-def test_a_signal_leaves_a_checkpoint_and_the_same_command_goes_on(made, whole, capsys, tmp_path, sig):
-    run = tmp_path/'run'
-    command = words('pretrain uiprmd --data', made/'set', '--out', run, small, '--epochs 20 --save-every 1')
-    p,began = process(command),time.monotonic()
-    while not (run/'metrics.csv').exists() and p.poll() is None and time.monotonic()<began+120: time.sleep(.002)
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_signal_leaves_a_checkpoint_and_the_same_command_goes_on(
+    made, whole, capsys, tmp_path, sig
+):
+    run = tmp_path / "run"
+    command = words(
+        "pretrain uiprmd --data", made / "set", "--out", run, small, "--epochs 20 --save-every 1"
+    )
+    p, began = process(command), time.monotonic()
+    while (
+        not (run / "metrics.csv").exists() and p.poll() is None and time.monotonic() < began + 120
+    ):
+        time.sleep(0.002)
     p.send_signal(sig)
-    out,err = p.communicate(timeout=60)
-    assert p.returncode==130 and err.count('\n')==1, err
-    said = re.fullmatch(r'hysp: stopped in epoch (\d+) and saved to (.*); the same command goes on from there\n', err)
-    assert said and said[2]==str(run)
-    state = load_state(run/'last.pt')
-    assert state['epoch']==int(said[1])>0 and not list(run.glob('epoch_*')), 'too late to mean anything'
-    assert len(metrics(run))==state['epoch']
+    out, err = p.communicate(timeout=60)
+    assert p.returncode == 130 and err.count("\n") == 1, err
+    said = re.fullmatch(
+        r"hysp: stopped in epoch (\d+) and saved to (.*); the same command goes on from there\n",
+        err,
+    )
+    assert said and said[2] == str(run)
+    state = load_state(run / "last.pt")
+    assert state["epoch"] == int(said[1]) > 0 and not list(run.glob("epoch_*")), (
+        "too late to mean anything"
+    )
+    assert len(metrics(run)) == state["epoch"]
     assert f"going on from epoch {state['epoch']}" in done(capsys, command)
-    assert (weights(run), metrics(run))==whole
+    assert (weights(run), metrics(run)) == whole
+
 
 # Refused: data
 
-@pytest.mark.parametrize('spoil,says', [
-    (lambda x: x['frames'].__setitem__((200,3,1), np.nan), r'clip clip000\d\d holds nan at frame \d+, joint .*; mend the file or leave the clip out'),
-    (lambda x: x['frames'].__setitem__((0,0,0), np.inf), 'clip clip00000 holds inf at frame 0'),
-    (lambda x: x['offsets'].__setitem__(6, x['offsets'][5]), 'clip 5 in .* has no frames'),
-    (lambda x: x['frames'].__setitem__(slice(0, x['offsets'][1]), 0), 'clip clip00000 has no frame with anybody in it'),
-    (lambda x: x.update(frames=x['frames'][:,:21]), "have 21 joints, but layout 'ui-prmd' has 22"),
-    (lambda x: x['label'].__setitem__(7, 4), 'clip 7 in .* has label 4, but the classes are numbered 0 to 3'),
-    (lambda x: x['label'].__setitem__(7, -1), 'clip 7 in .* has label -1'),
-    (lambda x: x.pop('label'), "has no array 'label'")], ids=['NaN','infinity','no frames','nobody','joints','label too high','label below 0','no labels'])
+
+@pytest.mark.parametrize(
+    "spoil,says",
+    [
+        (
+            lambda x: x["frames"].__setitem__((200, 3, 1), np.nan),
+            r"clip clip000\d\d holds nan at frame \d+, joint .*; mend the file or leave the clip out",
+        ),
+        (
+            lambda x: x["frames"].__setitem__((0, 0, 0), np.inf),
+            "clip clip00000 holds inf at frame 0",
+        ),
+        (lambda x: x["offsets"].__setitem__(6, x["offsets"][5]), "clip 5 in .* has no frames"),
+        (
+            lambda x: x["frames"].__setitem__(slice(0, x["offsets"][1]), 0),
+            "clip clip00000 has no frame with anybody in it",
+        ),
+        (
+            lambda x: x.update(frames=x["frames"][:, :21]),
+            "have 21 joints, but layout 'ui-prmd' has 22",
+        ),
+        (
+            lambda x: x["label"].__setitem__(7, 4),
+            "clip 7 in .* has label 4, but the classes are numbered 0 to 3",
+        ),
+        (lambda x: x["label"].__setitem__(7, -1), "clip 7 in .* has label -1"),
+        (lambda x: x.pop("label"), "has no array 'label'"),
+    ],
+    ids=[
+        "NaN",
+        "infinity",
+        "no frames",
+        "nobody",
+        "joints",
+        "label too high",
+        "label below 0",
+        "no labels",
+    ],
+)
 def test_recordings_that_are_refused(tmp_path, capsys, spoil, says):
-    x = recordings(); spoil(x); np.savez(tmp_path/'clips.npz', **x)
-    assert re.search(says, refused(capsys, 'prepare arrays', tmp_path/'clips.npz', '--out', tmp_path/'set', '--frames 8'))
-    assert [o.name for o in tmp_path.iterdir()]==['clips.npz']
+    x = recordings()
+    spoil(x)
+    np.savez(tmp_path / "clips.npz", **x)
+    assert re.search(
+        says,
+        refused(
+            capsys,
+            "prepare arrays",
+            tmp_path / "clips.npz",
+            "--out",
+            tmp_path / "set",
+            "--frames 8",
+        ),
+    )
+    assert [o.name for o in tmp_path.iterdir()] == ["clips.npz"]
+
 
 def test_one_subject_alone_makes_no_split(tmp_path, capsys):
-    np.savez(tmp_path/'clips.npz', **recordings(subject=np.full(96, 2)))
-    done(capsys, 'prepare arrays', tmp_path/'clips.npz', '--out', tmp_path/'set', '--frames 8')
-    assert re.search("unknown split .* 'xsub/train'", refused(capsys, 'pretrain --data', tmp_path/'set', '--out', tmp_path/'run', small)) and not (tmp_path/'run').exists()
+    np.savez(tmp_path / "clips.npz", **recordings(subject=np.full(96, 2)))
+    done(capsys, "prepare arrays", tmp_path / "clips.npz", "--out", tmp_path / "set", "--frames 8")
+    assert (
+        re.search(
+            "unknown split .* 'xsub/train'",
+            refused(capsys, "pretrain --data", tmp_path / "set", "--out", tmp_path / "run", small),
+        )
+        and not (tmp_path / "run").exists()
+    )
 
-@pytest.mark.parametrize('cut', [0, 3, 1000])
+
+@pytest.mark.parametrize("cut", [0, 3, 1000])
 def test_a_file_cut_short_is_refused(made, tmp_path, capsys, cut):
-    (tmp_path/'clips.npz').write_bytes((made/'clips.npz').read_bytes()[:cut])
-    assert 'cannot read' in refused(capsys, 'prepare arrays', tmp_path/'clips.npz', '--out', tmp_path/'set') and not (tmp_path/'set').exists()
+    (tmp_path / "clips.npz").write_bytes((made / "clips.npz").read_bytes()[:cut])
+    assert (
+        "cannot read"
+        in refused(capsys, "prepare arrays", tmp_path / "clips.npz", "--out", tmp_path / "set")
+        and not (tmp_path / "set").exists()
+    )
+
 
 def cut(name, to):
-    def spoil(folder): (folder/name).write_bytes((folder/name).read_bytes()[:to])
+    def spoil(folder):
+        (folder / name).write_bytes((folder / name).read_bytes()[:to])
+
     return spoil
+
 
 def columns(change):
     def spoil(folder):
-        with open(folder/'samples.csv', newline='') as f: rows = [r|change(r) for r in csv.DictReader(f)]
-        with open(folder/'samples.csv', 'w', newline='') as f: w = csv.DictWriter(f, rows[0]); w.writeheader(); w.writerows(rows)
+        with open(folder / "samples.csv", newline="") as f:
+            rows = [r | change(r) for r in csv.DictReader(f)]
+        with open(folder / "samples.csv", "w", newline="") as f:
+            w = csv.DictWriter(f, rows[0])
+            w.writeheader()
+            w.writerows(rows)
+
     return spoil
 
-@pytest.mark.parametrize('spoil,says', [
-    (cut('position.npy', -1), 'position.npy: .* cut short'), (cut('position.npy', 50), 'position.npy'), (cut('position.npy', 0), 'position.npy'),
-    (cut('samples.csv', -40), 'samples.csv'), (cut('samples.csv', 0), "samples.csv has no column 'name'"), (cut('dataset.yaml', -400), 'dataset.yaml'), (cut('dataset.yaml', 0), 'dataset.yaml'),
-    (lambda d: (d/'position.npy').unlink(), 'there is no file .*position.npy'), (lambda d: (d/'samples.csv').unlink(), 'cannot read .*samples.csv'),
-    (lambda d: (d/'dataset.yaml').unlink(), 'is no dataset'), (lambda d: shutil.rmtree(d), 'there is no folder'),
-    (columns(lambda r: dict(label='4')), 'samples.csv, line 2: label 4, but the classes are numbered 0 to 3'), (columns(lambda r: dict(label='x')), "line 2: label 'x' is no whole number"),
-    (lambda d: np.save(d/'position.npy', np.load(d/'position.npy')[:,:,:,:20]), "20 joints, but layout 'ui-prmd' has 22")])
-def test_a_dataset_that_is_spoilt_or_cut_short_is_refused(folder, capsys, spoil, says):
-    spoil(folder/'set')
-    for command in (words('info', folder/'set'), words('pretrain --data', folder/'set', '--out', folder/'new', small), words('evaluate', folder/'run', '--data', folder/'set', quick)):
-        assert re.search(says, refused(capsys, command)), command
-    assert not (folder/'new').exists()
 
-@pytest.mark.parametrize('side', ['train','val'])
+@pytest.mark.parametrize(
+    "spoil,says",
+    [
+        (cut("position.npy", -1), "position.npy: .* cut short"),
+        (cut("position.npy", 50), "position.npy"),
+        (cut("position.npy", 0), "position.npy"),
+        (cut("samples.csv", -40), "samples.csv"),
+        (cut("samples.csv", 0), "samples.csv has no column 'name'"),
+        (cut("dataset.yaml", -400), "dataset.yaml"),
+        (cut("dataset.yaml", 0), "dataset.yaml"),
+        (lambda d: (d / "position.npy").unlink(), "there is no file .*position.npy"),
+        (lambda d: (d / "samples.csv").unlink(), "cannot read .*samples.csv"),
+        (lambda d: (d / "dataset.yaml").unlink(), "is no dataset"),
+        (lambda d: shutil.rmtree(d), "there is no folder"),
+        (
+            columns(lambda r: dict(label="4")),
+            "samples.csv, line 2: label 4, but the classes are numbered 0 to 3",
+        ),
+        (columns(lambda r: dict(label="x")), "line 2: label 'x' is no whole number"),
+        (
+            lambda d: np.save(d / "position.npy", np.load(d / "position.npy")[:, :, :, :20]),
+            "20 joints, but layout 'ui-prmd' has 22",
+        ),
+    ],
+)
+def test_a_dataset_that_is_spoilt_or_cut_short_is_refused(folder, capsys, spoil, says):
+    spoil(folder / "set")
+    for command in (
+        words("info", folder / "set"),
+        words("pretrain --data", folder / "set", "--out", folder / "new", small),
+        words("evaluate", folder / "run", "--data", folder / "set", quick),
+    ):
+        assert re.search(says, refused(capsys, command)), command
+    assert not (folder / "new").exists()
+
+
+@pytest.mark.parametrize("side", ["train", "val"])
 def test_a_side_without_clips_is_refused(folder, capsys, side):
-    columns(lambda r: dict(xsub={'train':'val','val':'train'}[side]))(folder/'set')
-    assert re.search(f'xsub/{side} .*no clips', refused(capsys, 'evaluate', folder/'run', '--data', folder/'set', quick))
-    if side=='train': assert 'the set holds 0 clips' in refused(capsys, 'pretrain --data', folder/'set', '--out', folder/'new', small)
+    columns(lambda r: dict(xsub={"train": "val", "val": "train"}[side]))(folder / "set")
+    assert re.search(
+        f"xsub/{side} .*no clips",
+        refused(capsys, "evaluate", folder / "run", "--data", folder / "set", quick),
+    )
+    if side == "train":
+        assert "the set holds 0 clips" in refused(
+            capsys, "pretrain --data", folder / "set", "--out", folder / "new", small
+        )
+
 
 def test_a_set_without_subjects_has_nothing_to_evaluate_on(folder, capsys):
-    x = recordings(); del x['subject']; np.savez(folder/'clips.npz', **x)
-    done(capsys, 'prepare arrays', folder/'clips.npz', '--out', folder/'plain', '--frames 8')
-    done(capsys, 'pretrain uiprmd --split all --data', folder/'plain', '--out', folder/'new', small, '--epochs 1')
-    assert re.search("unknown split .*xsub/train", refused(capsys, 'evaluate', folder/'new', quick))
+    x = recordings()
+    del x["subject"]
+    np.savez(folder / "clips.npz", **x)
+    done(capsys, "prepare arrays", folder / "clips.npz", "--out", folder / "plain", "--frames 8")
+    done(
+        capsys,
+        "pretrain uiprmd --split all --data",
+        folder / "plain",
+        "--out",
+        folder / "new",
+        small,
+        "--epochs 1",
+    )
+    assert re.search(
+        "unknown split .*xsub/train", refused(capsys, "evaluate", folder / "new", quick)
+    )
+
 
 def test_clips_of_another_skeleton_are_refused(folder, capsys):
-    x = recordings('coco'); np.savez(folder/'coco.npz', **x)
-    done(capsys, 'prepare arrays', folder/'coco.npz', '--out', folder/'coco', '--frames 8')
-    assert re.search(r"trained on layout 'ui-prmd' \(22 joints\), the clips of .*coco have 'coco' \(17\)", refused(capsys, 'evaluate', folder/'run', '--data', folder/'coco', quick))
-    assert 'holds another run' in refused(capsys, 'pretrain uiprmd --data', folder/'coco', '--out', folder/'run', small)
+    x = recordings("coco")
+    np.savez(folder / "coco.npz", **x)
+    done(capsys, "prepare arrays", folder / "coco.npz", "--out", folder / "coco", "--frames 8")
+    assert re.search(
+        r"trained on layout 'ui-prmd' \(22 joints\), the clips of .*coco have 'coco' \(17\)",
+        refused(capsys, "evaluate", folder / "run", "--data", folder / "coco", quick),
+    )
+    assert "holds another run" in refused(
+        capsys, "pretrain uiprmd --data", folder / "coco", "--out", folder / "run", small
+    )
+
 
 # Refused: training
 
+
 def test_nan_stops_with_epoch_step_and_clip(folder, capsys):
-    data = Dataset(folder/'set', 'xsub/train')
-    x = np.load(folder/'set/position.npy', mmap_mode='r+'); x[data.index[5],1,2,3] = np.nan; x.flush()
-    said = refused(capsys, 'pretrain uiprmd --data', folder/'set', '--out', folder/'new', small)
-    assert re.search(rf'the loss is not finite in epoch 0, step \d: clips {data.names[5]};', said)
+    data = Dataset(folder / "set", "xsub/train")
+    x = np.load(folder / "set/position.npy", mmap_mode="r+")
+    x[data.index[5], 1, 2, 3] = np.nan
+    x.flush()
+    said = refused(capsys, "pretrain uiprmd --data", folder / "set", "--out", folder / "new", small)
+    assert re.search(rf"the loss is not finite in epoch 0, step \d: clips {data.names[5]};", said)
 
-@pytest.mark.parametrize('optimizer', ['sgd','adamw','riemannian_sgd'])
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "riemannian_sgd"])
 def test_a_learning_rate_that_diverges(made, capsys, tmp_path, optimizer):
-    said = refused(capsys, 'pretrain uiprmd --lr 1e30 --data', made/'set', '--out', tmp_path/'run', small, '--optimizer', optimizer)
-    assert re.search(r'not finite in epoch 0, step \d: clips clip\d{5}, .*lower the learning rate', said) and not list(tmp_path.glob('run/*.safetensors'))
+    said = refused(
+        capsys,
+        "pretrain uiprmd --lr 1e30 --data",
+        made / "set",
+        "--out",
+        tmp_path / "run",
+        small,
+        "--optimizer",
+        optimizer,
+    )
+    assert re.search(
+        r"not finite in epoch 0, step \d: clips clip\d{5}, .*lower the learning rate", said
+    ) and not list(tmp_path.glob("run/*.safetensors"))
 
-def test_a_full_disk_is_one_sentence_and_the_older_state_remains(made, whole, capsys, tmp_path, monkeypatch):
-    command = words('pretrain uiprmd --data', made/'set', '--out', tmp_path/'run', small, '--epochs 20 --save-every 1')
-    real,calls = os.fsync,[]
+
+def test_a_full_disk_is_one_sentence_and_the_older_state_remains(
+    made, whole, capsys, tmp_path, monkeypatch
+):
+    command = words(
+        "pretrain uiprmd --data",
+        made / "set",
+        "--out",
+        tmp_path / "run",
+        small,
+        "--epochs 20 --save-every 1",
+    )
+    real, calls = os.fsync, []
+
     def full(fd):
         calls.append(fd)
-        if len(calls)==20: raise OSError(28, os.strerror(28))
+        if len(calls) == 20:
+            raise OSError(28, os.strerror(28))
         real(fd)
-    monkeypatch.setattr(os, 'fsync', full)
+
+    monkeypatch.setattr(os, "fsync", full)
     said = refused(capsys, command)
     monkeypatch.undo()
-    assert re.fullmatch(r"hysp: cannot write .*: No space left on device; what was there before is untouched", said) and not list(tmp_path.glob('run/.*'))
-    assert load_state(tmp_path/'run/last.pt')['epoch']>0 and 'going on from epoch' in done(capsys, command)
-    assert (weights(tmp_path/'run'), metrics(tmp_path/'run'))==whole
+    assert re.fullmatch(
+        r"hysp: cannot write .*: No space left on device; what was there before is untouched", said
+    ) and not list(tmp_path.glob("run/.*"))
+    assert load_state(tmp_path / "run/last.pt")["epoch"] > 0 and "going on from epoch" in done(
+        capsys, command
+    )
+    assert (weights(tmp_path / "run"), metrics(tmp_path / "run")) == whole
 
-@pytest.mark.parametrize('other', ['--epochs 3', '--batch 7', '--seed 1', '--lr .003', '--optimizer sgd', '--momentum .8', '--weight-decay .01', '--dropout .3', '--width 3', '--pool all',
-    '--stream bone', '--ema .5', '--ramp 1 2', '--geometry ball', '--schedule constant', '--warmup 1', '--strong.noise .1', '--normal.shear .1', '--split all'])
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "--epochs 3",
+        "--batch 7",
+        "--seed 1",
+        "--lr .003",
+        "--optimizer sgd",
+        "--momentum .8",
+        "--weight-decay .01",
+        "--dropout .3",
+        "--width 3",
+        "--pool all",
+        "--stream bone",
+        "--ema .5",
+        "--ramp 1 2",
+        "--geometry ball",
+        "--schedule constant",
+        "--warmup 1",
+        "--strong.noise .1",
+        "--normal.shear .1",
+        "--split all",
+    ],
+)
 def test_the_folder_of_another_run_is_refused(made, capsys, other):
-    run = made/'run'
+    run = made / "run"
     before = {o.name: o.read_bytes() for o in run.iterdir() if o.is_file()}
-    said = refused(capsys, 'pretrain uiprmd --data', made/'set', '--out', run, small, other)
-    assert re.search(rf'{run} holds another run \(.*; name a new run folder$', said)
-    assert before=={o.name: o.read_bytes() for o in run.iterdir() if o.is_file()}
+    said = refused(capsys, "pretrain uiprmd --data", made / "set", "--out", run, small, other)
+    assert re.search(rf"{run} holds another run \(.*; name a new run folder$", said)
+    assert before == {o.name: o.read_bytes() for o in run.iterdir() if o.is_file()}
+
 
 def test_other_clips_are_another_run(folder, capsys):
-    done(capsys, 'prepare arrays', folder/'clips.npz', '--out', folder/'set', '--frames 8 --train-subjects 1 2 --overwrite')
-    assert 'holds another run' in refused(capsys, 'pretrain uiprmd --data', folder/'set', '--out', folder/'run', small)
+    done(
+        capsys,
+        "prepare arrays",
+        folder / "clips.npz",
+        "--out",
+        folder / "set",
+        "--frames 8 --train-subjects 1 2 --overwrite",
+    )
+    assert "holds another run" in refused(
+        capsys, "pretrain uiprmd --data", folder / "set", "--out", folder / "run", small
+    )
+
 
 def test_where_and_how_often_may_change(folder, capsys):
-    (folder/'set').rename(folder/'moved')
-    out = done(capsys, 'pretrain uiprmd --data', folder/'moved', '--out', folder/'run', small, '--save-every 1 --keep-every 1 --threads 0')
-    assert 'going on from epoch 2' in out
+    (folder / "set").rename(folder / "moved")
+    out = done(
+        capsys,
+        "pretrain uiprmd --data",
+        folder / "moved",
+        "--out",
+        folder / "run",
+        small,
+        "--save-every 1 --keep-every 1 --threads 0",
+    )
+    assert "going on from epoch 2" in out
 
-@pytest.mark.parametrize('content', [b'', b'text', b'\x80\x02cposix\nsystem\nq\x00X\x01\x00\x00\x00aq\x01\x85q\x02R.', None], ids=['empty','text','evil','cut'])
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"text", b"\x80\x02cposix\nsystem\nq\x00X\x01\x00\x00\x00aq\x01\x85q\x02R.", None],
+    ids=["empty", "text", "evil", "cut"],
+)
 def test_a_spoilt_state_is_refused(folder, capsys, content):
-    last = folder/'run/last.pt'
+    last = folder / "run/last.pt"
     last.write_bytes(last.read_bytes()[:-1000] if content is None else content)
-    assert re.search(r'last.pt is (damaged|no saved state).*; move it away|last.pt is no saved state', refused(capsys, 'pretrain uiprmd --data', folder/'set', '--out', folder/'run', small))
+    assert re.search(
+        r"last.pt is (damaged|no saved state).*; move it away|last.pt is no saved state",
+        refused(capsys, "pretrain uiprmd --data", folder / "set", "--out", folder / "run", small),
+    )
 
-@pytest.mark.parametrize('option,says', [('--batch 0','batch must be at least 1, not 0'), ('--batch -8','batch must be'), ('--batch 49','the set holds 48 clips, fewer than a batch of 49'), ('--batch 1','two clips'),
-    ('--epochs 0','epochs must be'), ('--save-every 0','save_every must be'), ('--keep-every 0','keep_every must be'), ('--width 0','width must be'), ('--out-dim 0','out_dim must be'), ('--dropout 1.5','dropout must be'),
-    ('--momentum 1','momentum must be at least 0 and below 1, not 1'), ('--weight-decay -1','weight_decay must be'), ('--threads -1','threads must be'), ('--lr 0','learning rate must be positive'), ('--ema 2','moving average lies in [0,1]'),
-    ('--ramp 5 1','the curriculum cannot end (epoch 1) before it begins (epoch 5)'), ('--strong.flip 3','flip is a probability'), ('--device cuda:99',"no device 'cuda:99'"), ('--split xsub/vall',"did you mean 'xsub/val'"),
-    ('--wdith 3',"unknown option '--wdith'; did you mean '--width'?")])
+
+@pytest.mark.parametrize(
+    "option,says",
+    [
+        ("--batch 0", "batch must be at least 1, not 0"),
+        ("--batch -8", "batch must be"),
+        ("--batch 49", "the set holds 48 clips, fewer than a batch of 49"),
+        ("--batch 1", "two clips"),
+        ("--epochs 0", "epochs must be"),
+        ("--save-every 0", "save_every must be"),
+        ("--keep-every 0", "keep_every must be"),
+        ("--width 0", "width must be"),
+        ("--out-dim 0", "out_dim must be"),
+        ("--dropout 1.5", "dropout must be"),
+        ("--momentum 1", "momentum must be at least 0 and below 1, not 1"),
+        ("--weight-decay -1", "weight_decay must be"),
+        ("--threads -1", "threads must be"),
+        ("--lr 0", "learning rate must be positive"),
+        ("--ema 2", "moving average lies in [0,1]"),
+        ("--ramp 5 1", "the curriculum cannot end (epoch 1) before it begins (epoch 5)"),
+        ("--strong.flip 3", "flip is a probability"),
+        ("--device cuda:99", "no device 'cuda:99'"),
+        ("--split xsub/vall", "did you mean 'xsub/val'"),
+        ("--wdith 3", "unknown option '--wdith'; did you mean '--width'?"),
+    ],
+)
 def test_settings_that_cannot_be_meant(made, capsys, tmp_path, option, says):
-    assert says in refused(capsys, 'pretrain uiprmd --data', made/'set', '--out', tmp_path/'run', small, option)
-    assert not list(tmp_path.glob('run/*.safetensors'))
+    assert says in refused(
+        capsys, "pretrain uiprmd --data", made / "set", "--out", tmp_path / "run", small, option
+    )
+    assert not list(tmp_path.glob("run/*.safetensors"))
+
 
 # Refused: evaluation
 
-@pytest.mark.parametrize('option,says', [('--k -1','k must be at least 0'), ('--k 1 49','no 49 neighbours of 48 clips'), ('--batch 0','batch must be'), ('--linear.batch 0','linear.batch must be'), ('--linear.epochs 0','linear.epochs must be'),
-    ('--linear.lr -1','linear.lr must be'), ('--protocol xview',"unknown split"), ('--data nowhere','there is no folder nowhere'), ('--linear.epoch 3',"did you mean '--linear.epochs'?")])
+
+@pytest.mark.parametrize(
+    "option,says",
+    [
+        ("--k -1", "k must be at least 0"),
+        ("--k 1 49", "no 49 neighbours of 48 clips"),
+        ("--batch 0", "batch must be"),
+        ("--linear.batch 0", "linear.batch must be"),
+        ("--linear.epochs 0", "linear.epochs must be"),
+        ("--linear.lr -1", "linear.lr must be"),
+        ("--protocol xview", "unknown split"),
+        ("--data nowhere", "there is no folder nowhere"),
+        ("--linear.epoch 3", "did you mean '--linear.epochs'?"),
+    ],
+)
 def test_evaluations_that_cannot_be_meant(made, capsys, tmp_path, option, says):
-    assert says in refused(capsys, 'evaluate', made/'run', '--out', tmp_path, quick, option)
+    assert says in refused(capsys, "evaluate", made / "run", "--out", tmp_path, quick, option)
+
 
 def test_what_is_no_run_is_refused(folder, capsys, tmp_path):
-    assert 'no checkpoint at' in refused(capsys, 'evaluate', tmp_path/'no', quick)
-    assert 'holds no weights' in refused(capsys, 'evaluate', tmp_path, quick)
-    assert 'is not a whole safetensors file' in refused(capsys, 'evaluate', folder/'run/last.pt', quick)
-    about = load_weights(folder/'run/epoch_0002.safetensors')[1]
-    cut('epoch_0002.safetensors', -5)(folder/'run')
-    assert 'is not a whole safetensors file' in refused(capsys, 'evaluate', folder/'run', quick)
-    for metadata in (None, dict(hysp='{}'), dict(hysp='{"spec": 3}'), dict(hysp='{"spec": {}}'), dict(hysp=json.dumps(about))):
-        save_file(dict(a=torch.ones(2)), folder/'other.safetensors', metadata)
-        assert re.search('has no description written by hysp|holds no model', refused(capsys, 'evaluate', folder/'other.safetensors', quick))
+    assert "no checkpoint at" in refused(capsys, "evaluate", tmp_path / "no", quick)
+    assert "holds no weights" in refused(capsys, "evaluate", tmp_path, quick)
+    assert "is not a whole safetensors file" in refused(
+        capsys, "evaluate", folder / "run/last.pt", quick
+    )
+    about = load_weights(folder / "run/epoch_0002.safetensors")[1]
+    cut("epoch_0002.safetensors", -5)(folder / "run")
+    assert "is not a whole safetensors file" in refused(capsys, "evaluate", folder / "run", quick)
+    for metadata in (
+        None,
+        dict(hysp="{}"),
+        dict(hysp='{"spec": 3}'),
+        dict(hysp='{"spec": {}}'),
+        dict(hysp=json.dumps(about)),
+    ):
+        save_file(dict(a=torch.ones(2)), folder / "other.safetensors", metadata)
+        assert re.search(
+            "has no description written by hysp|holds no model",
+            refused(capsys, "evaluate", folder / "other.safetensors", quick),
+        )
+
 
 # The encoder for other programs, the paper's other models, weights to begin with
 
+
 def test_export_of_a_run(made, capsys, tmp_path):
-    out = done(capsys, 'export', made/'run', '--format torchscript --bodies 1 --out', tmp_path/'encoder.pt')
-    assert 'clips (any number, 3, any number of frames from 5 on, 22, 1) to features (as many, 4); stream joint' in out and 'largest difference' in out
+    out = done(
+        capsys,
+        "export",
+        made / "run",
+        "--format torchscript --bodies 1 --out",
+        tmp_path / "encoder.pt",
+    )
+    assert (
+        "clips (any number, 3, any number of frames from 5 on, 22, 1) to features (as many, 4); stream joint"
+        in out
+        and "largest difference" in out
+    )
     x = torch.randn(2, 3, 8, 22, 1)
-    with torch.no_grad(): torch.testing.assert_close(torch.jit.load(tmp_path/'encoder.pt')(x), load_run(made/'run')[0].online_encoder(x), atol=1e-4, rtol=0)
-    assert 'frames or more' in refused(capsys, 'export', made/'run', '--frames 2 --out', tmp_path/'x')
-    assert [o.name for o in tmp_path.iterdir()]==['encoder.pt']
+    with torch.no_grad():
+        torch.testing.assert_close(
+            torch.jit.load(tmp_path / "encoder.pt")(x),
+            load_run(made / "run")[0].online_encoder(x),
+            atol=1e-4,
+            rtol=0,
+        )
+    assert "frames or more" in refused(
+        capsys, "export", made / "run", "--frames 2 --out", tmp_path / "x"
+    )
+    assert [o.name for o in tmp_path.iterdir()] == ["encoder.pt"]
+
 
 def test_what_a_run_ran_on_is_noted(made):
-    told = json.loads((made/'run/environment.json').read_text('utf-8'))
-    assert told['torch']==torch.__version__ and told['data']==Dataset(made/'set').checksum and told['seed']==0 and told['devices']=='cpu' and 'git' in told
+    told = json.loads((made / "run/environment.json").read_text("utf-8"))
+    assert (
+        told["torch"] == torch.__version__
+        and told["data"] == Dataset(made / "set").checksum
+        and told["seed"] == 0
+        and told["devices"] == "cpu"
+        and "git" in told
+    )
 
-@pytest.mark.parametrize('model', ['simsiam','skeletonclr'])
-@pytest.mark.parametrize('ramp', [['None'], ['0','0']], ids=['euclidean','hyperbolic'])
+
+@pytest.mark.parametrize("model", ["simsiam", "skeletonclr"])
+@pytest.mark.parametrize("ramp", [["None"], ["0", "0"]], ids=["euclidean", "hyperbolic"])
 def test_the_other_models_train_and_are_judged(made, capsys, tmp_path, model, ramp):
-    done(capsys, 'pretrain uiprmd --data', made/'set', '--out', tmp_path/'{model}-{stream}', small, '--queue 16 --pred-dim 2 --model', model, ['--ramp',*ramp])
-    run = tmp_path/f'{model}-joint'
-    assert {float(r['lam']) for r in metrics(run)}=={0. if ramp==['None'] else 1.}
-    assert f'{model}, epoch 2' in done(capsys, 'evaluate', run, quick)
+    done(
+        capsys,
+        "pretrain uiprmd --data",
+        made / "set",
+        "--out",
+        tmp_path / "{model}-{stream}",
+        small,
+        "--queue 16 --pred-dim 2 --model",
+        model,
+        ["--ramp", *ramp],
+    )
+    run = tmp_path / f"{model}-joint"
+    assert {float(r["lam"]) for r in metrics(run)} == {0.0 if ramp == ["None"] else 1.0}
+    assert f"{model}, epoch 2" in done(capsys, "evaluate", run, quick)
+
 
 def test_a_run_that_begins_with_the_weights_of_another(made, capsys, tmp_path):
-    command = words('pretrain uiprmd --data', made/'set', small, '--lr 1e-12 --weight-decay 0 --seed 3 --out')
-    done(capsys, command, tmp_path/'a', '--init', made/'run', '--model simsiam')
-    done(capsys, command, tmp_path/'b', '--model simsiam')
-    first,a,b = (load_weights(o/'epoch_0002.safetensors')[0]['online_encoder.st_gcn_networks.3.tcn.2.weight'] for o in (made/'run', tmp_path/'a', tmp_path/'b'))
+    command = words(
+        "pretrain uiprmd --data", made / "set", small, "--lr 1e-12 --weight-decay 0 --seed 3 --out"
+    )
+    done(capsys, command, tmp_path / "a", "--init", made / "run", "--model simsiam")
+    done(capsys, command, tmp_path / "b", "--model simsiam")
+    first, a, b = (
+        load_weights(o / "epoch_0002.safetensors")[0][
+            "online_encoder.st_gcn_networks.3.tcn.2.weight"
+        ]
+        for o in (made / "run", tmp_path / "a", tmp_path / "b")
+    )
     assert torch.allclose(first, a, atol=1e-6) and not torch.allclose(first, b, atol=1e-3)
-    assert "holds another model ('" in refused(capsys, command, tmp_path/'c', '--width 3 --init', made/'run')
+    assert "holds another model ('" in refused(
+        capsys, command, tmp_path / "c", "--width 3 --init", made / "run"
+    )
+
 
 # The real recordings
 
-@pytest.mark.skipif(not npz.exists(), reason='needs the UI-PRMD data beside the project')
+
+@pytest.mark.skipif(not npz.exists(), reason="needs the UI-PRMD data beside the project")
 def test_uiprmd(tmp_path, capsys):
-    data,run = tmp_path/'set',tmp_path/'run'
-    out = done(capsys, 'prepare arrays', npz, '--out', data, '--frames 8')
-    assert '2000 clips, 20 classes, 8 frames, 1 body, ui-prmd' in out and re.search(r'^clips +1000 +1000 +2000$', out, re.M)
-    done(capsys, 'pretrain uiprmd --data', data, '--out', run, '--width 4 --out-dim 16 --epochs 2 --batch 100 --device cpu --threads 1')
+    data, run = tmp_path / "set", tmp_path / "run"
+    out = done(capsys, "prepare arrays", npz, "--out", data, "--frames 8")
+    assert "2000 clips, 20 classes, 8 frames, 1 body, ui-prmd" in out and re.search(
+        r"^clips +1000 +1000 +2000$", out, re.M
+    )
+    done(
+        capsys,
+        "pretrain uiprmd --data",
+        data,
+        "--out",
+        run,
+        "--width 4 --out-dim 16 --epochs 2 --batch 100 --device cpu --threads 1",
+    )
     rows = metrics(run)
-    assert len(rows)==2 and all(np.isfinite(float(v)) for r in rows for v in r.values())
-    done(capsys, 'evaluate', run, '--device cpu --threads 1 --linear.epochs 10 --linear.steps 8', ['--group',' '])
-    told = json.loads((run/'evaluation.json').read_text('utf-8'))['rows']
-    assert sum(map(sum, told[0]['confusion']))==1000 and told[0]['1-NN']>.15, 'chance is one in 20'
-    raw = next(r for r in told if r['features']=='raw coordinates' and r['classes']=='20 classes')
-    assert .65<raw['1-NN']<.9
+    assert len(rows) == 2 and all(np.isfinite(float(v)) for r in rows for v in r.values())
+    done(
+        capsys,
+        "evaluate",
+        run,
+        "--device cpu --threads 1 --linear.epochs 10 --linear.steps 8",
+        ["--group", " "],
+    )
+    told = json.loads((run / "evaluation.json").read_text("utf-8"))["rows"]
+    assert sum(map(sum, told[0]["confusion"])) == 1000 and told[0]["1-NN"] > 0.15, (
+        "chance is one in 20"
+    )
+    raw = next(
+        r for r in told if r["features"] == "raw coordinates" and r["classes"] == "20 classes"
+    )
+    assert 0.65 < raw["1-NN"] < 0.9

@@ -1,4 +1,5 @@
 "The run that ships: whole, small, what its weights give, and in the wheel"
+
 import os
 import shutil
 import zipfile
@@ -13,60 +14,130 @@ from hysp import runs
 from hysp.core import HyspError
 from hysp.evaluate import features
 from hysp.feeder import Dataset
-from hysp.recipes import embeddings, example, example_data, load_embeddings, load_run, read_manifest, save_embeddings
+from hysp.recipes import (
+    embeddings,
+    example,
+    example_data,
+    load_embeddings,
+    load_run,
+    read_manifest,
+    save_embeddings,
+)
 
 root = Path(__file__).parents[1]
 
-@pytest.fixture(scope='module')
-def data(tmp_path_factory): return Dataset(example_data(tmp_path_factory.mktemp('example')/'data'), 'xsub/val')
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return Dataset(example_data(tmp_path_factory.mktemp("example") / "data"), "xsub/val")
+
 
 def test_loads_without_data():
-    e,(_,about) = load_embeddings(example()),load_run(example())
-    assert e.epochs==[0,5,20,40,75] and about['epoch']==75 and about['spec']['model']=='hysp'
-    n,d = len(e.names),about['spec']['out']
-    assert e.z.shape==(5,n,d) and e.predicted.shape==(5,n) and all(len(o)==n for o in (e.labels, e.bodies, e.frames, e.subjects))
-    assert e.z.isfinite().all() and 0<=e.labels.min() and e.labels.max()<len(e.class_names) and set(e.bodies.tolist())=={1,2}
-    assert e.about['weights'][0] is None and e.about['weights'][1:]==[v for k,v in sorted(read_manifest(example())['files'].items()) if k.startswith('epoch_')]
+    e, (_, about) = load_embeddings(example()), load_run(example())
+    assert (
+        e.epochs == [0, 5, 20, 40, 75] and about["epoch"] == 75 and about["spec"]["model"] == "hysp"
+    )
+    n, d = len(e.names), about["spec"]["out"]
+    assert (
+        e.z.shape == (5, n, d)
+        and e.predicted.shape == (5, n)
+        and all(len(o) == n for o in (e.labels, e.bodies, e.frames, e.subjects))
+    )
+    assert (
+        e.z.isfinite().all()
+        and 0 <= e.labels.min()
+        and e.labels.max() < len(e.class_names)
+        and set(e.bodies.tolist()) == {1, 2}
+    )
+    assert e.about["weights"][0] is None and e.about["weights"][1:] == [
+        v for k, v in sorted(read_manifest(example())["files"].items()) if k.startswith("epoch_")
+    ]
 
-def test_small(): assert sum(o.stat().st_size for o in example().iterdir())<3_000_000
+
+def test_small():
+    assert sum(o.stat().st_size for o in example().iterdir()) < 3_000_000
+
 
 def test_weights_give_the_embeddings(data):
-    e,(model,_) = load_embeddings(example()),load_run(example())
-    assert data.names==e.names and data.labels.tolist()==e.labels.tolist() and data.checksum==e.about['data']
+    e, (model, _) = load_embeddings(example()), load_run(example())
+    assert (
+        data.names == e.names
+        and data.labels.tolist() == e.labels.tolist()
+        and data.checksum == e.about["data"]
+    )
     torch.testing.assert_close(features(model.online, data), e.at(75)[0], atol=2e-5, rtol=1e-4)
 
-def test_clips_are_those_it_learnt_from(data): assert data.checksum==read_manifest(example())['data']['checksum']
+
+def test_clips_are_those_it_learnt_from(data):
+    assert data.checksum == read_manifest(example())["data"]["checksum"]
+
 
 def test_damage_is_told(tmp_path, monkeypatch):
-    folder = tmp_path/'assets'/'example'
+    folder = tmp_path / "assets" / "example"
     shutil.copytree(example(), folder)
-    with open(folder/'metrics.csv', 'a') as f: f.write(' ')
-    monkeypatch.setattr(runs, 'files', lambda o: tmp_path)
-    with pytest.raises(HyspError, match=r'metrics\.csv.*install hysp again'): example()
+    with open(folder / "metrics.csv", "a") as f:
+        f.write(" ")
+    monkeypatch.setattr(runs, "files", lambda o: tmp_path)
+    with pytest.raises(HyspError, match=r"metrics\.csv.*install hysp again"):
+        example()
+
 
 def test_other_clips_are_told(data, tmp_path):
-    shutil.copytree(data.path, tmp_path/'other')
-    file = tmp_path/'other'/'dataset.yaml'
-    file.write_text(file.read_text().replace(data.checksum, '0'*64))
-    with pytest.warns(UserWarning, match='not those of the example'): example_data(tmp_path/'other')
+    shutil.copytree(data.path, tmp_path / "other")
+    file = tmp_path / "other" / "dataset.yaml"
+    file.write_text(file.read_text().replace(data.checksum, "0" * 64))
+    with pytest.warns(UserWarning, match="not those of the example"):
+        example_data(tmp_path / "other")
+
 
 def test_embeddings_of_a_run(data, tmp_path):
     "Made anew from a folder, written and read: the same; and of one weights file"
-    shutil.copytree(example(), tmp_path/'run')
-    for o in (5,20,40): (tmp_path/'run'/f'epoch_{o:04d}.safetensors').unlink()
-    e,shipped = embeddings(tmp_path/'run', data.path),load_embeddings(example())
-    assert e.epochs==[0,75]
-    torch.testing.assert_close(e.z, shipped.z[[0,-1]], atol=2e-5, rtol=1e-4)
-    assert (e.predicted==shipped.predicted[[0,-1]]).double().mean()>.99 # A logit may lie on the edge
-    save_embeddings(e, tmp_path/'e.safetensors')
-    back = load_embeddings(tmp_path/'e.safetensors')
-    assert all((a==b).all() if torch.is_tensor(a) else a==b for a,b in zip(vars(e).values(), vars(back).values()))
-    assert embeddings(tmp_path/'run'/'epoch_0075.safetensors', data.path, untrained=False).epochs==[75]
+    shutil.copytree(example(), tmp_path / "run")
+    for o in (5, 20, 40):
+        (tmp_path / "run" / f"epoch_{o:04d}.safetensors").unlink()
+    e, shipped = embeddings(tmp_path / "run", data.path), load_embeddings(example())
+    assert e.epochs == [0, 75]
+    torch.testing.assert_close(e.z, shipped.z[[0, -1]], atol=2e-5, rtol=1e-4)
+    assert (
+        e.predicted == shipped.predicted[[0, -1]]
+    ).double().mean() > 0.99  # A logit may lie on the edge
+    save_embeddings(e, tmp_path / "e.safetensors")
+    back = load_embeddings(tmp_path / "e.safetensors")
+    assert all(
+        (a == b).all() if torch.is_tensor(a) else a == b
+        for a, b in zip(vars(e).values(), vars(back).values())
+    )
+    assert embeddings(
+        tmp_path / "run" / "epoch_0075.safetensors", data.path, untrained=False
+    ).epochs == [75]
+
 
 def test_in_the_wheel(tmp_path):
-    shutil.copytree(root, tmp_path/'source', ignore=shutil.ignore_patterns('.git*', '.venv', 'runs', 'nbs', 'tests', 'build', '*.egg-info', '__pycache__', '.*_cache'))
-    done = subprocess.run([sys.executable, 'setup.py', '-q', 'bdist_wheel', '-d', str(tmp_path)], cwd=tmp_path/'source', capture_output=True, text=True,
-                          env={k:v for k,v in os.environ.items() if k!='PYTHONPATH'})
-    assert done.returncode==0, done.stderr
-    with zipfile.ZipFile(next(tmp_path.glob('*.whl'))) as z: held = {o.removeprefix('hysp/assets/example/') for o in z.namelist() if '/assets/example/' in o}
-    assert held=={'manifest.json', *read_manifest(example())['files']}
+    shutil.copytree(
+        root,
+        tmp_path / "source",
+        ignore=shutil.ignore_patterns(
+            ".git*",
+            ".venv",
+            "runs",
+            "nbs",
+            "tests",
+            "build",
+            "*.egg-info",
+            "__pycache__",
+            ".*_cache",
+        ),
+    )
+    done = subprocess.run(
+        [sys.executable, "setup.py", "-q", "bdist_wheel", "-d", str(tmp_path)],
+        cwd=tmp_path / "source",
+        capture_output=True,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+    )
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as z:
+        held = {
+            o.removeprefix("hysp/assets/example/") for o in z.namelist() if "/assets/example/" in o
+        }
+    assert held == {"manifest.json", *read_manifest(example())["files"]}

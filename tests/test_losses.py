@@ -1,4 +1,5 @@
 "Contrast in both geometries against the golden numbers and plain loops; lower precision stays outside"
+
 import math
 from pathlib import Path
 
@@ -7,76 +8,145 @@ import pytest
 import torch
 
 from hysp.core import HyspError
-from hysp.losses import contrast, cosine_dist, euclidean_logits, hyperbolic_dist, hyperbolic_logits, hyperbolic_matrix, info_nce, mix
+from hysp.losses import (
+    contrast,
+    cosine_dist,
+    euclidean_logits,
+    hyperbolic_dist,
+    hyperbolic_logits,
+    hyperbolic_matrix,
+    info_nce,
+    mix,
+)
 
-g = np.load(Path(__file__).parent/'golden/skeletonclr.npz', allow_pickle=False)
+g = np.load(Path(__file__).parent / "golden/skeletonclr.npz", allow_pickle=False)
 gold = {k: torch.from_numpy(np.asarray(g[k])) for k in g.files}
-q,k,queue,T = gold['q'],gold['k'],gold['queue'].T,float(gold['temperature'])
+q, k, queue, T = gold["q"], gold["k"], gold["queue"].T, float(gold["temperature"])
+
 
 def test_hyperbolic_contrast_is_the_authors():
-    torch.testing.assert_close(hyperbolic_logits(q, k, queue)/T, gold['hyp_logits'], atol=1e-5, rtol=0)
-    torch.testing.assert_close(contrast(q, k, queue, 1., temperature=T)[0].mean(), gold['hyp_loss'], atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        hyperbolic_logits(q, k, queue) / T, gold["hyp_logits"], atol=1e-5, rtol=0
+    )
+    torch.testing.assert_close(
+        contrast(q, k, queue, 1.0, temperature=T)[0].mean(), gold["hyp_loss"], atol=1e-6, rtol=0
+    )
+
 
 def test_euclidean_contrast_is_the_authors():
-    torch.testing.assert_close(euclidean_logits(q, k, queue)/T, gold['euc_logits'], atol=1e-5, rtol=0)
-    torch.testing.assert_close(contrast(q, k, queue, 0., temperature=T)[0].mean(), gold['euc_loss'], atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        euclidean_logits(q, k, queue) / T, gold["euc_logits"], atol=1e-5, rtol=0
+    )
+    torch.testing.assert_close(
+        contrast(q, k, queue, 0.0, temperature=T)[0].mean(), gold["euc_loss"], atol=1e-6, rtol=0
+    )
+
 
 def plain(q, k, negatives, c, T):
     "Clip by clip, distance by distance, from the definition"
     out = []
     for i in range(len(q)):
-        d = [float(hyperbolic_dist(q[i:i+1].double(), o[None].double(), c, 'tangent')) for o in (k[i], *negatives)]
-        out.append(d[0]/T + math.log(sum(math.exp(-o/T) for o in d)))
+        d = [
+            float(hyperbolic_dist(q[i : i + 1].double(), o[None].double(), c, "tangent"))
+            for o in (k[i], *negatives)
+        ]
+        out.append(d[0] / T + math.log(sum(math.exp(-o / T) for o in d)))
     return torch.tensor(out, dtype=torch.float64)
 
-@pytest.mark.parametrize('geometry', ['ball','tangent'])
-@pytest.mark.parametrize('c', [.5, 1., 2.])
-@pytest.mark.parametrize('seed', range(3))
+
+@pytest.mark.parametrize("geometry", ["ball", "tangent"])
+@pytest.mark.parametrize("c", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("seed", range(3))
 def test_contrast_is_a_plain_loop(geometry, c, seed):
     r = torch.Generator().manual_seed(seed)
-    a,b,o = (torch.randn(n, 6, generator=r)/2 for n in (4,4,9))
-    torch.testing.assert_close(contrast(a, b, o, 1., c, geometry, .3)[0], plain(a, b, o, c, .3), atol=dict(ball=2e-6, tangent=1e-12)[geometry], rtol=0)
+    a, b, o = (torch.randn(n, 6, generator=r) / 2 for n in (4, 4, 9))
+    torch.testing.assert_close(
+        contrast(a, b, o, 1.0, c, geometry, 0.3)[0],
+        plain(a, b, o, c, 0.3),
+        atol=dict(ball=2e-6, tangent=1e-12)[geometry],
+        rtol=0,
+    )
 
-@pytest.mark.parametrize('geometry', ['ball','tangent'])
+
+@pytest.mark.parametrize("geometry", ["ball", "tangent"])
 def test_gradients_are_those_of_differences(geometry):
     r = torch.Generator().manual_seed(0)
-    a,b,o = (torch.randn(n, 5, generator=r, dtype=torch.float64)/2 for n in (3,3,4))
-    for lam in (0., .4, 1.):
-        assert torch.autograd.gradcheck(lambda a, lam=lam: contrast(a, b, o, lam, geometry=geometry, temperature=.5)[0], a.clone().requires_grad_())
+    a, b, o = (torch.randn(n, 5, generator=r, dtype=torch.float64) / 2 for n in (3, 3, 4))
+    for lam in (0.0, 0.4, 1.0):
+        assert torch.autograd.gradcheck(
+            lambda a, lam=lam: contrast(a, b, o, lam, geometry=geometry, temperature=0.5)[0],
+            a.clone().requires_grad_(),
+        )
 
-@pytest.mark.parametrize('geometry', ['ball','tangent'])
-@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
-@pytest.mark.parametrize('length', [0., 1e-4, 1., 6., 12., 300., 1e6])
+
+@pytest.mark.parametrize("geometry", ["ball", "tangent"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("length", [0.0, 1e-4, 1.0, 6.0, 12.0, 300.0, 1e6])
 def test_gradients_are_finite_at_any_length(geometry, dtype, length):
     r = torch.Generator().manual_seed(0)
-    a,b,o = (length*torch.nn.functional.normalize(torch.randn(n, 5, generator=r, dtype=dtype), dim=-1) for n in (3,3,4))
+    a, b, o = (
+        length * torch.nn.functional.normalize(torch.randn(n, 5, generator=r, dtype=dtype), dim=-1)
+        for n in (3, 3, 4)
+    )
     for others in (o, a, -a):
         p = a.clone().requires_grad_()
-        loss = contrast(p, b, others, .5, geometry=geometry)[0]
+        loss = contrast(p, b, others, 0.5, geometry=geometry)[0]
         loss.sum().backward()
         assert loss.isfinite().all() and p.grad.isfinite().all()
 
-@pytest.mark.parametrize('geometry', ['ball','tangent'])
-@pytest.mark.parametrize('lower', [torch.bfloat16, torch.float16])
+
+@pytest.mark.parametrize("geometry", ["ball", "tangent"])
+@pytest.mark.parametrize("lower", [torch.bfloat16, torch.float16])
 def test_autocast_does_not_touch_the_geometry(geometry, lower):
     r = torch.Generator().manual_seed(0)
-    a,b,o = (torch.randn(n, 64, generator=r) for n in (8,8,20))
-    def terms(): return [mix(a, b, .5, geometry=geometry), contrast(a, b, o, .5, geometry=geometry), (hyperbolic_matrix(a, o, geometry=geometry),)]
+    a, b, o = (torch.randn(n, 64, generator=r) for n in (8, 8, 20))
+
+    def terms():
+        return [
+            mix(a, b, 0.5, geometry=geometry),
+            contrast(a, b, o, 0.5, geometry=geometry),
+            (hyperbolic_matrix(a, o, geometry=geometry),),
+        ]
+
     want = terms()
-    with torch.autocast('cpu', lower):
-        assert (a@b.T).dtype==lower, 'autocast is on'
+    with torch.autocast("cpu", lower):
+        assert (a @ b.T).dtype == lower, "autocast is on"
         got = terms()
-    for x,y in zip(want, got):
-        for u,v in zip(x, y): assert v.dtype==u.dtype and torch.equal(u, v)
+    for x, y in zip(want, got):
+        for u, v in zip(x, y):
+            assert v.dtype == u.dtype and torch.equal(u, v)
 
-@pytest.mark.parametrize('lower', [torch.bfloat16, torch.float16])
+
+@pytest.mark.parametrize("lower", [torch.bfloat16, torch.float16])
 def test_what_comes_in_lower_precision_is_computed_in_a_higher_one(lower):
-    a,b = torch.randn(2, 8, 64, generator=torch.Generator().manual_seed(0)).to(lower)
-    for f in (cosine_dist, hyperbolic_dist): torch.testing.assert_close(f(a, b).double(), f(a.double(), b.double()), atol=1e-5, rtol=1e-5)
-    assert all(o.dtype!=lower for o in (cosine_dist(a, b), euclidean_logits(a, b, b), hyperbolic_logits(a, b, b), hyperbolic_matrix(a, b)))
+    a, b = torch.randn(2, 8, 64, generator=torch.Generator().manual_seed(0)).to(lower)
+    for f in (cosine_dist, hyperbolic_dist):
+        torch.testing.assert_close(
+            f(a, b).double(), f(a.double(), b.double()), atol=1e-5, rtol=1e-5
+        )
+    assert all(
+        o.dtype != lower
+        for o in (
+            cosine_dist(a, b),
+            euclidean_logits(a, b, b),
+            hyperbolic_logits(a, b, b),
+            hyperbolic_matrix(a, b),
+        )
+    )
 
-@pytest.mark.parametrize('call,says', [(lambda: info_nce(q, 0), 'temperature must be positive'), (lambda: contrast(q, k, queue, 1.5), '0...1'),
-    (lambda: hyperbolic_matrix(q, k, geometry='boll'), "unknown geometry 'boll'; did you mean 'ball'?")])
+
+@pytest.mark.parametrize(
+    "call,says",
+    [
+        (lambda: info_nce(q, 0), "temperature must be positive"),
+        (lambda: contrast(q, k, queue, 1.5), "0...1"),
+        (
+            lambda: hyperbolic_matrix(q, k, geometry="boll"),
+            "unknown geometry 'boll'; did you mean 'ball'?",
+        ),
+    ],
+)
 def test_refusals(call, says):
-    with pytest.raises(HyspError) as e: call()
+    with pytest.raises(HyspError) as e:
+        call()
     assert says in str(e.value)

@@ -1,300 +1,568 @@
 "The standalone page in a real browser, and what a notebook would drown in"
+
 import base64, json, re, shutil, zlib
 from html.parser import HTMLParser
 import numpy as np, pytest
 import matplotlib
-matplotlib.use('agg')
+
+matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from hysp.core import HyspError
 from hysp.disk import frechet_mean, polar
-from hysp.plot import (class_style, disk_animation, disk_figure, geodesic_arc, hyperbolic_circle, pack_clips, palette, plot_confusion, plot_curves, plot_density,
-                       plot_disk, plot_prototypes, plot_radius, plot_regions, plot_skeleton, radius_accuracy, report_page, save_animation, save_figure,
-                       skeleton_animation, skeleton_player, skeleton_strip, style)
+from hysp.plot import (
+    class_style,
+    disk_animation,
+    disk_figure,
+    geodesic_arc,
+    hyperbolic_circle,
+    pack_clips,
+    palette,
+    plot_confusion,
+    plot_curves,
+    plot_density,
+    plot_disk,
+    plot_prototypes,
+    plot_radius,
+    plot_regions,
+    plot_skeleton,
+    radius_accuracy,
+    report_page,
+    save_animation,
+    save_figure,
+    skeleton_animation,
+    skeleton_player,
+    skeleton_strip,
+    style,
+)
 from hysp.skeleton import layouts
 
-NASTY = ['</script><script>window.hacked=1</script>', '<img src=x onerror="window.hacked=1">', '<b>bold</b> & "quoted"', 'Ünïcode \u2028 line']
+NASTY = [
+    "</script><script>window.hacked=1</script>",
+    '<img src=x onerror="window.hacked=1">',
+    '<b>bold</b> & "quoted"',
+    "Ünïcode \u2028 line",
+]
+
 
 @pytest.fixture(autouse=True)
 def close_figures():
     yield
-    plt.close('all')
+    plt.close("all")
+
 
 def made_up(n=120, classes=12, frames=20, seed=0):
     "A cloud on the disk; every other clip moves, every fourth has two people"
     rng = np.random.default_rng(seed)
-    labels = np.arange(n)%classes
-    radius = .15+.8*rng.random(n)
-    angle = 2*np.pi*labels/classes+.25*rng.normal(size=n)
-    rest = rng.normal(0, .3, (3,1,25,1)); rest[1] += np.linspace(-1, .7, 25)[:,None]
-    x = np.tile(rest, (n,1,frames,1,2))*1.
-    x += .25*np.sin(np.linspace(0, 2*np.pi, frames))[:,None,None]*(np.arange(25)%4==0)[:,None]
-    x[np.arange(n)%4>0,...,1] = 0
-    return dict(points=np.stack([radius*np.cos(angle), radius*np.sin(angle)], 1), labels=labels, radius=radius, correct=rng.random(n)<radius, clips=x.astype(np.float32))
+    labels = np.arange(n) % classes
+    radius = 0.15 + 0.8 * rng.random(n)
+    angle = 2 * np.pi * labels / classes + 0.25 * rng.normal(size=n)
+    rest = rng.normal(0, 0.3, (3, 1, 25, 1))
+    rest[1] += np.linspace(-1, 0.7, 25)[:, None]
+    x = np.tile(rest, (n, 1, frames, 1, 2)) * 1.0
+    x += (
+        0.25
+        * np.sin(np.linspace(0, 2 * np.pi, frames))[:, None, None]
+        * (np.arange(25) % 4 == 0)[:, None]
+    )
+    x[np.arange(n) % 4 > 0, ..., 1] = 0
+    return dict(
+        points=np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1),
+        labels=labels,
+        radius=radius,
+        correct=rng.random(n) < radius,
+        clips=x.astype(np.float32),
+    )
+
 
 def columns(n=30):
-    e = np.arange(n); lam = ((e-5)/8).clip(0, 1)
-    return {'epoch':e, 'loss':3*np.exp(-e/9), 'loss_euc':np.where(lam<1, np.exp(-e/9), np.nan), 'loss_hyp':2*np.exp(-e/9), 'lambda':lam, 'radius':1-np.exp(-e/5), 'lr':1e-3*.9**e}
+    e = np.arange(n)
+    lam = ((e - 5) / 8).clip(0, 1)
+    return {
+        "epoch": e,
+        "loss": 3 * np.exp(-e / 9),
+        "loss_euc": np.where(lam < 1, np.exp(-e / 9), np.nan),
+        "loss_hyp": 2 * np.exp(-e / 9),
+        "lambda": lam,
+        "radius": 1 - np.exp(-e / 5),
+        "lr": 1e-3 * 0.9**e,
+    }
 
-@pytest.fixture(scope='module')
+
+@pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    names = NASTY+[f'class {i}' for i in range(4, 12)]
-    return report_page(tmp_path_factory.mktemp('page')/'page.html', title='A page <of> made-up clips', subtitle='& more', class_names=names, names=[f'{NASTY[i%4]} {i}' for i in range(120)],
-                       layout='ntu-rgb+d', curves=columns(), notes=['<script>window.hacked=1</script>'], table=[dict(method='HYSP', knn=81.5, seconds=9), dict(method=NASTY[1], knn=60., seconds=None)], **made_up())
+    names = NASTY + [f"class {i}" for i in range(4, 12)]
+    return report_page(
+        tmp_path_factory.mktemp("page") / "page.html",
+        title="A page <of> made-up clips",
+        subtitle="& more",
+        class_names=names,
+        names=[f"{NASTY[i % 4]} {i}" for i in range(120)],
+        layout="ntu-rgb+d",
+        curves=columns(),
+        notes=["<script>window.hacked=1</script>"],
+        table=[
+            dict(method="HYSP", knn=81.5, seconds=9),
+            dict(method=NASTY[1], knn=60.0, seconds=None),
+        ],
+        **made_up(),
+    )
+
 
 @pytest.fixture
 def report(visit):
     "Opens a page and waits until it is drawn: the tab, and the list of what goes wrong in it"
+
     def report(page, **context):
-        tab,wrong = visit(page.as_uri(), **context)
-        tab.wait_for_selector('html[data-ready=yes]')
-        return tab,wrong
+        tab, wrong = visit(page.as_uri(), **context)
+        tab.wait_for_selector("html[data-ready=yes]")
+        return tab, wrong
+
     return report
+
 
 WHERE = """k => { const g = document.getElementById('disk'), b = g.getBoundingClientRect(), l = g._fullLayout
     const t = g.data.find(o => o.customdata && o.customdata.includes(k)), i = t.customdata.indexOf(k)
     return [b.x+l.xaxis._offset+l.xaxis.l2p(t.x[i]), b.y+l.yaxis._offset+l.yaxis.l2p(t.y[i])] }"""
 PIXELS = "() => document.getElementById('skeleton').toDataURL()"
 
+
 def hover(tab, k):
-    x,y = tab.evaluate(WHERE, k)
-    tab.mouse.move(x-60, y-60); tab.mouse.move(x, y, steps=5)
-    tab.wait_for_selector('#tooltip:not([hidden])', timeout=10_000)
+    x, y = tab.evaluate(WHERE, k)
+    tab.mouse.move(x - 60, y - 60)
+    tab.mouse.move(x, y, steps=5)
+    tab.wait_for_selector("#tooltip:not([hidden])", timeout=10_000)
+
 
 def lonely(points):
     "The point farthest from its nearest neighbour: the mouse cannot miss it"
-    d = np.linalg.norm(points[:,None]-points[None], axis=-1); np.fill_diagonal(d, 9)
+    d = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    np.fill_diagonal(d, 9)
     return int(d.min(1).argmax())
 
+
 def test_page_in_browser(report, page):
-    tab,wrong = report(page)
-    d,k = made_up(),lonely(made_up()['points'])
-    dots = tab.evaluate("() => document.getElementById('disk').data.filter(o => o.customdata).map(o => [o.type, o.x.length])")
-    assert sum(n for _,n in dots)==120 and len(dots)==12 and {t for t,_ in dots}<={'scattergl','scatter'}
+    tab, wrong = report(page)
+    d, k = made_up(), lonely(made_up()["points"])
+    dots = tab.evaluate(
+        "() => document.getElementById('disk').data.filter(o => o.customdata).map(o => [o.type, o.x.length])"
+    )
+    assert (
+        sum(n for _, n in dots) == 120
+        and len(dots) == 12
+        and {t for t, _ in dots} <= {"scattergl", "scatter"}
+    )
     hover(tab, k)
-    tip = tab.inner_text('#tooltip')
-    name = (NASTY+[f'class {i}' for i in range(4, 12)])[d['labels'][k]]
-    assert re.sub(r'\s', '', name) in re.sub(r'\s', '', tip) and f"radius {d['radius'][k]:.3f}" in tip
-    assert tab.inner_text('#clip-facts .verdict')[2:]==('recognised' if d['correct'][k] else 'not recognised')
+    tip = tab.inner_text("#tooltip")
+    name = (NASTY + [f"class {i}" for i in range(4, 12)])[d["labels"][k]]
+    assert (
+        re.sub(r"\s", "", name) in re.sub(r"\s", "", tip) and f"radius {d['radius'][k]:.3f}" in tip
+    )
+    assert tab.inner_text("#clip-facts .verdict")[2:] == (
+        "recognised" if d["correct"][k] else "not recognised"
+    )
     seen = {tab.evaluate(PIXELS)}
     for _ in range(20):
-        tab.wait_for_timeout(150); seen.add(tab.evaluate(PIXELS))
-        if len(seen)>2: break
-    assert len(seen)>2, 'the skeleton stands still'
-    tab.click('#play')
-    still = tab.evaluate(PIXELS); tab.wait_for_timeout(300)
-    assert tab.evaluate(PIXELS)==still, 'the skeleton moves on while paused'
-    assert not tab.evaluate('() => window.hacked') and wrong==[]
+        tab.wait_for_timeout(150)
+        seen.add(tab.evaluate(PIXELS))
+        if len(seen) > 2:
+            break
+    assert len(seen) > 2, "the skeleton stands still"
+    tab.click("#play")
+    still = tab.evaluate(PIXELS)
+    tab.wait_for_timeout(300)
+    assert tab.evaluate(PIXELS) == still, "the skeleton moves on while paused"
+    assert not tab.evaluate("() => window.hacked") and wrong == []
+
 
 def test_page_filters(report, page):
-    tab,wrong = report(page)
+    tab, wrong = report(page)
     shown = "() => document.getElementById('disk').data.filter(o => o.customdata && o.visible !== false).map(o => o.meta.label)"
-    tab.click('#legend button >> nth=0')
-    assert tab.evaluate(shown)==list(range(1, 12)) and tab.get_attribute('#legend button >> nth=0', 'aria-pressed')=='false'
-    tab.click('#show-none'); assert tab.evaluate(shown)==[]
-    tab.click('#show-all'); assert len(tab.evaluate(shown))==12
+    tab.click("#legend button >> nth=0")
+    assert (
+        tab.evaluate(shown) == list(range(1, 12))
+        and tab.get_attribute("#legend button >> nth=0", "aria-pressed") == "false"
+    )
+    tab.click("#show-none")
+    assert tab.evaluate(shown) == []
+    tab.click("#show-all")
+    assert len(tab.evaluate(shown)) == 12
     before = tab.evaluate(WHERE, 5)
-    tab.click('#scale [data-value=distance]')
-    r = tab.evaluate("() => { const d = document.getElementById('disk').data.filter(o => o.customdata), out = []; d.forEach(o => o.customdata.forEach((k, i) => out[k] = Math.hypot(o.x[i], o.y[i]))); return out }")
-    radius = made_up()['radius']; far = 2*np.arctanh(radius)
-    assert tab.evaluate(WHERE, 5)!=before
-    np.testing.assert_allclose(r, far/np.ceil(far.max()), rtol=1e-6)
-    tab.click('#which [data-value=wrong]')
-    bright = tab.evaluate("() => document.getElementById('disk').data.filter(o => o.customdata).map(o => o.marker.opacity.filter(a => a > .5).length).reduce((a, b) => a+b)")
-    assert bright==(~made_up()['correct']).sum() and wrong==[]
+    tab.click("#scale [data-value=distance]")
+    r = tab.evaluate(
+        "() => { const d = document.getElementById('disk').data.filter(o => o.customdata), out = []; d.forEach(o => o.customdata.forEach((k, i) => out[k] = Math.hypot(o.x[i], o.y[i]))); return out }"
+    )
+    radius = made_up()["radius"]
+    far = 2 * np.arctanh(radius)
+    assert tab.evaluate(WHERE, 5) != before
+    np.testing.assert_allclose(r, far / np.ceil(far.max()), rtol=1e-6)
+    tab.click("#which [data-value=wrong]")
+    bright = tab.evaluate(
+        "() => document.getElementById('disk').data.filter(o => o.customdata).map(o => o.marker.opacity.filter(a => a > .5).length).reduce((a, b) => a+b)"
+    )
+    assert bright == (~made_up()["correct"]).sum() and wrong == []
 
-@pytest.mark.parametrize('width,scheme', [(1280,'dark'),(2560,'light'),(640,'light')])
+
+@pytest.mark.parametrize("width,scheme", [(1280, "dark"), (2560, "light"), (640, "light")])
 def test_page_fits(report, page, width, scheme):
-    tab,wrong = report(page, width=width, height=max(720, width*9//16), color_scheme=scheme)
-    assert tab.evaluate('() => document.documentElement.scrollWidth<=innerWidth'), 'the page scrolls sideways'
-    disk = tab.evaluate("() => { const b = document.getElementById('disk').getBoundingClientRect(); return [b.width, b.height] }")
-    assert disk[0]==pytest.approx(disk[1], abs=1) and disk[0]>.4*width
+    tab, wrong = report(page, width=width, height=max(720, width * 9 // 16), color_scheme=scheme)
+    assert tab.evaluate("() => document.documentElement.scrollWidth<=innerWidth"), (
+        "the page scrolls sideways"
+    )
+    disk = tab.evaluate(
+        "() => { const b = document.getElementById('disk').getBoundingClientRect(); return [b.width, b.height] }"
+    )
+    assert disk[0] == pytest.approx(disk[1], abs=1) and disk[0] > 0.4 * width
     light = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number).reduce((a, b) => a+b)"
-    here,other = (f'{light} {o}' for o in (('> 600','< 150') if scheme=='light' else ('< 150','> 600')))
+    here, other = (
+        f"{light} {o}" for o in (("> 600", "< 150") if scheme == "light" else ("< 150", "> 600"))
+    )
     assert tab.evaluate(here)
-    tab.emulate_media(color_scheme='light' if scheme=='dark' else 'dark'); tab.wait_for_function(other) # Night falls, or day comes, while the page is open
-    assert wrong==[]
+    tab.emulate_media(color_scheme="light" if scheme == "dark" else "dark")
+    tab.wait_for_function(other)  # Night falls, or day comes, while the page is open
+    assert wrong == []
+
 
 def test_page_with_the_least(report, tmp_path):
     d = made_up(30)
-    tab,wrong = report(report_page(tmp_path/'least.html', title='Least', points=d['points'], labels=d['labels']))
-    assert tab.is_hidden('#player') and tab.is_hidden('#radius-card') and tab.is_hidden('#table-card') and wrong==[]
+    tab, wrong = report(
+        report_page(tmp_path / "least.html", title="Least", points=d["points"], labels=d["labels"])
+    )
+    assert (
+        tab.is_hidden("#player")
+        and tab.is_hidden("#radius-card")
+        and tab.is_hidden("#table-card")
+        and wrong == []
+    )
+
 
 def test_page_of_an_empty_clip(report, tmp_path):
-    d = made_up(3); d['clips'][:] = 0
-    tab,wrong = report(report_page(tmp_path/'empty.html', title='Empty', layout='ntu-rgb+d', **d))
-    assert wrong==[]
+    d = made_up(3)
+    d["clips"][:] = 0
+    tab, wrong = report(
+        report_page(tmp_path / "empty.html", title="Empty", layout="ntu-rgb+d", **d)
+    )
+    assert wrong == []
+
 
 class Scripts(HTMLParser):
-    def __init__(self): super().__init__(); self.tags,self.links = [],[]
-    def handle_starttag(self, tag, attrs): self.tags.append(tag); self.links += [v for k,v in attrs if k in ('src','href')]
+    def __init__(self):
+        super().__init__()
+        self.tags, self.links = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [v for k, v in attrs if k in ("src", "href")]
+
 
 def test_page_is_one_safe_file(page):
-    p = Scripts(); p.feed(page.read_text('utf-8'))
-    assert p.tags.count('script')==5 and 'img' not in p.tags and p.links==['data:,']
-    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text('utf-8'), re.S)[1])
-    assert data['class_names'][:4]==NASTY and data['curves']['data'][1]['y'][-1] is None
-    assert len(list(page.parent.iterdir()))==1
+    p = Scripts()
+    p.feed(page.read_text("utf-8"))
+    assert p.tags.count("script") == 5 and "img" not in p.tags and p.links == ["data:,"]
+    data = json.loads(
+        re.search(
+            r'<script type="application/json" id="data">(.*?)</script>',
+            page.read_text("utf-8"),
+            re.S,
+        )[1]
+    )
+    assert data["class_names"][:4] == NASTY and data["curves"]["data"][1]["y"][-1] is None
+    assert len(list(page.parent.iterdir())) == 1
+
 
 def test_thousand_clips_stay_small(tmp_path):
-    d = made_up(1000, frames=25); rng = np.random.default_rng(0)
-    d['clips'] += (rng.normal(0, .01, d['clips'].shape)*(d['clips']!=0)).astype(np.float32)
-    f = report_page(tmp_path/'big.html', title='Big', layout='ntu-rgb+d', **d)
-    assert f.stat().st_size<10e6
+    d = made_up(1000, frames=25)
+    rng = np.random.default_rng(0)
+    d["clips"] += (rng.normal(0, 0.01, d["clips"].shape) * (d["clips"] != 0)).astype(np.float32)
+    f = report_page(tmp_path / "big.html", title="Big", layout="ntu-rgb+d", **d)
+    assert f.stat().st_size < 10e6
 
-@pytest.mark.parametrize('name', list(layouts))
+
+@pytest.mark.parametrize("name", list(layouts))
 def test_every_layout(name, tmp_path):
-    v = len(layouts[name]); x = np.random.default_rng(0).normal(size=(3,6,v,2)).astype(np.float32)
-    x[1] += 5*np.arange(2) # apart, so that nothing is moved
-    packed = pack_clips([x, x*0], name)
-    back = np.frombuffer(zlib.decompress(base64.b64decode(packed['data'])), '<i2').reshape(2,6,v,3).cumsum(1, dtype=np.int16)*packed['step']
-    np.testing.assert_allclose(back, x.transpose(3,1,2,0), atol=.51*packed['step'])
-    assert packed['bodies']==[2,0]
-    assert len(skeleton_strip(x, name, 4).texts)==4 and len(plot_skeleton(x[:,0], name).lines)==2*(v-1)
-    assert len(skeleton_player(x, name).frames)==6
-    skeleton_animation(x, name).save(tmp_path/'clip.gif', writer='pillow')
-    assert (tmp_path/'clip.gif').read_bytes()[:3]==b'GIF'
+    v = len(layouts[name])
+    x = np.random.default_rng(0).normal(size=(3, 6, v, 2)).astype(np.float32)
+    x[1] += 5 * np.arange(2)  # apart, so that nothing is moved
+    packed = pack_clips([x, x * 0], name)
+    back = (
+        np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), "<i2")
+        .reshape(2, 6, v, 3)
+        .cumsum(1, dtype=np.int16)
+        * packed["step"]
+    )
+    np.testing.assert_allclose(back, x.transpose(3, 1, 2, 0), atol=0.51 * packed["step"])
+    assert packed["bodies"] == [2, 0]
+    assert len(skeleton_strip(x, name, 4).texts) == 4 and len(
+        plot_skeleton(x[:, 0], name).lines
+    ) == 2 * (v - 1)
+    assert len(skeleton_player(x, name).frames) == 6
+    skeleton_animation(x, name).save(tmp_path / "clip.gif", writer="pillow")
+    assert (tmp_path / "clip.gif").read_bytes()[:3] == b"GIF"
+
 
 def test_colours_do_not_repeat():
-    assert len({class_style(k) for k in range(120)})==120 and len(set(palette))==10
+    assert len({class_style(k) for k in range(120)}) == 120 and len(set(palette)) == 10
 
-@pytest.mark.parametrize('c', [.5,1.,2.])
+
+@pytest.mark.parametrize("c", [0.5, 1.0, 2.0])
 def test_rings_are_at_their_distance(c):
-    ax = plot_disk([[0,0]], c=c)
-    radii = [p.radius for p in ax.patches if hasattr(p, 'radius')][2:]
-    np.testing.assert_allclose(2/c**.5*np.arctanh(radii), [1,2,3,4], rtol=1e-12)
+    ax = plot_disk([[0, 0]], c=c)
+    radii = [p.radius for p in ax.patches if hasattr(p, "radius")][2:]
+    np.testing.assert_allclose(2 / c**0.5 * np.arctanh(radii), [1, 2, 3, 4], rtol=1e-12)
+
 
 def test_geodesic_is_shortest():
     rng = np.random.default_rng(0)
-    dist = lambda a,b: np.arccosh(1+2*((a-b)**2).sum(-1)/((1-(a**2).sum(-1))*(1-(b**2).sum(-1))))
+    dist = lambda a, b: np.arccosh(
+        1 + 2 * ((a - b) ** 2).sum(-1) / ((1 - (a**2).sum(-1)) * (1 - (b**2).sum(-1)))
+    )
     for _ in range(20):
-        a,b = (o*.97/max(1, np.linalg.norm(o)) for o in rng.normal(0, .6, (2,2)))
+        a, b = (o * 0.97 / max(1, np.linalg.norm(o)) for o in rng.normal(0, 0.6, (2, 2)))
         arc = geodesic_arc(a, b, 33)
         steps = dist(arc[1:], arc[:-1])
-        np.testing.assert_allclose(steps.sum(), dist(a, b), rtol=1e-6); np.testing.assert_allclose(steps, steps.mean(), rtol=1e-4)
-    assert np.isfinite(geodesic_arc([.3,.1], [.3,.1])).all()
+        np.testing.assert_allclose(steps.sum(), dist(a, b), rtol=1e-6)
+        np.testing.assert_allclose(steps, steps.mean(), rtol=1e-4)
+    assert np.isfinite(geodesic_arc([0.3, 0.1], [0.3, 0.1])).all()
+
 
 def test_radius_bins_hold_every_clip_once():
     rng = np.random.default_rng(0)
-    for r in (rng.random(997), np.round(rng.random(500), 1), np.zeros(7), np.array([.5])):
-        ok = rng.random(len(r))<r; b = radius_accuracy(r, ok)
-        assert b['count'].sum()==len(r) and b['correct'].sum()==ok.sum() and (b['low'][1:]>b['high'][:-1]).all()
-        assert ((b['interval_low']<=b['accuracy']+1e-12)&(b['accuracy']<=b['interval_high']+1e-12)).all()
+    for r in (rng.random(997), np.round(rng.random(500), 1), np.zeros(7), np.array([0.5])):
+        ok = rng.random(len(r)) < r
+        b = radius_accuracy(r, ok)
+        assert (
+            b["count"].sum() == len(r)
+            and b["correct"].sum() == ok.sum()
+            and (b["low"][1:] > b["high"][:-1]).all()
+        )
+        assert (
+            (b["interval_low"] <= b["accuracy"] + 1e-12)
+            & (b["accuracy"] <= b["interval_high"] + 1e-12)
+        ).all()
+
 
 def test_tensors_are_taken():
-    torch = pytest.importorskip('torch'); d = made_up(40)
-    t = {k: torch.tensor(v, requires_grad=v.dtype.kind=='f') for k,v in d.items()}
-    plot_disk(t['points'], t['labels'], correct=t['correct']); plot_radius(t['radius'], t['correct']); disk_figure(t['points'], t['labels'])
-    assert pack_clips(t['clips'][:2], 'ntu-rgb+d')['bodies']==[2,1]
+    torch = pytest.importorskip("torch")
+    d = made_up(40)
+    t = {k: torch.tensor(v, requires_grad=v.dtype.kind == "f") for k, v in d.items()}
+    plot_disk(t["points"], t["labels"], correct=t["correct"])
+    plot_radius(t["radius"], t["correct"])
+    disk_figure(t["points"], t["labels"])
+    assert pack_clips(t["clips"][:2], "ntu-rgb+d")["bodies"] == [2, 1]
 
-@pytest.mark.parametrize('call,words', [
-    (lambda: plot_disk(np.zeros((3,4))), 'shape (N,2)'), (lambda: plot_disk([[0,0],[3,0]]), 'point 1 lies outside'), (lambda: plot_disk([[np.nan,0]]), 'point 0'),
-    (lambda: disk_animation(np.zeros((3,2))), 'shape (epochs,N,2)'), (lambda: disk_animation(np.zeros((3,1,2)), titles=['a']), '3 epochs but 1 titles'), (lambda: save_figure(plt.figure(), 'x.bmp'), "'.bmp'"),
-    (lambda: plot_disk([[0,0]], [0], ['kick'], highlight=['kik']), "did you mean 'kick'"), (lambda: plot_disk([[0,0]], [1], ['only']), '1 class names'), (lambda: plot_disk([[0,0]], [1,2]), 'one label each'), (lambda: plot_disk([[0,0]], scale='log'), "unknown scale 'log'"),
-    (lambda: plot_disk([[0,0]], [0], correct=[1,1]), 'one truth value each'), (lambda: plot_confusion(np.zeros((2,3))), 'square'), (lambda: plot_curves('nowhere.csv'), 'no metrics at nowhere.csv'),
-    (lambda: radius_accuracy([], []), 'same length'), (lambda: skeleton_strip(np.full((3,4,25,1), np.nan), 'ntu-rgb+d'), 'NaN'), (lambda: skeleton_strip(np.ones((3,4,25,1)), 'ntu'), "unknown layout 'ntu'"),
-    (lambda: plot_skeleton(np.ones((3,25)), 'ntu-rgb+d', up='w'), "unknown up 'w'"), (lambda: pack_clips([], 'ntu-rgb+d'), 'no clips'),
-    (lambda: report_page('x.html', title='', points=[[0,0]], labels=[0], clips=np.ones((1,3,2,25,1))), 'needs the layout'), (lambda: report_page('no/such/x.html', title='', points=[[0,0]], labels=[0]), 'cannot write')])
+
+@pytest.mark.parametrize(
+    "call,words",
+    [
+        (lambda: plot_disk(np.zeros((3, 4))), "shape (N,2)"),
+        (lambda: plot_disk([[0, 0], [3, 0]]), "point 1 lies outside"),
+        (lambda: plot_disk([[np.nan, 0]]), "point 0"),
+        (lambda: disk_animation(np.zeros((3, 2))), "shape (epochs,N,2)"),
+        (lambda: disk_animation(np.zeros((3, 1, 2)), titles=["a"]), "3 epochs but 1 titles"),
+        (lambda: save_figure(plt.figure(), "x.bmp"), "'.bmp'"),
+        (lambda: plot_disk([[0, 0]], [0], ["kick"], highlight=["kik"]), "did you mean 'kick'"),
+        (lambda: plot_disk([[0, 0]], [1], ["only"]), "1 class names"),
+        (lambda: plot_disk([[0, 0]], [1, 2]), "one label each"),
+        (lambda: plot_disk([[0, 0]], scale="log"), "unknown scale 'log'"),
+        (lambda: plot_disk([[0, 0]], [0], correct=[1, 1]), "one truth value each"),
+        (lambda: plot_confusion(np.zeros((2, 3))), "square"),
+        (lambda: plot_curves("nowhere.csv"), "no metrics at nowhere.csv"),
+        (lambda: radius_accuracy([], []), "same length"),
+        (lambda: skeleton_strip(np.full((3, 4, 25, 1), np.nan), "ntu-rgb+d"), "NaN"),
+        (lambda: skeleton_strip(np.ones((3, 4, 25, 1)), "ntu"), "unknown layout 'ntu'"),
+        (lambda: plot_skeleton(np.ones((3, 25)), "ntu-rgb+d", up="w"), "unknown up 'w'"),
+        (lambda: pack_clips([], "ntu-rgb+d"), "no clips"),
+        (
+            lambda: report_page(
+                "x.html", title="", points=[[0, 0]], labels=[0], clips=np.ones((1, 3, 2, 25, 1))
+            ),
+            "needs the layout",
+        ),
+        (
+            lambda: report_page("no/such/x.html", title="", points=[[0, 0]], labels=[0]),
+            "cannot write",
+        ),
+    ],
+)
 def test_errors_are_clear(call, words):
-    with pytest.raises(HyspError, match=re.escape(words)): call()
+    with pytest.raises(HyspError, match=re.escape(words)):
+        call()
+
 
 def test_fidelity_is_printed_under_the_disk():
-    z = np.random.default_rng(0).normal(size=(50,8)); drawing = polar(z)
+    z = np.random.default_rng(0).normal(size=(50, 8))
+    drawing = polar(z)
     ax = plot_disk(drawing)
-    assert ax.texts[-1].get_text().replace('\n', '; ')==str(drawing.fidelity)
-    np.testing.assert_allclose(np.sort(ax.collections[0].get_offsets(), 0), np.sort(drawing.points, 0))
+    assert ax.texts[-1].get_text().replace("\n", "; ") == str(drawing.fidelity)
+    np.testing.assert_allclose(
+        np.sort(ax.collections[0].get_offsets(), 0), np.sort(drawing.points, 0)
+    )
+
 
 def test_highlighting_keeps_every_point():
     d = made_up(240, classes=120)
-    ax = plot_disk(d['points'], d['labels'], highlight=[3,'class 77'], legend=True)
-    assert [len(o.get_offsets()) for o in ax.collections]==[236,2,2] and [o.get_text() for o in ax.get_legend().get_texts()]==['class 3','class 77']
+    ax = plot_disk(d["points"], d["labels"], highlight=[3, "class 77"], legend=True)
+    assert [len(o.get_offsets()) for o in ax.collections] == [236, 2, 2] and [
+        o.get_text() for o in ax.get_legend().get_texts()
+    ] == ["class 3", "class 77"]
+
 
 def test_prototypes_hold_half_of_their_class():
     d = made_up(120, classes=3)
-    ax = plot_prototypes(d['points'], d['labels'])
-    circles = [o for o in ax.patches if o.get_zorder()==2.2]
-    assert len(circles)==3
-    for k,o in enumerate(circles):
-        own = d['points'][d['labels']==k]
-        inside = (np.linalg.norm(own-o.center, axis=1)<o.radius).mean()
-        assert abs(inside-.5)<=.03
-        np.testing.assert_allclose(ax.collections[-3+k].get_offsets()[0], frechet_mean(own, ball=True))
+    ax = plot_prototypes(d["points"], d["labels"])
+    circles = [o for o in ax.patches if o.get_zorder() == 2.2]
+    assert len(circles) == 3
+    for k, o in enumerate(circles):
+        own = d["points"][d["labels"] == k]
+        inside = (np.linalg.norm(own - o.center, axis=1) < o.radius).mean()
+        assert abs(inside - 0.5) <= 0.03
+        np.testing.assert_allclose(
+            ax.collections[-3 + k].get_offsets()[0], frechet_mean(own, ball=True)
+        )
 
-@pytest.mark.parametrize('x', [(0,0),(.5,-.2),(.7,.7)])
+
+@pytest.mark.parametrize("x", [(0, 0), (0.5, -0.2), (0.7, 0.7)])
 def test_hyperbolic_circle(x):
-    centre,r = hyperbolic_circle(x, 1.3); x = np.array(x, float)
-    on = centre+r*np.stack([np.cos(t := np.linspace(0, 6, 50)),np.sin(t)], 1)
-    np.testing.assert_allclose(2*np.arctanh(np.linalg.norm(on-x, axis=1)/np.sqrt(1-2*on@x+(on**2).sum(1)*(x@x))), 1.3)
+    centre, r = hyperbolic_circle(x, 1.3)
+    x = np.array(x, float)
+    on = centre + r * np.stack([np.cos(t := np.linspace(0, 6, 50)), np.sin(t)], 1)
+    np.testing.assert_allclose(
+        2
+        * np.arctanh(
+            np.linalg.norm(on - x, axis=1) / np.sqrt(1 - 2 * on @ x + (on**2).sum(1) * (x @ x))
+        ),
+        1.3,
+    )
+
 
 def test_regions_cover_the_disk_and_no_more():
     import torch
-    ax = plot_regions(lambda p: torch.stack([p[:,0],-p[:,0]], 1), n=101)
+
+    ax = plot_regions(lambda p: torch.stack([p[:, 0], -p[:, 0]], 1), n=101)
     image = np.asarray(ax.images[0].get_array())
-    g = np.linspace(-1, 1, 101); inside = np.hypot(*np.meshgrid(g, g))<1-1e-5
-    assert ((image[...,3]>0)==inside).all()
-    for k,side in ((0,g>.02),(1,g<-.02)): np.testing.assert_allclose(image[50,side&inside[50],:3], [matplotlib.colors.to_rgb(class_style(k)[0])]*(side&inside[50]).sum(), atol=1e-6)
+    g = np.linspace(-1, 1, 101)
+    inside = np.hypot(*np.meshgrid(g, g)) < 1 - 1e-5
+    assert ((image[..., 3] > 0) == inside).all()
+    for k, side in ((0, g > 0.02), (1, g < -0.02)):
+        np.testing.assert_allclose(
+            image[50, side & inside[50], :3],
+            [matplotlib.colors.to_rgb(class_style(k)[0])] * (side & inside[50]).sum(),
+            atol=1e-6,
+        )
+
 
 def test_density_counts_every_point():
-    p = made_up(5000)['points']
-    assert plot_density(p).collections[0].get_array().sum()==5000==plot_density(p, scale='distance', bar=False).collections[0].get_array().sum()
+    p = made_up(5000)["points"]
+    assert (
+        plot_density(p).collections[0].get_array().sum()
+        == 5000
+        == plot_density(p, scale="distance", bar=False).collections[0].get_array().sum()
+    )
 
-@pytest.mark.parametrize('kind,start', [('png',b'\x89PNG'),('svg',b'<?xml'),('pdf',b'%PDF')])
-@pytest.mark.parametrize('dark', [False,True])
+
+@pytest.mark.parametrize("kind,start", [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+@pytest.mark.parametrize("dark", [False, True])
 def test_figures_on_paper(tmp_path, kind, start, dark):
     d = made_up(24)
-    with style(dark): f = save_figure(plot_disk(d['points'], d['labels']), tmp_path/f'disk.{kind}', 3.25)
-    assert f.read_bytes().startswith(start) and len(list(tmp_path.iterdir()))==1
-    if kind=='png':
+    with style(dark):
+        f = save_figure(plot_disk(d["points"], d["labels"]), tmp_path / f"disk.{kind}", 3.25)
+    assert f.read_bytes().startswith(start) and len(list(tmp_path.iterdir())) == 1
+    if kind == "png":
         image = plt.imread(f)
-        assert abs(image.shape[1]-975)<=1 and (image[0,0,:3].mean()<.2)==dark
-    if kind=='svg': assert 'class 11' in f.read_text('utf-8')
+        assert abs(image.shape[1] - 975) <= 1 and (image[0, 0, :3].mean() < 0.2) == dark
+    if kind == "svg":
+        assert "class 11" in f.read_text("utf-8")
 
-@pytest.mark.parametrize('kind', ['html','gif','mp4'])
+
+@pytest.mark.parametrize("kind", ["html", "gif", "mp4"])
 def test_animations(tmp_path, kind, monkeypatch):
-    d = made_up(30, classes=3); p = np.stack([d['points']*o for o in (.2,1)]); p[:,1] = p[:,0]      # two points in one place
-    film = disk_animation(p, d['labels'], between=2, titles=['untrained','trained'])
-    assert sorted(i for o in film._fig.axes[0].collections for i in o.rows)==list(range(30))
-    if kind=='mp4' and shutil.which('ffmpeg') is None: pytest.skip('needs ffmpeg (apt-get install ffmpeg)')
-    f = save_animation(film, tmp_path/f'disk.{kind}')
-    assert dict(html=b'data:image/png', gif=b'GIF8', mp4=b'ftyp')[kind] in f.read_bytes() and [o.name for o in tmp_path.iterdir()]==[f.name]
-    for o in film._fig.axes[0].collections: np.testing.assert_allclose(o.get_offsets(), p[-1][o.rows])
-    monkeypatch.setattr(shutil, 'which', lambda _: None)
-    with pytest.raises(HyspError, match='needs ffmpeg'): save_animation(film, tmp_path/'x.mp4')
+    d = made_up(30, classes=3)
+    p = np.stack([d["points"] * o for o in (0.2, 1)])
+    p[:, 1] = p[:, 0]  # two points in one place
+    film = disk_animation(p, d["labels"], between=2, titles=["untrained", "trained"])
+    assert sorted(i for o in film._fig.axes[0].collections for i in o.rows) == list(range(30))
+    if kind == "mp4" and shutil.which("ffmpeg") is None:
+        pytest.skip("needs ffmpeg (apt-get install ffmpeg)")
+    f = save_animation(film, tmp_path / f"disk.{kind}")
+    assert dict(html=b"data:image/png", gif=b"GIF8", mp4=b"ftyp")[kind] in f.read_bytes() and [
+        o.name for o in tmp_path.iterdir()
+    ] == [f.name]
+    for o in film._fig.axes[0].collections:
+        np.testing.assert_allclose(o.get_offsets(), p[-1][o.rows])
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(HyspError, match="needs ffmpeg"):
+        save_animation(film, tmp_path / "x.mp4")
+
 
 def test_long_names_do_not_squeeze_the_disk():
-    ax = plot_disk(np.zeros((20,2)), np.arange(20), ['standing shoulder internal-external rotation, incorrect']*20)
+    ax = plot_disk(
+        np.zeros((20, 2)),
+        np.arange(20),
+        ["standing shoulder internal-external rotation, incorrect"] * 20,
+    )
     ax.figure.canvas.draw()
-    assert ax.get_window_extent().height>.8*ax.figure.bbox.height
+    assert ax.get_window_extent().height > 0.8 * ax.figure.bbox.height
 
-@pytest.mark.parametrize('name', ['ntu-rgb+d','coco','openpose'])
+
+@pytest.mark.parametrize("name", ["ntu-rgb+d", "coco", "openpose"])
 def test_several_skeletons(name):
     "Of any layout, one body and two, different lengths: each where it belongs, and the player's trail where the tips were"
-    rng,lay = np.random.default_rng(0),layouts[name]; v = len(lay)
-    one,two = rng.normal(size=(3,4,v,1)),rng.normal(size=(3,6,v,2))
-    fig = skeleton_player([one,two], name, fps=10, trail=2)
+    rng, lay = np.random.default_rng(0), layouts[name]
+    v = len(lay)
+    one, two = rng.normal(size=(3, 4, v, 1)), rng.normal(size=(3, 6, v, 2))
+    fig = skeleton_player([one, two], name, fps=10, trail=2)
     bones = sum(sum(o is not None for o in d.x) for d in fig.frames[5].data[:3])
-    assert bones==3*2*len(lay.bones) and len(fig.frames)==6 and not fig.layout.scene.annotations
+    assert (
+        bones == 3 * 2 * len(lay.bones)
+        and len(fig.frames) == 6
+        and not fig.layout.scene.annotations
+    )
     tips = [j for j in range(v) if j not in lay.parents]
     tail = fig.frames[5].data[3]
-    x = np.array([[np.nan if o is None else o for o in c] for c in (tail.x, tail.z, tail.y)], float).T.reshape(3, len(tips), 4, 3)[:,:,:3]*[1,1,-1]
-    want = two[:,3:6,tips,1].transpose(2,1,0)
-    assert np.allclose(x[2]-x[2][:1,:1], want-want[:1,:1])
-    speed = np.array(tail.line.color).reshape(3, len(tips), 4)[2,:,2]
-    assert np.allclose(speed, np.linalg.norm(two[:,5,tips,1]-two[:,4,tips,1], axis=0)*10)
+    x = np.array(
+        [[np.nan if o is None else o for o in c] for c in (tail.x, tail.z, tail.y)], float
+    ).T.reshape(3, len(tips), 4, 3)[:, :, :3] * [1, 1, -1]
+    want = two[:, 3:6, tips, 1].transpose(2, 1, 0)
+    assert np.allclose(x[2] - x[2][:1, :1], want - want[:1, :1])
+    speed = np.array(tail.line.color).reshape(3, len(tips), 4)[2, :, 2]
+    assert np.allclose(speed, np.linalg.norm(two[:, 5, tips, 1] - two[:, 4, tips, 1], axis=0) * 10)
+
 
 def test_fidelity_is_printed(tmp_path):
     import torch
-    z = torch.randn(40, 6, generator=torch.Generator().manual_seed(0)); labels = np.arange(40)%3
-    drawing = polar(z, torch.tensor(labels)); line = str(drawing.fidelity)
-    text = lambda ax: ' '.join(o.get_text() for o in ax.texts).replace('\n', ' ').replace('trust', '; trust',1)
+
+    z = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
+    labels = np.arange(40) % 3
+    drawing = polar(z, torch.tensor(labels))
+    line = str(drawing.fidelity)
+    text = lambda ax: (
+        " ".join(o.get_text() for o in ax.texts).replace("\n", " ").replace("trust", "; trust", 1)
+    )
     for ax in (plot_disk(drawing, labels), plot_density(drawing), plot_prototypes(drawing, labels)):
-        assert 'rank correlation' in text(ax) and f'({drawing.fidelity.points} points)' in text(ax)
+        assert "rank correlation" in text(ax) and f"({drawing.fidelity.points} points)" in text(ax)
         plt.close(ax.figure)
-    other = polar(z*2, torch.tensor(labels), angle='tsne', steps=5)
-    film = disk_animation([drawing,other], labels, between=1)
-    for k,o in enumerate((drawing,other)):
-        film._func(k); assert any(str(o.fidelity).replace('; trust', '\ntrust')==x.get_text() for x in film._fig.axes[0].texts)
-    assert line!=str(other.fidelity)
-    assert line.replace('; trust', '<br>trust') in [o.text for o in disk_figure(drawing, labels).layout.annotations]
-    page = report_page(tmp_path/'p.html', title='P', points=drawing, labels=labels)
-    assert json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text('utf-8'), re.S)[1])['fidelity']==line
-    assert 'fidelity' in report_page(tmp_path/'q.html', title='Q', points=drawing.points, labels=labels, fidelity=line).read_text('utf-8')
+    other = polar(z * 2, torch.tensor(labels), angle="tsne", steps=5)
+    film = disk_animation([drawing, other], labels, between=1)
+    for k, o in enumerate((drawing, other)):
+        film._func(k)
+        assert any(
+            str(o.fidelity).replace("; trust", "\ntrust") == x.get_text()
+            for x in film._fig.axes[0].texts
+        )
+    assert line != str(other.fidelity)
+    assert line.replace("; trust", "<br>trust") in [
+        o.text for o in disk_figure(drawing, labels).layout.annotations
+    ]
+    page = report_page(tmp_path / "p.html", title="P", points=drawing, labels=labels)
+    assert (
+        json.loads(
+            re.search(
+                r'<script type="application/json" id="data">(.*?)</script>',
+                page.read_text("utf-8"),
+                re.S,
+            )[1]
+        )["fidelity"]
+        == line
+    )
+    assert "fidelity" in report_page(
+        tmp_path / "q.html", title="Q", points=drawing.points, labels=labels, fidelity=line
+    ).read_text("utf-8")

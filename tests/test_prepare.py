@@ -1,4 +1,5 @@
 "The reference's arrays from its raw clips; dataset folders that are whole or not there"
+
 import csv
 import fcntl
 import json
@@ -18,342 +19,654 @@ import yaml
 
 from hysp.core import HyspError, checksum
 from hysp.feeder import Dataset
-from hysp.prepare import align, assign, centre, choose, prepare, problems, recorded_motion, resize, to_array, valid_frames
+from hysp.prepare import (
+    align,
+    assign,
+    centre,
+    choose,
+    prepare,
+    problems,
+    recorded_motion,
+    resize,
+    to_array,
+    valid_frames,
+)
 from hysp.readers import Clip, Source, arrays, ntu
 from hysp.skeleton import Layout, layouts
 
 root = Path(__file__).parents[1]
-golden = dict(np.load(root/'tests/golden/preprocess.npz', allow_pickle=False))
-npz = root.parent/'shared/data/uiprmd_kinect.npz'
-hand = Layout('hand', ('wrist','left tip','right tip'), (-1,0,0))
+golden = dict(np.load(root / "tests/golden/preprocess.npz", allow_pickle=False))
+npz = root.parent / "shared/data/uiprmd_kinect.npz"
+hand = Layout("hand", ("wrist", "left tip", "right tip"), (-1, 0, 0))
 
-def made_up(n=6, bodies=1, there=lambda i: 1, layout=layouts['coco'], subject=lambda i: 1+i//2, told=True):
+
+def made_up(
+    n=6,
+    bodies=1,
+    there=lambda i: 1,
+    layout=layouts["coco"],
+    subject=lambda i: 1 + i // 2,
+    told=True,
+):
     def load(i):
-        x = np.random.default_rng(i).normal(size=(3,7+i,len(layout),bodies)).astype(np.float32)
-        x[...,there(i):] = 0
-        return Clip(f'c{i}', x, i%2, subject(i))
-    return Source([f'c{i}' for i in range(n)], load, layout, ['a','b'], 30, bodies if told else None)
+        x = np.random.default_rng(i).normal(size=(3, 7 + i, len(layout), bodies)).astype(np.float32)
+        x[..., there(i) :] = 0
+        return Clip(f"c{i}", x, i % 2, subject(i))
+
+    return Source(
+        [f"c{i}" for i in range(n)], load, layout, ["a", "b"], 30, bodies if told else None
+    )
+
 
 def table(path):
-    with open(path/'samples.csv', newline='') as f: return list(csv.DictReader(f))
+    with open(path / "samples.csv", newline="") as f:
+        return list(csv.DictReader(f))
+
 
 # Steps
 
-@pytest.mark.parametrize('i', range(3))
-def test_position_and_motion_are_the_references(i):
-    np.testing.assert_allclose(to_array(golden['raw'][i], 'ntu-rgb+d'), golden['position'][i], atol=1e-5, rtol=0)
-    np.testing.assert_allclose(recorded_motion(golden['raw'][i]), golden['motion'][i], atol=1e-5, rtol=0)
 
-@pytest.mark.parametrize('old,new', [(1,50), (2,5), (7,3), (50,50), (75,50), (300,50), (3,1)])
+@pytest.mark.parametrize("i", range(3))
+def test_position_and_motion_are_the_references(i):
+    np.testing.assert_allclose(
+        to_array(golden["raw"][i], "ntu-rgb+d"), golden["position"][i], atol=1e-5, rtol=0
+    )
+    np.testing.assert_allclose(
+        recorded_motion(golden["raw"][i]), golden["motion"][i], atol=1e-5, rtol=0
+    )
+
+
+@pytest.mark.parametrize(
+    "old,new", [(1, 50), (2, 5), (7, 3), (50, 50), (75, 50), (300, 50), (3, 1)]
+)
 def test_resize_is_that_of_torch(old, new):
     import torch
-    x = np.random.default_rng(old).normal(size=(3,old,4,2)).astype(np.float32)
-    flat = torch.from_numpy(x).permute(0,2,3,1).reshape(1,-1,old)
-    y = torch.nn.functional.interpolate(flat, size=new, mode='linear', align_corners=False).reshape(3,4,2,new).permute(0,3,1,2)
+
+    x = np.random.default_rng(old).normal(size=(3, old, 4, 2)).astype(np.float32)
+    flat = torch.from_numpy(x).permute(0, 2, 3, 1).reshape(1, -1, old)
+    y = (
+        torch.nn.functional.interpolate(flat, size=new, mode="linear", align_corners=False)
+        .reshape(3, 4, 2, new)
+        .permute(0, 3, 1, 2)
+    )
     np.testing.assert_allclose(resize(x, new), y.numpy(), atol=2e-6)
 
+
 def test_absent_bodies_stay_absent():
-    x = golden['raw'][0]
-    assert not x[...,1].any() and not to_array(x, 'ntu-rgb+d')[...,1].any() and to_array(x, 'ntu-rgb+d')[...,0].any()
+    x = golden["raw"][0]
+    assert (
+        not x[..., 1].any()
+        and not to_array(x, "ntu-rgb+d")[..., 1].any()
+        and to_array(x, "ntu-rgb+d")[..., 0].any()
+    )
+
 
 def test_turning_the_recording_changes_little_after_alignment():
-    pose = np.random.default_rng(1).normal(size=(3,1,25,1)).repeat(4, 1)
-    for turn in (.3, 1.2, 2.9, -2.):
-        c,s = np.cos(turn),np.sin(turn)
-        x = np.einsum('ij,jtvm->itvm', [[c,0,s],[0,1,0],[-s,0,c]], pose)
-        y = align(x, 'ntu-rgb+d')
-        line = y[:,:,8]-y[:,:,4]
-        assert (line[0]>0).all() and np.abs(line[2]/line[0]).max()<.02
+    pose = np.random.default_rng(1).normal(size=(3, 1, 25, 1)).repeat(4, 1)
+    for turn in (0.3, 1.2, 2.9, -2.0):
+        c, s = np.cos(turn), np.sin(turn)
+        x = np.einsum("ij,jtvm->itvm", [[c, 0, s], [0, 1, 0], [-s, 0, c]], pose)
+        y = align(x, "ntu-rgb+d")
+        line = y[:, :, 8] - y[:, :, 4]
+        assert (line[0] > 0).all() and np.abs(line[2] / line[0]).max() < 0.02
         np.testing.assert_allclose(np.linalg.norm(y, axis=0), np.linalg.norm(x, axis=0), atol=1e-12)
 
+
 def test_shoulders_that_point_at_the_sky_are_finite():
-    x = np.zeros((3,4,25,1), np.float32); x[1] = 1; x[1,:,8] = 2
-    assert np.isfinite(to_array(x, 'ntu-rgb+d')).all()
+    x = np.zeros((3, 4, 25, 1), np.float32)
+    x[1] = 1
+    x[1, :, 8] = 2
+    assert np.isfinite(to_array(x, "ntu-rgb+d")).all()
+
 
 def test_a_clip_that_was_centred_on_its_first_joint_keeps_its_frames():
-    x = np.random.default_rng(0).normal(size=(3,9,22,1))
-    assert valid_frames(x-x[:,:,:1])==9
-    assert to_array(x-x[:,:,:1], 'ui-prmd', 4).any()
+    x = np.random.default_rng(0).normal(size=(3, 9, 22, 1))
+    assert valid_frames(x - x[:, :, :1]) == 9
+    assert to_array(x - x[:, :, :1], "ui-prmd", 4).any()
+
 
 def test_without_shoulders_nothing_is_aligned():
-    x = np.random.default_rng(0).normal(size=(3,5,3,1)).astype(np.float32)
+    x = np.random.default_rng(0).normal(size=(3, 5, 3, 1)).astype(np.float32)
     np.testing.assert_array_equal(to_array(x, hand, 5), centre(x, hand))
+
 
 # The folder
 
+
 def test_folder(tmp_path):
     s = made_up()
-    out = prepare(s, tmp_path/'new'/'set', frames=5, protocols=dict(xsub=[1], some=dict(train=[1], val=[3])), progress=False)
-    assert sorted(o.name for o in out.iterdir())==['dataset.yaml','position.npy','samples.csv']
-    x,rows,about = np.load(out/'position.npy'),table(out),yaml.safe_load((out/'dataset.yaml').read_text())
-    assert x.shape==(6,3,5,17,1) and x.dtype==np.float32 and about['shape']==list(x.shape)
-    for i in range(6): np.testing.assert_array_equal(x[i], to_array(s[i].position, 'coco', 5))
-    assert list(rows[0])==['name','label','subject','camera','setup','replication','frames','bodies','xsub','some']
-    assert [r['xsub'] for r in rows]==['train']*2+['val']*4 and [r['some'] for r in rows]==['train']*2+['']*2+['val']*2
-    assert [(r['name'],r['label'],r['subject'],r['camera'],r['frames'],r['bodies']) for r in rows[:2]]==[('c0','0','1','','7','1'),('c1','1','1','','8','1')]
-    assert about['checksum']==checksum(out/'position.npy') and about['format']==1 and about['class_names']==['a','b']
-    assert Layout.from_dict(about['layout'])==layouts['coco'] and about['counts']['some']==dict(train=2, val=2)
+    out = prepare(
+        s,
+        tmp_path / "new" / "set",
+        frames=5,
+        protocols=dict(xsub=[1], some=dict(train=[1], val=[3])),
+        progress=False,
+    )
+    assert sorted(o.name for o in out.iterdir()) == ["dataset.yaml", "position.npy", "samples.csv"]
+    x, rows, about = (
+        np.load(out / "position.npy"),
+        table(out),
+        yaml.safe_load((out / "dataset.yaml").read_text()),
+    )
+    assert x.shape == (6, 3, 5, 17, 1) and x.dtype == np.float32 and about["shape"] == list(x.shape)
+    for i in range(6):
+        np.testing.assert_array_equal(x[i], to_array(s[i].position, "coco", 5))
+    assert list(rows[0]) == [
+        "name",
+        "label",
+        "subject",
+        "camera",
+        "setup",
+        "replication",
+        "frames",
+        "bodies",
+        "xsub",
+        "some",
+    ]
+    assert [r["xsub"] for r in rows] == ["train"] * 2 + ["val"] * 4 and [
+        r["some"] for r in rows
+    ] == ["train"] * 2 + [""] * 2 + ["val"] * 2
+    assert [
+        (r["name"], r["label"], r["subject"], r["camera"], r["frames"], r["bodies"])
+        for r in rows[:2]
+    ] == [("c0", "0", "1", "", "7", "1"), ("c1", "1", "1", "", "8", "1")]
+    assert (
+        about["checksum"] == checksum(out / "position.npy")
+        and about["format"] == 1
+        and about["class_names"] == ["a", "b"]
+    )
+    assert Layout.from_dict(about["layout"]) == layouts["coco"] and about["counts"]["some"] == dict(
+        train=2, val=2
+    )
+
 
 def test_where_room_cannot_be_claimed_beforehand(tmp_path, monkeypatch):
-    there = prepare(made_up(), tmp_path/'linux', frames=5, progress=False)
-    monkeypatch.delattr(os, 'posix_fallocate') # as on macOS
-    assert checksum(prepare(made_up(), tmp_path/'macos', frames=5, progress=False)/'position.npy')==checksum(there/'position.npy')
+    there = prepare(made_up(), tmp_path / "linux", frames=5, progress=False)
+    monkeypatch.delattr(os, "posix_fallocate")  # as on macOS
+    assert checksum(
+        prepare(made_up(), tmp_path / "macos", frames=5, progress=False) / "position.npy"
+    ) == checksum(there / "position.npy")
+
 
 def test_same_source_same_bytes(tmp_path):
-    a,b = (prepare(made_up(), tmp_path/o, progress=False) for o in 'ab')
-    for f in ('position.npy','samples.csv','dataset.yaml'): assert (a/f).read_bytes()==(b/f).read_bytes()
+    a, b = (prepare(made_up(), tmp_path / o, progress=False) for o in "ab")
+    for f in ("position.npy", "samples.csv", "dataset.yaml"):
+        assert (a / f).read_bytes() == (b / f).read_bytes()
 
-@pytest.mark.parametrize('bodies,there,asked,expected', [
-    (1, lambda i: 1, None, 1), (2, lambda i: 1, None, 1), (2, lambda i: 1+i%2, None, 2), (5, lambda i: 4, None, 2), (5, lambda i: 4, 3, 3), (2, lambda i: 2, 1, 1), (1, lambda i: 1, 2, 2)])
+
+@pytest.mark.parametrize(
+    "bodies,there,asked,expected",
+    [
+        (1, lambda i: 1, None, 1),
+        (2, lambda i: 1, None, 1),
+        (2, lambda i: 1 + i % 2, None, 2),
+        (5, lambda i: 4, None, 2),
+        (5, lambda i: 4, 3, 3),
+        (2, lambda i: 2, 1, 1),
+        (1, lambda i: 1, 2, 2),
+    ],
+)
 def test_bodies(tmp_path, bodies, there, asked, expected):
     s = made_up(bodies=bodies, there=there)
-    out = prepare(s, tmp_path/'s', frames=4, max_bodies=asked, progress=False)
-    x = np.load(out/'position.npy')
-    assert x.shape[-1]==expected
+    out = prepare(s, tmp_path / "s", frames=4, max_bodies=asked, progress=False)
+    x = np.load(out / "position.npy")
+    assert x.shape[-1] == expected
     kept = [min(there(i), expected) for i in range(6)]
-    assert [int(r['bodies']) for r in table(out)]==kept
+    assert [int(r["bodies"]) for r in table(out)] == kept
     for i in range(6):
-        np.testing.assert_array_equal(x[i,...,:kept[i]], to_array(s[i].position[...,:kept[i]], 'coco', 4))
-        assert not x[i,...,kept[i]:].any()
+        np.testing.assert_array_equal(
+            x[i, ..., : kept[i]], to_array(s[i].position[..., : kept[i]], "coco", 4)
+        )
+        assert not x[i, ..., kept[i] :].any()
+
 
 def test_second_body_alone_moves_up(tmp_path):
     def load(i):
-        x = np.zeros((3,4,17,2), np.float32); x[...,1] = np.random.default_rng(i).normal(size=(3,4,17))
-        return Clip(f'c{i}', x, 0)
-    out = prepare(Source(['c0','c1'], load, 'coco', ['a']), tmp_path/'s', frames=4, progress=False)
-    assert np.load(out/'position.npy').shape[-1]==1 and np.load(out/'position.npy').any()
+        x = np.zeros((3, 4, 17, 2), np.float32)
+        x[..., 1] = np.random.default_rng(i).normal(size=(3, 4, 17))
+        return Clip(f"c{i}", x, 0)
+
+    out = prepare(
+        Source(["c0", "c1"], load, "coco", ["a"]), tmp_path / "s", frames=4, progress=False
+    )
+    assert np.load(out / "position.npy").shape[-1] == 1 and np.load(out / "position.npy").any()
+
 
 def test_unknown_number_of_bodies_is_found_out(tmp_path):
-    out = prepare(made_up(bodies=2, told=False), tmp_path/'s', progress=False)
-    assert np.load(out/'position.npy').shape[-1]==1
+    out = prepare(made_up(bodies=2, told=False), tmp_path / "s", progress=False)
+    assert np.load(out / "position.npy").shape[-1] == 1
+
 
 def test_own_layout_and_switches(tmp_path):
     s = made_up(layout=hand)
-    out = prepare(s, tmp_path/'s', frames=3, centre=False, align=True, progress=False)
-    np.testing.assert_array_equal(np.load(out/'position.npy')[2], resize(s[2].position, 3))
-    about = yaml.safe_load((out/'dataset.yaml').read_text())
-    assert about['prepared']==dict(frames=3, centre=False, align=False, cut=True, resize=True, bodies='file') and Layout.from_dict(about['layout'])==hand
+    out = prepare(s, tmp_path / "s", frames=3, centre=False, align=True, progress=False)
+    np.testing.assert_array_equal(np.load(out / "position.npy")[2], resize(s[2].position, 3))
+    about = yaml.safe_load((out / "dataset.yaml").read_text())
+    assert (
+        about["prepared"]
+        == dict(frames=3, centre=False, align=False, cut=True, resize=True, bodies="file")
+        and Layout.from_dict(about["layout"]) == hand
+    )
 
-@pytest.mark.parametrize('subject,expected', [(lambda i: None, None), (lambda i: 1, None), (lambda i: i, ['val','train']*3)])
+
+@pytest.mark.parametrize(
+    "subject,expected",
+    [(lambda i: None, None), (lambda i: 1, None), (lambda i: i, ["val", "train"] * 3)],
+)
 def test_default_protocol(tmp_path, subject, expected):
-    rows = table(prepare(made_up(subject=subject), tmp_path/'s', progress=False))
-    assert [r.get('xsub') for r in rows]==(expected or [None]*6)
+    rows = table(prepare(made_up(subject=subject), tmp_path / "s", progress=False))
+    assert [r.get("xsub") for r in rows] == (expected or [None] * 6)
 
-@pytest.mark.parametrize('kwargs,message', [
-    (dict(frames=0), 'at least 1'), (dict(max_bodies=0), 'at least 1'), (dict(protocols=dict(xsub=[9])), 'leaves no clip to train; the set has subject 1, 2, 3'), (dict(protocols=dict(xsub=[1,2,3])), 'no clip to val'),
-    (dict(protocols=dict(xview=dict(by='camera', train=[1]))), 'goes by camera, but clip c0 has none'), (dict(protocols=dict(x=dict(by='camra', train=[1]))), "did you mean 'camera'"), (dict(protocols={'a/b':[1]}), 'name of a protocol'),
-    (dict(protocols=dict(x='odd')), 'list of numbers'), (dict(protocols=dict(x=[1.5])), 'list of numbers'), (dict(protocols=dict(x=dict(train=[1], vall=[2]))), "did you mean 'val'")])
+
+@pytest.mark.parametrize(
+    "kwargs,message",
+    [
+        (dict(frames=0), "at least 1"),
+        (dict(max_bodies=0), "at least 1"),
+        (dict(protocols=dict(xsub=[9])), "leaves no clip to train; the set has subject 1, 2, 3"),
+        (dict(protocols=dict(xsub=[1, 2, 3])), "no clip to val"),
+        (
+            dict(protocols=dict(xview=dict(by="camera", train=[1]))),
+            "goes by camera, but clip c0 has none",
+        ),
+        (dict(protocols=dict(x=dict(by="camra", train=[1]))), "did you mean 'camera'"),
+        (dict(protocols={"a/b": [1]}), "name of a protocol"),
+        (dict(protocols=dict(x="odd")), "list of numbers"),
+        (dict(protocols=dict(x=[1.5])), "list of numbers"),
+        (dict(protocols=dict(x=dict(train=[1], vall=[2]))), "did you mean 'val'"),
+    ],
+)
 def test_refused_and_nothing_left(tmp_path, kwargs, message):
-    with pytest.raises(HyspError, match=message): prepare(made_up(), tmp_path/'s', progress=False, **kwargs)
+    with pytest.raises(HyspError, match=message):
+        prepare(made_up(), tmp_path / "s", progress=False, **kwargs)
     assert not list(tmp_path.iterdir())
 
+
 def spoilt(i, change):
-    s = made_up(); load = s.load
+    s = made_up()
+    load = s.load
+
     def other(j):
         c = load(j)
-        return Clip(c.name, change(c.position.copy()), c.label, c.subject) if j==i else c
+        return Clip(c.name, change(c.position.copy()), c.label, c.subject) if j == i else c
+
     s.load = other
     return s
 
+
 def put(value):
-    def change(x): x[1,3,2,0] = value; return x
+    def change(x):
+        x[1, 3, 2, 0] = value
+        return x
+
     return change
 
-@pytest.mark.parametrize('change,message', [
-    (put(np.nan), "clip c4 holds nan at frame 3, joint 'right eye'"), (put(np.inf), 'clip c4 holds inf'), (lambda x: 0*x, 'clip c4 has no frame with anybody'), (lambda x: x[:,:0], 'clip c4 has no frames'), (lambda x: x[:,:,1:], 'clip c4 has 16 joints')])
+
+@pytest.mark.parametrize(
+    "change,message",
+    [
+        (put(np.nan), "clip c4 holds nan at frame 3, joint 'right eye'"),
+        (put(np.inf), "clip c4 holds inf"),
+        (lambda x: 0 * x, "clip c4 has no frame with anybody"),
+        (lambda x: x[:, :0], "clip c4 has no frames"),
+        (lambda x: x[:, :, 1:], "clip c4 has 16 joints"),
+    ],
+)
 def test_a_broken_clip_is_named_and_nothing_left(tmp_path, change, message):
-    with pytest.raises(HyspError, match=message): prepare(spoilt(4, change), tmp_path/'s', progress=False)
+    with pytest.raises(HyspError, match=message):
+        prepare(spoilt(4, change), tmp_path / "s", progress=False)
     assert not list(tmp_path.iterdir())
+
 
 def test_existing_folder_survives(tmp_path):
-    out = prepare(made_up(), tmp_path/'s', progress=False); before = checksum(out/'position.npy')
-    with pytest.raises(HyspError, match='exists already'): prepare(made_up(4), out, progress=False)
-    with pytest.raises(HyspError, match='c4 holds nan'): prepare(spoilt(4, put(np.nan)), out, overwrite=True, progress=False)
-    assert checksum(out/'position.npy')==before and [o.name for o in tmp_path.iterdir()]==['s']
-    assert len(table(prepare(made_up(4), out, overwrite=True, progress=False)))==4
+    out = prepare(made_up(), tmp_path / "s", progress=False)
+    before = checksum(out / "position.npy")
+    with pytest.raises(HyspError, match="exists already"):
+        prepare(made_up(4), out, progress=False)
+    with pytest.raises(HyspError, match="c4 holds nan"):
+        prepare(spoilt(4, put(np.nan)), out, overwrite=True, progress=False)
+    assert checksum(out / "position.npy") == before and [o.name for o in tmp_path.iterdir()] == [
+        "s"
+    ]
+    assert len(table(prepare(made_up(4), out, overwrite=True, progress=False))) == 4
+
 
 def test_interrupt_leaves_nothing(tmp_path):
-    def stop(x): raise KeyboardInterrupt
-    with pytest.raises(KeyboardInterrupt): prepare(spoilt(4, stop), tmp_path/'s', progress=False)
+    def stop(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(spoilt(4, stop), tmp_path / "s", progress=False)
     assert not list(tmp_path.iterdir())
 
+
 def test_two_clips_of_one_name(tmp_path):
-    s = made_up(); s.names[3] = 'c1'
-    with pytest.raises(HyspError, match='two clips are named c1'): prepare(s, tmp_path/'s', progress=False)
+    s = made_up()
+    s.names[3] = "c1"
+    with pytest.raises(HyspError, match="two clips are named c1"):
+        prepare(s, tmp_path / "s", progress=False)
+
 
 def test_full_disk_is_one_sentence(tmp_path):
-    code = f'''
+    code = f"""
 import resource, sys
 from pathlib import Path
-sys.path[:0] = [{str(root)!r}, {str(root/"tests")!r}]
+sys.path[:0] = [{str(root)!r}, {str(root / "tests")!r}]
 from test_prepare import made_up, prepare
 from hysp.core import HyspError
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try: prepare(made_up(), Path({str(tmp_path)!r})/'s', progress=False)
 except HyspError as e: print('refused:', e)
-'''
-    res = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
-    assert res.stdout.startswith('refused: cannot write') and 'too large' in res.stdout, res.stdout+res.stderr
+"""
+    res = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert res.stdout.startswith("refused: cannot write") and "too large" in res.stdout, (
+        res.stdout + res.stderr
+    )
     assert not list(tmp_path.iterdir())
 
+
 def test_memory_does_not_grow_with_the_set(tmp_path):
-    x = np.random.default_rng(0).normal(size=(3,100,17,2)).astype(np.float32)
+    x = np.random.default_rng(0).normal(size=(3, 100, 17, 2)).astype(np.float32)
+
     def peak(n):
-        s = Source([str(i) for i in range(n)], lambda i: Clip(str(i), x, 0, i), 'coco', ['a'], bodies=2)
-        tracemalloc.start(); prepare(s, tmp_path/str(n), progress=False); res = tracemalloc.get_traced_memory()[1]; tracemalloc.stop()
+        s = Source(
+            [str(i) for i in range(n)], lambda i: Clip(str(i), x, 0, i), "coco", ["a"], bodies=2
+        )
+        tracemalloc.start()
+        prepare(s, tmp_path / str(n), progress=False)
+        res = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
         return res
+
     peak(10)
-    a,b = peak(50),peak(500)
-    assert b-a<450*3000, f'{a} bytes for 50 clips, {b} for 500: more than the rows of a table'
+    a, b = peak(50), peak(500)
+    assert b - a < 450 * 3000, f"{a} bytes for 50 clips, {b} for 500: more than the rows of a table"
+
 
 def test_assign_keeps_order():
-    rows = [dict(name=str(i), subject=i, camera=None, setup=i%2, replication=None) for i in (4,1,3,2)]
-    assert assign(rows, 'xset', dict(by='setup', train=range(0, 1)))==['train','val','val','train']
-    assert assign(rows, 'xsub', np.array([1,3]))==['val','train','train','val']
+    rows = [
+        dict(name=str(i), subject=i, camera=None, setup=i % 2, replication=None)
+        for i in (4, 1, 3, 2)
+    ]
+    assert assign(rows, "xset", dict(by="setup", train=range(0, 1))) == [
+        "train",
+        "val",
+        "val",
+        "train",
+    ]
+    assert assign(rows, "xsub", np.array([1, 3])) == ["val", "train", "train", "val"]
 
-@pytest.mark.skipif(not npz.exists(), reason='needs the UI-PRMD data beside the project')
+
+@pytest.mark.skipif(not npz.exists(), reason="needs the UI-PRMD data beside the project")
 def test_uiprmd(tmp_path):
     s = arrays(npz)
-    out = prepare(s, tmp_path/'s', frames=32, align=False, progress=False)
-    x,rows = np.load(out/'position.npy'),table(out)
-    assert x.shape==(2000,3,32,22,1) and np.isfinite(x).all() and not x[:,:,:,0].any()
-    train = np.array([r['xsub']=='train' for r in rows]); label = np.array([int(r['label']) for r in rows])
-    assert train.sum()==1000
+    out = prepare(s, tmp_path / "s", frames=32, align=False, progress=False)
+    x, rows = np.load(out / "position.npy"), table(out)
+    assert x.shape == (2000, 3, 32, 22, 1) and np.isfinite(x).all() and not x[:, :, :, 0].any()
+    train = np.array([r["xsub"] == "train" for r in rows])
+    label = np.array([int(r["label"]) for r in rows])
+    assert train.sum() == 1000
     from sklearn.neighbors import KNeighborsClassifier
+
     flat = x.reshape(2000, -1)
     hit = KNeighborsClassifier(1).fit(flat[train], label[train]).predict(flat[~train])
-    assert abs((hit==label[~train]).mean()-.793)<.02, 'the figure that comes with the data is 79.3 %'
-    assert abs((hit%10==label[~train]%10).mean()-.955)<.01, 'the figure that comes with the data is 95.5 %'
+    assert abs((hit == label[~train]).mean() - 0.793) < 0.02, (
+        "the figure that comes with the data is 79.3 %"
+    )
+    assert abs((hit % 10 == label[~train] % 10).mean() - 0.955) < 0.01, (
+        "the figure that comes with the data is 95.5 %"
+    )
+
 
 # From raw files to the reference's arrays
 
+
 def skeleton(position, ids=range(100, 200)):
     "A clip (3,T,25,M) as a .skeleton file; numbers are written so that they are read to the bit"
-    there = (position!=0).any((0,2))
-    return test_kinect.skeleton([[(ids[m], position[:,t,:,m].T) for m in np.flatnonzero(o)] for t,o in enumerate(there)])
+    there = (position != 0).any((0, 2))
+    return test_kinect.skeleton(
+        [[(ids[m], position[:, t, :, m].T) for m in np.flatnonzero(o)] for t, o in enumerate(there)]
+    )
 
-def plant(folder, texts, name=lambda i: f'S{1+i//120:03}C{1+i%3:03}P{1+i//3%40:03}R001A{1+i%60:03}'):
-    return test_kinect.plant(folder, **{name(i):o for i,o in enumerate(texts)})
+
+def plant(
+    folder,
+    texts,
+    name=lambda i: f"S{1 + i // 120:03}C{1 + i % 3:03}P{1 + i // 3 % 40:03}R001A{1 + i % 60:03}",
+):
+    return test_kinect.plant(folder, **{name(i): o for i, o in enumerate(texts)})
+
 
 def test_golden_from_files_to_arrays(tmp_path):
-    raw = plant(tmp_path/'raw', [skeleton(x[:,:(x!=0).any((0,2,3)).nonzero()[0][-1]+1]) for x in golden['raw']])
-    out = prepare(ntu(raw), tmp_path/'out', reference=True, workers=1, progress=False)
-    np.testing.assert_allclose(np.load(out/'position.npy'), golden['position'], atol=1e-5, rtol=0)
-    position,motion = np.empty_like(golden['position']),np.empty_like(golden['motion'])
-    for part in ('train','val'):
-        with open(out/f'action_dataset/xview/{part}_label.pkl', 'rb') as f: names,labels = pickle.load(f)
-        at = [['S001C001P001R001A001','S001C002P001R001A002','S001C003P001R001A003'].index(o) for o in names]
-        assert labels==at
-        position[at],motion[at] = (np.load(out/f'action_dataset/xview/{part}_{k}.npy') for k in ('position','motion'))
-    np.testing.assert_allclose(position, golden['position'], atol=1e-5, rtol=0)
-    np.testing.assert_allclose(motion, golden['motion'], atol=1e-5, rtol=0)
+    raw = plant(
+        tmp_path / "raw",
+        [skeleton(x[:, : (x != 0).any((0, 2, 3)).nonzero()[0][-1] + 1]) for x in golden["raw"]],
+    )
+    out = prepare(ntu(raw), tmp_path / "out", reference=True, workers=1, progress=False)
+    np.testing.assert_allclose(np.load(out / "position.npy"), golden["position"], atol=1e-5, rtol=0)
+    position, motion = np.empty_like(golden["position"]), np.empty_like(golden["motion"])
+    for part in ("train", "val"):
+        with open(out / f"action_dataset/xview/{part}_label.pkl", "rb") as f:
+            names, labels = pickle.load(f)
+        at = [
+            ["S001C001P001R001A001", "S001C002P001R001A002", "S001C003P001R001A003"].index(o)
+            for o in names
+        ]
+        assert labels == at
+        position[at], motion[at] = (
+            np.load(out / f"action_dataset/xview/{part}_{k}.npy") for k in ("position", "motion")
+        )
+    np.testing.assert_allclose(position, golden["position"], atol=1e-5, rtol=0)
+    np.testing.assert_allclose(motion, golden["motion"], atol=1e-5, rtol=0)
+
 
 def walkers(n, frames=6, people=1):
     "Texts of n clips, of which every seventeenth is the same"
     r = np.random.default_rng(5)
-    some = [skeleton(r.normal(size=(3,frames+i%4,25,people)).astype(np.float32)) for i in range(min(n, 17))]
-    return [some[i%17] for i in range(n)]
+    some = [
+        skeleton(r.normal(size=(3, frames + i % 4, 25, people)).astype(np.float32))
+        for i in range(min(n, 17))
+    ]
+    return [some[i % 17] for i in range(n)]
+
 
 def test_reference_arrays_are_opened_and_have_two_bodies(tmp_path):
-    raw = plant(tmp_path/'raw', walkers(12))
-    out = prepare(ntu(raw), tmp_path/'out', frames=4, reference=True, progress=False)
-    assert np.load(out/'position.npy').shape==(12,3,4,25,1)
-    whole,rows = np.load(out/'position.npy'),table(out)
-    for split in ('xsub/train','xsub/val','xview/train','xview/val'):
-        theirs = Dataset(out/'action_dataset', split)
-        mine = [i for i,r in enumerate(rows) if r[split.split('/')[0]]==split.split('/')[1]]
-        assert theirs.names==[rows[i]['name'] for i in mine] and theirs.labels.tolist()==[int(rows[i]['label']) for i in mine] and theirs.bodies==2
-        np.testing.assert_array_equal(theirs.position[...,:1], whole[mine]); assert not theirs.position[...,1].any()
+    raw = plant(tmp_path / "raw", walkers(12))
+    out = prepare(ntu(raw), tmp_path / "out", frames=4, reference=True, progress=False)
+    assert np.load(out / "position.npy").shape == (12, 3, 4, 25, 1)
+    whole, rows = np.load(out / "position.npy"), table(out)
+    for split in ("xsub/train", "xsub/val", "xview/train", "xview/val"):
+        theirs = Dataset(out / "action_dataset", split)
+        mine = [i for i, r in enumerate(rows) if r[split.split("/")[0]] == split.split("/")[1]]
+        assert (
+            theirs.names == [rows[i]["name"] for i in mine]
+            and theirs.labels.tolist() == [int(rows[i]["label"]) for i in mine]
+            and theirs.bodies == 2
+        )
+        np.testing.assert_array_equal(theirs.position[..., :1], whole[mine])
+        assert not theirs.position[..., 1].any()
+
 
 def test_both_protocols_of_one_pass(tmp_path):
-    out = prepare(ntu(plant(tmp_path/'raw', walkers(120))), tmp_path/'out', frames=4, progress=False)
+    out = prepare(
+        ntu(plant(tmp_path / "raw", walkers(120))), tmp_path / "out", frames=4, progress=False
+    )
     rows = table(out)
-    assert all((r['xview']=='train')==(r['camera'] in '23') and (r['xsub']=='train')==(int(r['subject']) in (1,2,4,5,8,9,13,14,15,16,17,18,19,25,27,28,31,34,35,38)) for r in rows)
+    assert all(
+        (r["xview"] == "train") == (r["camera"] in "23")
+        and (r["xsub"] == "train")
+        == (
+            int(r["subject"])
+            in (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
+        )
+        for r in rows
+    )
+
 
 def test_a_part_of_a_set_is_prepared(tmp_path):
-    out = prepare(ntu(plant(tmp_path/'raw', walkers(3), lambda i: f'S001C001P00{i+1}R001A001')), tmp_path/'out', frames=4, progress=False)
-    assert [(r['xsub'],r['xview']) for r in table(out)]==[('train','val'),('train','val'),('val','val')]
+    out = prepare(
+        ntu(plant(tmp_path / "raw", walkers(3), lambda i: f"S001C001P00{i + 1}R001A001")),
+        tmp_path / "out",
+        frames=4,
+        progress=False,
+    )
+    assert [(r["xsub"], r["xview"]) for r in table(out)] == [
+        ("train", "val"),
+        ("train", "val"),
+        ("val", "val"),
+    ]
+
 
 def test_swapped_order_and_a_phantom(tmp_path):
     r = np.random.default_rng(3)
-    a,b = r.normal(size=(2,3,8,25,1)).astype(np.float32); chair = np.repeat(r.normal(size=(3,1,25,1)), 8, 1).astype(np.float32)
-    frames = [skeleton(np.concatenate([o[:,t:t+1] for o in ((a,b) if t%2 else (b,a))], -1), (7,8) if t%2 else (8,7)).split(b'\r\n', 1)[1] for t in range(8)]
-    raw = plant(tmp_path/'raw', [b'8\r\n'+b''.join(frames), skeleton(np.concatenate([chair,a,b], -1))])
+    a, b = r.normal(size=(2, 3, 8, 25, 1)).astype(np.float32)
+    chair = np.repeat(r.normal(size=(3, 1, 25, 1)), 8, 1).astype(np.float32)
+    frames = [
+        skeleton(
+            np.concatenate([o[:, t : t + 1] for o in ((a, b) if t % 2 else (b, a))], -1),
+            (7, 8) if t % 2 else (8, 7),
+        ).split(b"\r\n", 1)[1]
+        for t in range(8)
+    ]
+    raw = plant(
+        tmp_path / "raw", [b"8\r\n" + b"".join(frames), skeleton(np.concatenate([chair, a, b], -1))]
+    )
     s = ntu(raw)
-    np.testing.assert_array_equal(s[0].position, np.concatenate([b,a], -1))
-    plain,moving = (np.load(prepare(s, tmp_path/k, 8, bodies=k, align=False, progress=False)/'position.npy') for k in ('file','motion'))
-    np.testing.assert_array_equal(plain[1], to_array(np.concatenate([chair,a], -1), 'ntu-rgb+d', 8, aligned=False))
-    people = sorted([a,b], key=lambda o: -o.var(1).sum())
-    np.testing.assert_array_equal(moving[1], to_array(np.concatenate(people, -1), 'ntu-rgb+d', 8, aligned=False))
+    np.testing.assert_array_equal(s[0].position, np.concatenate([b, a], -1))
+    plain, moving = (
+        np.load(prepare(s, tmp_path / k, 8, bodies=k, align=False, progress=False) / "position.npy")
+        for k in ("file", "motion")
+    )
+    np.testing.assert_array_equal(
+        plain[1], to_array(np.concatenate([chair, a], -1), "ntu-rgb+d", 8, aligned=False)
+    )
+    people = sorted([a, b], key=lambda o: -o.var(1).sum())
+    np.testing.assert_array_equal(
+        moving[1], to_array(np.concatenate(people, -1), "ntu-rgb+d", 8, aligned=False)
+    )
+
 
 def test_one_body_lost_and_found_keeps_all_its_frames(tmp_path):
-    x = np.random.default_rng(0).normal(size=(3,9,25,1)).astype(np.float32)
-    two = np.zeros((3,9,25,2), np.float32); two[:,:4,:,0] = x[:,:4,:,0]; two[:,4:,:,1] = x[:,4:,:,0]
-    s = ntu(plant(tmp_path/'raw', [skeleton(two)]))
+    x = np.random.default_rng(0).normal(size=(3, 9, 25, 1)).astype(np.float32)
+    two = np.zeros((3, 9, 25, 2), np.float32)
+    two[:, :4, :, 0] = x[:, :4, :, 0]
+    two[:, 4:, :, 1] = x[:, 4:, :, 0]
+    s = ntu(plant(tmp_path / "raw", [skeleton(two)]))
     np.testing.assert_array_equal(s[0].position, x)
 
-def test_who_leaves_first_takes_no_frames_along():
-    x = np.random.default_rng(0).normal(size=(3,9,25,2)).astype(np.float32); x[:,3:,:,0] = 0
-    assert valid_frames(x)==9 and to_array(x, 'ntu-rgb+d', 9)[:,8,:,1].any()
 
-@pytest.mark.parametrize('step', ['centred','aligned','cut','resized'])
+def test_who_leaves_first_takes_no_frames_along():
+    x = np.random.default_rng(0).normal(size=(3, 9, 25, 2)).astype(np.float32)
+    x[:, 3:, :, 0] = 0
+    assert valid_frames(x) == 9 and to_array(x, "ntu-rgb+d", 9)[:, 8, :, 1].any()
+
+
+@pytest.mark.parametrize("step", ["centred", "aligned", "cut", "resized"])
 def test_each_step_alone_can_be_left_out(step):
-    x = golden['raw'][0]
-    whole,without = to_array(x, 'ntu-rgb+d'),to_array(x, 'ntu-rgb+d', **{step:False})
-    assert whole.shape==without.shape and not np.allclose(whole, without)
-    n = valid_frames(x); y = x if step=='cut' else x[:,:n]
-    if step!='centred': y = centre(y, 'ntu-rgb+d')
-    y = resize(y, 50) if step!='resized' else np.pad(y[:,:50], ((0,0),(0,max(0, 50-y.shape[1])),(0,0),(0,0)))
-    np.testing.assert_array_equal(without, y if step=='aligned' else align(y, 'ntu-rgb+d'))
+    x = golden["raw"][0]
+    whole, without = to_array(x, "ntu-rgb+d"), to_array(x, "ntu-rgb+d", **{step: False})
+    assert whole.shape == without.shape and not np.allclose(whole, without)
+    n = valid_frames(x)
+    y = x if step == "cut" else x[:, :n]
+    if step != "centred":
+        y = centre(y, "ntu-rgb+d")
+    y = (
+        resize(y, 50)
+        if step != "resized"
+        else np.pad(y[:, :50], ((0, 0), (0, max(0, 50 - y.shape[1])), (0, 0), (0, 0)))
+    )
+    np.testing.assert_array_equal(without, y if step == "aligned" else align(y, "ntu-rgb+d"))
+
 
 def test_choose_orders_by_motion():
     r = np.random.default_rng(0)
-    x = np.stack([k*r.normal(size=(3,20,5)) for k in (1,3,2)], -1)
-    np.testing.assert_array_equal(choose(x, 2, 'motion'), x[...,[1,2]])
-    np.testing.assert_array_equal(choose(x, 2), x[...,:2])
-    with pytest.raises(HyspError, match="did you mean 'motion'"): choose(x, 2, 'moton')
+    x = np.stack([k * r.normal(size=(3, 20, 5)) for k in (1, 3, 2)], -1)
+    np.testing.assert_array_equal(choose(x, 2, "motion"), x[..., [1, 2]])
+    np.testing.assert_array_equal(choose(x, 2), x[..., :2])
+    with pytest.raises(HyspError, match="did you mean 'motion'"):
+        choose(x, 2, "moton")
+
 
 # Faults
 
+
 def test_what_cannot_be_used_is_listed_and_the_rest_made(tmp_path):
     texts = walkers(100)
-    texts[7],texts[50],texts[99] = b'',b'\r\n'.join(texts[50].split(b'\r\n')[:10]),skeleton(np.zeros((3,4,25,1)))
-    raw = plant(tmp_path/'raw', texts); (raw/'other.skeleton').write_bytes(texts[0])
-    out = prepare(ntu(raw), tmp_path/'out', frames=4, strict=False, workers=2, progress=False)
-    with open(out/'problems.csv', newline='') as f: rows = list(csv.DictReader(f))
-    assert len(rows)==4 and {Path(r['file']).name: (r['line'],r['reason'].split(';')[0]) for r in rows}=={
-        'S001C002P003R001A008.skeleton':('','is empty'), 'S001C003P017R001A051.skeleton':('10','the file ends within a body'), 'S001C001P034R001A040.skeleton':('','nobody is in any of its 4 frames'),
-        'other.skeleton':('','is not named as NTU RGB+D names its files, such as S001C002P003R002A013.skeleton')}
-    assert [o.line for o in problems(out)]==[int(r['line']) if r['line'] else None for r in rows]
-    whole = prepare(ntu(plant(tmp_path/'good', walkers(100))), tmp_path/'all', frames=4, progress=False)
-    keep = [i for i,r in enumerate(table(whole)) if r['name'] in {o['name'] for o in table(out)}]
-    assert len(keep)==97 and len(table(out))==97
-    np.testing.assert_array_equal(np.load(out/'position.npy'), np.load(whole/'position.npy')[keep])
-    about = yaml.safe_load((out/'dataset.yaml').read_text())
-    assert about['counts']['left_out']==4 and about['counts']['clips']==97 and about['checksum']==checksum(out/'position.npy')
+    texts[7], texts[50], texts[99] = (
+        b"",
+        b"\r\n".join(texts[50].split(b"\r\n")[:10]),
+        skeleton(np.zeros((3, 4, 25, 1))),
+    )
+    raw = plant(tmp_path / "raw", texts)
+    (raw / "other.skeleton").write_bytes(texts[0])
+    out = prepare(ntu(raw), tmp_path / "out", frames=4, strict=False, workers=2, progress=False)
+    with open(out / "problems.csv", newline="") as f:
+        rows = list(csv.DictReader(f))
+    assert len(rows) == 4 and {
+        Path(r["file"]).name: (r["line"], r["reason"].split(";")[0]) for r in rows
+    } == {
+        "S001C002P003R001A008.skeleton": ("", "is empty"),
+        "S001C003P017R001A051.skeleton": ("10", "the file ends within a body"),
+        "S001C001P034R001A040.skeleton": ("", "nobody is in any of its 4 frames"),
+        "other.skeleton": (
+            "",
+            "is not named as NTU RGB+D names its files, such as S001C002P003R002A013.skeleton",
+        ),
+    }
+    assert [o.line for o in problems(out)] == [int(r["line"]) if r["line"] else None for r in rows]
+    whole = prepare(
+        ntu(plant(tmp_path / "good", walkers(100))), tmp_path / "all", frames=4, progress=False
+    )
+    keep = [i for i, r in enumerate(table(whole)) if r["name"] in {o["name"] for o in table(out)}]
+    assert len(keep) == 97 and len(table(out)) == 97
+    np.testing.assert_array_equal(
+        np.load(out / "position.npy"), np.load(whole / "position.npy")[keep]
+    )
+    about = yaml.safe_load((out / "dataset.yaml").read_text())
+    assert (
+        about["counts"]["left_out"] == 4
+        and about["counts"]["clips"] == 97
+        and about["checksum"] == checksum(out / "position.npy")
+    )
+
 
 def test_strict_stops_at_the_first(tmp_path):
-    texts = walkers(9); texts[4] = texts[4][:99]
-    raw = plant(tmp_path/'raw', texts)
-    with pytest.raises(HyspError, match=r'S001C002P002R001A005.skeleton, line \d+: '): prepare(ntu(raw), tmp_path/'out', progress=False)
-    (raw/'x.skeleton').touch()
-    with pytest.raises(HyspError, match='x.skeleton: is not named'): prepare(ntu(raw), tmp_path/'out', progress=False)
-    assert [o.name for o in tmp_path.iterdir()]==['raw']
+    texts = walkers(9)
+    texts[4] = texts[4][:99]
+    raw = plant(tmp_path / "raw", texts)
+    with pytest.raises(HyspError, match=r"S001C002P002R001A005.skeleton, line \d+: "):
+        prepare(ntu(raw), tmp_path / "out", progress=False)
+    (raw / "x.skeleton").touch()
+    with pytest.raises(HyspError, match="x.skeleton: is not named"):
+        prepare(ntu(raw), tmp_path / "out", progress=False)
+    assert [o.name for o in tmp_path.iterdir()] == ["raw"]
+
 
 def test_nothing_usable(tmp_path):
-    with pytest.raises(HyspError, match='none of the 3 clips can be used; the first: .*is empty'): prepare(ntu(plant(tmp_path/'raw', [b'']*3)), tmp_path/'out', strict=False, progress=False)
-    assert [o.name for o in tmp_path.iterdir()]==['raw']
+    with pytest.raises(HyspError, match="none of the 3 clips can be used; the first: .*is empty"):
+        prepare(
+            ntu(plant(tmp_path / "raw", [b""] * 3)), tmp_path / "out", strict=False, progress=False
+        )
+    assert [o.name for o in tmp_path.iterdir()] == ["raw"]
+
 
 # Many processes, resuming
 
-def same_folder(a, b): return all((a/f).read_bytes()==(b/f).read_bytes() for f in ('position.npy','samples.csv','dataset.yaml'))
+
+def same_folder(a, b):
+    return all(
+        (a / f).read_bytes() == (b / f).read_bytes()
+        for f in ("position.npy", "samples.csv", "dataset.yaml")
+    )
+
 
 def test_workers_change_nothing(tmp_path):
-    s = ntu(plant(tmp_path/'raw', walkers(150)))
-    a,b = (prepare(s, tmp_path/str(n), frames=4, workers=n, progress=False) for n in (1,3))
+    s = ntu(plant(tmp_path / "raw", walkers(150)))
+    a, b = (prepare(s, tmp_path / str(n), frames=4, workers=n, progress=False) for n in (1, 3))
     assert same_folder(a, b)
 
-child = '''
+
+child = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler) # a shell has it ignored by what it starts in the background
 sys.path[:0] = [{root!r}]
@@ -366,139 +679,252 @@ def counted(*args):
     return real(*args)
 readers.read_skeleton = counted
 prepare(readers.ntu({raw!r}), {out!r}, frames=4, workers={workers}, progress=False)
-'''
+"""
 
-def start(tmp_path, workers, extra='pass'):
-    return subprocess.Popen([sys.executable, '-c', child.format(root=str(root), raw=str(tmp_path/'raw'), out=str(tmp_path/'out'), log=str(tmp_path/'log'), workers=workers, extra=extra)], stderr=subprocess.PIPE, start_new_session=True)
+
+def start(tmp_path, workers, extra="pass"):
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            child.format(
+                root=str(root),
+                raw=str(tmp_path / "raw"),
+                out=str(tmp_path / "out"),
+                log=str(tmp_path / "log"),
+                workers=workers,
+                extra=extra,
+            ),
+        ],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
 
 def wait_for(condition, seconds=60):
-    end = time.monotonic()+seconds
+    end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic()<end; time.sleep(.02)
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
-@pytest.mark.parametrize('how,workers', [(signal.SIGKILL,1), (signal.SIGKILL,2), (signal.SIGINT,2)])
+
+@pytest.mark.parametrize(
+    "how,workers", [(signal.SIGKILL, 1), (signal.SIGKILL, 2), (signal.SIGINT, 2)]
+)
 def test_killed_and_resumed(tmp_path, how, workers):
-    raw = plant(tmp_path/'raw', walkers(300, 2))
-    p = start(tmp_path, workers, 'import time; time.sleep(.1)')
-    journal = tmp_path/'.out.part/journal'
-    wait_for(lambda: journal.exists() and len(journal.read_text().split('\n'))>30 or p.poll() is not None)
-    os.kill(p.pid, how); p.wait(60)
-    assert p.returncode and not (tmp_path/'out').exists() and (tmp_path/'.out.part').is_dir()
-    lock = open(tmp_path/'.out.part/lock')
-    wait_for(lambda: free(lock)); lock.close() # its workers are gone as well
-    told = len({json.loads(o)[0] for o in journal.read_text().split('\n')[1:-1]})
-    if workers==1: open(journal, 'a').write('[3, 12') # a line torn off
-    (tmp_path/'log').unlink()
-    p = start(tmp_path, workers); err = p.communicate(timeout=120)[1]
-    assert p.returncode==0, err
-    assert os.path.getsize(tmp_path/'log')==300-told
-    assert same_folder(tmp_path/'out', prepare(ntu(raw), tmp_path/'other', frames=4, progress=False))
-    assert sorted(o.name for o in tmp_path.iterdir())==['log','other','out','raw']
+    raw = plant(tmp_path / "raw", walkers(300, 2))
+    p = start(tmp_path, workers, "import time; time.sleep(.1)")
+    journal = tmp_path / ".out.part/journal"
+    wait_for(
+        lambda: (
+            journal.exists() and len(journal.read_text().split("\n")) > 30 or p.poll() is not None
+        )
+    )
+    os.kill(p.pid, how)
+    p.wait(60)
+    assert p.returncode and not (tmp_path / "out").exists() and (tmp_path / ".out.part").is_dir()
+    lock = open(tmp_path / ".out.part/lock")
+    wait_for(lambda: free(lock))
+    lock.close()  # its workers are gone as well
+    told = len({json.loads(o)[0] for o in journal.read_text().split("\n")[1:-1]})
+    if workers == 1:
+        open(journal, "a").write("[3, 12")  # a line torn off
+    (tmp_path / "log").unlink()
+    p = start(tmp_path, workers)
+    err = p.communicate(timeout=120)[1]
+    assert p.returncode == 0, err
+    assert os.path.getsize(tmp_path / "log") == 300 - told
+    assert same_folder(
+        tmp_path / "out", prepare(ntu(raw), tmp_path / "other", frames=4, progress=False)
+    )
+    assert sorted(o.name for o in tmp_path.iterdir()) == ["log", "other", "out", "raw"]
+
 
 def free(lock):
-    try: fcntl.flock(lock, fcntl.LOCK_EX|fcntl.LOCK_NB); fcntl.flock(lock, fcntl.LOCK_UN); return True
-    except BlockingIOError: return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        return True
+    except BlockingIOError:
+        return False
+
 
 def interrupted(tmp_path, at=20, **kwargs):
     "A run over 40 clips that was interrupted; how many clips were read"
-    raw = tmp_path/'raw'
-    if not raw.exists(): plant(raw, walkers(40))
-    s,asked = ntu(raw),[]
+    raw = tmp_path / "raw"
+    if not raw.exists():
+        plant(raw, walkers(40))
+    s, asked = ntu(raw), []
     load = s.load
+
     def stop(i):
         asked.append(i)
-        if len(asked)==at: raise KeyboardInterrupt
+        if len(asked) == at:
+            raise KeyboardInterrupt
         return load(i)
+
     s.load = stop
-    with pytest.raises(KeyboardInterrupt, match='interrupted after .* of 40 clips; the same command'): prepare(s, tmp_path/'out', progress=False, **{'frames':4, **kwargs})
-    return tmp_path/'.out.part'
+    with pytest.raises(
+        KeyboardInterrupt, match="interrupted after .* of 40 clips; the same command"
+    ):
+        prepare(s, tmp_path / "out", progress=False, **{"frames": 4, **kwargs})
+    return tmp_path / ".out.part"
+
 
 def asked_again(tmp_path, **kwargs):
-    s,asked = ntu(tmp_path/'raw'),[]
+    s, asked = ntu(tmp_path / "raw"), []
     load = s.load
     s.load = lambda i: (asked.append(i), load(i))[1]
-    out = prepare(s, tmp_path/'out', progress=False, **{'frames':4, **kwargs})
-    assert same_folder(out, prepare(ntu(tmp_path/'raw'), tmp_path/'whole', progress=False, **{'frames':4, **kwargs}))
-    assert not (tmp_path/'.out.part').exists()
+    out = prepare(s, tmp_path / "out", progress=False, **{"frames": 4, **kwargs})
+    assert same_folder(
+        out,
+        prepare(
+            ntu(tmp_path / "raw"), tmp_path / "whole", progress=False, **{"frames": 4, **kwargs}
+        ),
+    )
+    assert not (tmp_path / ".out.part").exists()
     return asked
+
 
 def test_resumes_where_it_was(tmp_path):
     interrupted(tmp_path)
-    assert asked_again(tmp_path)==list(range(19, 40))
+    assert asked_again(tmp_path) == list(range(19, 40))
+
 
 def test_resumed_twice(tmp_path):
-    interrupted(tmp_path, 10); interrupted(tmp_path, 10)
-    assert asked_again(tmp_path)==list(range(18, 40))
+    interrupted(tmp_path, 10)
+    interrupted(tmp_path, 10)
+    assert asked_again(tmp_path) == list(range(18, 40))
+
 
 def test_a_spoilt_row_is_made_again(tmp_path):
     part = interrupted(tmp_path)
-    raw = bytearray((part/'position.npy').read_bytes()); raw[128+5*3*4*25*2*4+17] ^= 1; (part/'position.npy').write_bytes(raw)
-    assert asked_again(tmp_path)==[5,*range(19, 40)]
+    raw = bytearray((part / "position.npy").read_bytes())
+    raw[128 + 5 * 3 * 4 * 25 * 2 * 4 + 17] ^= 1
+    (part / "position.npy").write_bytes(raw)
+    assert asked_again(tmp_path) == [5, *range(19, 40)]
 
-@pytest.mark.parametrize('change', ['frames','file','journal','position'])
+
+@pytest.mark.parametrize("change", ["frames", "file", "journal", "position"])
 def test_another_plan_begins_anew(tmp_path, change):
     part = interrupted(tmp_path)
-    if change=='file': p = next((tmp_path/'raw').iterdir()); p.write_bytes(p.read_bytes()+b'\r\n')
-    if change=='journal': (part/'journal').write_bytes(os.urandom(500))
-    if change=='position': os.truncate(part/'position.npy', 200)
-    assert asked_again(tmp_path, **dict(frames=5) if change=='frames' else {})==list(range(40))
+    if change == "file":
+        p = next((tmp_path / "raw").iterdir())
+        p.write_bytes(p.read_bytes() + b"\r\n")
+    if change == "journal":
+        (part / "journal").write_bytes(os.urandom(500))
+    if change == "position":
+        os.truncate(part / "position.npy", 200)
+    assert asked_again(tmp_path, **dict(frames=5) if change == "frames" else {}) == list(range(40))
+
 
 def test_faults_are_remembered(tmp_path):
-    texts = walkers(40); texts[3] = b'junk'; plant(tmp_path/'raw', texts)
+    texts = walkers(40)
+    texts[3] = b"junk"
+    plant(tmp_path / "raw", texts)
     interrupted(tmp_path, strict=False)
     asked = asked_again(tmp_path, strict=False)
-    assert asked==list(range(19, 40)) and [o.reason for o in problems(tmp_path/'out')]==["'junk' where the number of frames should be"]
+    assert asked == list(range(19, 40)) and [o.reason for o in problems(tmp_path / "out")] == [
+        "'junk' where the number of frames should be"
+    ]
+
 
 def test_two_at_once_are_refused(tmp_path):
     part = interrupted(tmp_path)
-    with open(part/'lock') as f:
+    with open(part / "lock") as f:
         fcntl.flock(f, fcntl.LOCK_EX)
-        with pytest.raises(HyspError, match='being prepared by another process'): prepare(ntu(tmp_path/'raw'), tmp_path/'out', progress=False)
-    assert (part/'journal').exists()
+        with pytest.raises(HyspError, match="being prepared by another process"):
+            prepare(ntu(tmp_path / "raw"), tmp_path / "out", progress=False)
+    assert (part / "journal").exists()
+
 
 def test_a_worker_that_dies_is_told_and_work_goes_on(tmp_path):
-    plant(tmp_path/'raw', walkers(200))
-    p = start(tmp_path, 2, f"if os.path.getsize({str(tmp_path/'log')!r})==150: os._exit(9)")
+    plant(tmp_path / "raw", walkers(200))
+    p = start(tmp_path, 2, f"if os.path.getsize({str(tmp_path / 'log')!r})==150: os._exit(9)")
     err = p.communicate(timeout=120)[1].decode()
-    assert 'HyspError: cannot write' in err and 'a worker was killed' in err and not (tmp_path/'out').exists()
-    p = start(tmp_path, 2); assert p.communicate(timeout=120)[1]==b'' and (tmp_path/'out').exists()
+    assert (
+        "HyspError: cannot write" in err
+        and "a worker was killed" in err
+        and not (tmp_path / "out").exists()
+    )
+    p = start(tmp_path, 2)
+    assert p.communicate(timeout=120)[1] == b"" and (tmp_path / "out").exists()
+
 
 def test_an_unforeseen_error_in_a_worker_is_not_hidden(tmp_path):
-    plant(tmp_path/'raw', walkers(200))
-    p = start(tmp_path, 2, f"if os.path.getsize({str(tmp_path/'log')!r})==100: 1/0")
-    assert 'ZeroDivisionError' in p.communicate(timeout=120)[1].decode() and not (tmp_path/'out').exists()
+    plant(tmp_path / "raw", walkers(200))
+    p = start(tmp_path, 2, f"if os.path.getsize({str(tmp_path / 'log')!r})==100: 1/0")
+    assert (
+        "ZeroDivisionError" in p.communicate(timeout=120)[1].decode()
+        and not (tmp_path / "out").exists()
+    )
+
 
 def test_disk_too_small_for_the_rows_is_said_at_once(tmp_path, monkeypatch):
-    s,asked = made_up(),[]
-    load = s.load; s.load = lambda i: (asked.append(i), load(i))[1]
-    def full(*args): raise OSError(28, 'No space left on device')
-    monkeypatch.setattr(os, 'posix_fallocate', full)
-    with pytest.raises(HyspError, match='cannot write .*No space left on device'): prepare(s, tmp_path/'s', progress=False)
+    s, asked = made_up(), []
+    load = s.load
+    s.load = lambda i: (asked.append(i), load(i))[1]
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(HyspError, match="cannot write .*No space left on device"):
+        prepare(s, tmp_path / "s", progress=False)
     assert not asked and not list(tmp_path.iterdir())
 
+
 def test_a_disk_that_fills_up_leaves_what_is_done(tmp_path, monkeypatch):
-    plant(tmp_path/'raw', walkers(40))
-    real,count = os.pwrite,[]
+    plant(tmp_path / "raw", walkers(40))
+    real, count = os.pwrite, []
+
     def full(fd, data, at):
-        if len(data)>1000: count.append(1)
-        if len(count)==10: raise OSError(28, 'No space left on device')
+        if len(data) > 1000:
+            count.append(1)
+        if len(count) == 10:
+            raise OSError(28, "No space left on device")
         return real(fd, data, at)
-    monkeypatch.setattr(os, 'pwrite', full)
-    with pytest.raises(HyspError, match='cannot write .*No space left on device; the same command, typed again, goes on'): prepare(ntu(tmp_path/'raw'), tmp_path/'out', frames=4, progress=False)
-    assert not (tmp_path/'out').exists()
-    monkeypatch.setattr(os, 'pwrite', real)
-    assert asked_again(tmp_path)==list(range(9, 40))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(
+        HyspError,
+        match="cannot write .*No space left on device; the same command, typed again, goes on",
+    ):
+        prepare(ntu(tmp_path / "raw"), tmp_path / "out", frames=4, progress=False)
+    assert not (tmp_path / "out").exists()
+    monkeypatch.setattr(os, "pwrite", real)
+    assert asked_again(tmp_path) == list(range(9, 40))
+
 
 def test_journal_never_runs_ahead_of_the_rows(tmp_path, monkeypatch):
     "Each line of the journal is written after the flush that follows its row"
-    plant(tmp_path/'raw', walkers(10))
+    plant(tmp_path / "raw", walkers(10))
     import hysp.prepare as p
-    events,save,fsync = [],p._Part.save,os.fsync
-    monkeypatch.setattr(os, 'fsync', lambda fd: (events.append(os.readlink(f'/proc/self/fd/{fd}').rpartition('/')[2]), fsync(fd))[1])
-    monkeypatch.setattr(p._Part, 'add', lambda self, i, crc, what: (self.note(i, crc, what), self.lines.append(json.dumps([i,crc,what])+'\n'), self.save()))
+
+    events, save, fsync = [], p._Part.save, os.fsync
+    monkeypatch.setattr(
+        os,
+        "fsync",
+        lambda fd: (
+            events.append(os.readlink(f"/proc/self/fd/{fd}").rpartition("/")[2]),
+            fsync(fd),
+        )[1],
+    )
+    monkeypatch.setattr(
+        p._Part,
+        "add",
+        lambda self, i, crc, what: (
+            self.note(i, crc, what),
+            self.lines.append(json.dumps([i, crc, what]) + "\n"),
+            self.save(),
+        ),
+    )
+
     def saved(self):
-        events.clear(); save(self)
-        assert events==['position.npy','journal']
-    monkeypatch.setattr(p._Part, 'save', saved)
-    prepare(ntu(tmp_path/'raw'), tmp_path/'out', frames=4, progress=False)
+        events.clear()
+        save(self)
+        assert events == ["position.npy", "journal"]
+
+    monkeypatch.setattr(p._Part, "save", saved)
+    prepare(ntu(tmp_path / "raw"), tmp_path / "out", frames=4, progress=False)
     assert events

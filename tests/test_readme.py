@@ -1,4 +1,5 @@
 "README.md: made from its notebook, its links lead somewhere, its commands are understood"
+
 import importlib.util
 import json
 import re
@@ -10,51 +11,102 @@ import pytest
 from hysp import cli
 
 root = Path(__file__).parents[1]
-text = (root/'README.md').read_text('utf-8')
-pages = [root/'README.md', root/'nbs'/'index.ipynb', *sorted((root/'nbs'/'tutorials').glob('*.ipynb'))]
+text = (root / "README.md").read_text("utf-8")
+pages = [
+    root / "README.md",
+    root / "nbs" / "index.ipynb",
+    *sorted((root / "nbs" / "tutorials").glob("*.ipynb")),
+]
+
 
 def load(name):
-    spec = importlib.util.spec_from_file_location(name, root/'bench'/f'{name}.py')
-    module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module)
+    spec = importlib.util.spec_from_file_location(name, root / "bench" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
     return module
 
+
 def prose(path):
-    if path.suffix=='.md': return path.read_text('utf-8')
-    return '\n'.join(''.join(c['source']) for c in json.loads(path.read_text('utf-8'))['cells'] if c['cell_type']=='markdown')
+    if path.suffix == ".md":
+        return path.read_text("utf-8")
+    return "\n".join(
+        "".join(c["source"])
+        for c in json.loads(path.read_text("utf-8"))["cells"]
+        if c["cell_type"] == "markdown"
+    )
 
-def links(path): return [o.partition('#')[0] for o in re.findall(r'\]\(([^)\s]+)\)', prose(path)) if not re.match(r'[a-z]+:|#', o)]
 
-def commands(): return [line.partition('#')[0].strip() for block in re.findall(r'```sh\n(.*?)```', text, re.S) for line in block.splitlines() if line.strip()]
+def links(path):
+    return [
+        o.partition("#")[0]
+        for o in re.findall(r"\]\(([^)\s]+)\)", prose(path))
+        if not re.match(r"[a-z]+:|#", o)
+    ]
 
-def test_made_from_its_notebook(): assert text==load('readme').readme(root/'nbs'/'index.ipynb'), 'make readme'
+
+def commands():
+    return [
+        line.partition("#")[0].strip()
+        for block in re.findall(r"```sh\n(.*?)```", text, re.S)
+        for line in block.splitlines()
+        if line.strip()
+    ]
+
+
+def test_made_from_its_notebook():
+    assert text == load("readme").readme(root / "nbs" / "index.ipynb"), "make readme"
+
 
 def test_what_becomes_of_a_cell():
-    readme = load('readme')
-    assert readme.markdown(dict(cell_type='markdown', source=['[a](x.ipynb) ![b](images/y.png) [c](../LICENSE) [d](https://e.org/f) [g](#h)']))==\
-        '[a](nbs/x.ipynb) ![b](nbs/images/y.png) [c](LICENSE) [d](https://e.org/f) [g](#h)'
-    assert readme.markdown(dict(cell_type='code', source=['#| eval: false\n','x = 1\n']))=='```python\nx = 1\n```'
-    assert readme.markdown(dict(cell_type='code', source=['#| hide\n','x = 1\n']))==''
+    readme = load("readme")
+    assert (
+        readme.markdown(
+            dict(
+                cell_type="markdown",
+                source=[
+                    "[a](x.ipynb) ![b](images/y.png) [c](../LICENSE) [d](https://e.org/f) [g](#h)"
+                ],
+            )
+        )
+        == "[a](nbs/x.ipynb) ![b](nbs/images/y.png) [c](LICENSE) [d](https://e.org/f) [g](#h)"
+    )
+    assert (
+        readme.markdown(dict(cell_type="code", source=["#| eval: false\n", "x = 1\n"]))
+        == "```python\nx = 1\n```"
+    )
+    assert readme.markdown(dict(cell_type="code", source=["#| hide\n", "x = 1\n"])) == ""
 
-@pytest.mark.parametrize('path', pages, ids=lambda o: o.name)
+
+@pytest.mark.parametrize("path", pages, ids=lambda o: o.name)
 def test_links_lead_somewhere(path):
     assert links(path)
-    assert not [o for o in links(path) if not (path.parent/o).exists()]
+    assert not [o for o in links(path) if not (path.parent / o).exists()]
+
 
 def test_pictures_are_small():
-    found = [root/o for o in links(root/'README.md') if o.endswith('.png')]
-    assert found and all(o.stat().st_size<200_000 for o in found)
+    found = [root / o for o in links(root / "README.md") if o.endswith(".png")]
+    assert found and all(o.stat().st_size < 200_000 for o in found)
+
 
 def test_map_is_complete():
-    there = {o.name for place in ('[0-9]*.ipynb','tutorials/*.ipynb') for o in (root/'nbs').glob(place)}
-    assert {Path(o).name for o in links(root/'README.md') if o.endswith('.ipynb')}==there
+    there = {
+        o.name
+        for place in ("[0-9]*.ipynb", "tutorials/*.ipynb")
+        for o in (root / "nbs").glob(place)
+    }
+    assert {Path(o).name for o in links(root / "README.md") if o.endswith(".ipynb")} == there
+
 
 def test_commands_are_understood():
-    made = set(re.findall(r'^([\w-]+):', (root/'Makefile').read_text('utf-8'), re.M))
-    kinds = {'hysp':0, 'make':0, 'pip':0}
+    made = set(re.findall(r"^([\w-]+):", (root / "Makefile").read_text("utf-8"), re.M))
+    kinds = {"hysp": 0, "make": 0, "pip": 0}
     for o in commands():
-        program,*args = shlex.split(o)
-        if program=='torchrun': program,*args = args[args.index('-m')+1:]
+        program, *args = shlex.split(o)
+        if program == "torchrun":
+            program, *args = args[args.index("-m") + 1 :]
         kinds[program] += 1
-        if program=='hysp': cli.parse(args[0], args[1:])
-        if program=='make': assert args[0] in made, o
-    assert kinds['hysp']>=3 and kinds['make']>=3
+        if program == "hysp":
+            cli.parse(args[0], args[1:])
+        if program == "make":
+            assert args[0] in made, o
+    assert kinds["hysp"] >= 3 and kinds["make"] >= 3

@@ -1,4 +1,5 @@
 "Layouts, graphs and streams against the reference, and trees of any shape"
+
 from pathlib import Path
 
 import numpy as np
@@ -10,91 +11,166 @@ from hypothesis import given, settings, strategies as st
 from hysp.core import HyspError
 from hysp.skeleton import Layout, adjacency, bone, channels, get_layout, hops, layouts, stream
 
-golden = Path(__file__).parent/'golden'
-graphs = dict(np.load(golden/'graph.npz', allow_pickle=False))
+golden = Path(__file__).parent / "golden"
+graphs = dict(np.load(golden / "graph.npz", allow_pickle=False))
 
-@pytest.mark.parametrize('key', graphs)
+
+@pytest.mark.parametrize("key", graphs)
 def test_adjacency_is_the_references(key):
-    a = adjacency(*key.split('|'))
-    assert a.dtype==np.float64 and a.shape==graphs[key].shape
+    a = adjacency(*key.split("|"))
+    assert a.dtype == np.float64 and a.shape == graphs[key].shape
     np.testing.assert_allclose(a, graphs[key], atol=1e-12)
 
-@pytest.mark.parametrize('name', ['motion','bone','2s','3s'])
+
+@pytest.mark.parametrize("name", ["motion", "bone", "2s", "3s"])
 def test_stream_is_the_references(name):
-    d = np.load(golden/'streams.npz', allow_pickle=False)
-    got = stream(torch.from_numpy(d['x']), name, 'ntu-rgb+d')
-    assert got.shape[1]==channels(name)
+    d = np.load(golden / "streams.npz", allow_pickle=False)
+    got = stream(torch.from_numpy(d["x"]), name, "ntu-rgb+d")
+    assert got.shape[1] == channels(name)
     np.testing.assert_allclose(got.numpy(), d[name], atol=1e-6)
 
-@pytest.mark.parametrize('shape', [(3,7,25,1), (2,3,7,25,2), (2,5,3,7,25,2)])
-@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+
+@pytest.mark.parametrize("shape", [(3, 7, 25, 1), (2, 3, 7, 25, 2), (2, 5, 3, 7, 25, 2)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_stream_of_any_leading_shape(shape, dtype):
     x = torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(0))
-    for name in ('joint','motion','bone','2s','3s'):
-        y = stream(x, name, layouts['ntu-rgb+d'])
-        assert y.dtype==dtype and y.shape==(*shape[:-4],channels(name),*shape[-3:])
-    assert torch.equal(stream(x, 'joint', 'ntu-rgb+d'), x)
-    assert not stream(x, 'motion', 'ntu-rgb+d').select(-3, -1).any()
+    for name in ("joint", "motion", "bone", "2s", "3s"):
+        y = stream(x, name, layouts["ntu-rgb+d"])
+        assert y.dtype == dtype and y.shape == (*shape[:-4], channels(name), *shape[-3:])
+    assert torch.equal(stream(x, "joint", "ntu-rgb+d"), x)
+    assert not stream(x, "motion", "ntu-rgb+d").select(-3, -1).any()
+
 
 def test_stream_after_inference_mode_still_has_gradients():
-    layout = Layout('fresh', ('a','b'), (-1,0))
-    x = torch.randn(3,2,2,1)
-    with torch.inference_mode(): stream(x, 'bone', layout)
+    layout = Layout("fresh", ("a", "b"), (-1, 0))
+    x = torch.randn(3, 2, 2, 1)
+    with torch.inference_mode():
+        stream(x, "bone", layout)
     x.requires_grad_()
-    stream(x, 'bone', layout).square().sum().backward()
-    assert x.grad.abs().sum()>0
+    stream(x, "bone", layout).square().sum().backward()
+    assert x.grad.abs().sum() > 0
+
 
 def test_published_order_of_joints():
-    coco = 'nose,left eye,right eye,left ear,right ear,left shoulder,right shoulder,left elbow,right elbow,left wrist,right wrist,left hip,right hip,left knee,right knee,left ankle,right ankle'
-    assert layouts['coco'].joints==tuple(coco.split(','))
-    pose = layouts['mediapipe'].joints
-    assert [pose.index(o) for o in ('nose','left inner eye','right inner eye','left ear','left mouth','left shoulder','right wrist','left hip','right ankle','right toes')]==[0,1,4,7,9,11,16,23,28,32]
-    assert [layouts['openpose'].joints.index(o) for o in ('nose','neck','right shoulder','left shoulder','right hip','left hip','right eye','left ear')]==[0,1,2,5,8,11,14,17]
+    coco = "nose,left eye,right eye,left ear,right ear,left shoulder,right shoulder,left elbow,right elbow,left wrist,right wrist,left hip,right hip,left knee,right knee,left ankle,right ankle"
+    assert layouts["coco"].joints == tuple(coco.split(","))
+    pose = layouts["mediapipe"].joints
+    assert [
+        pose.index(o)
+        for o in (
+            "nose",
+            "left inner eye",
+            "right inner eye",
+            "left ear",
+            "left mouth",
+            "left shoulder",
+            "right wrist",
+            "left hip",
+            "right ankle",
+            "right toes",
+        )
+    ] == [0, 1, 4, 7, 9, 11, 16, 23, 28, 32]
+    assert [
+        layouts["openpose"].joints.index(o)
+        for o in (
+            "nose",
+            "neck",
+            "right shoulder",
+            "left shoulder",
+            "right hip",
+            "left hip",
+            "right eye",
+            "left ear",
+        )
+    ] == [0, 1, 2, 5, 8, 11, 14, 17]
+
 
 @st.composite
 def trees(draw):
     n = draw(st.integers(1, 12))
-    parents = [-1]+[draw(st.integers(0, i-1)) for i in range(1, n)]
+    parents = [-1] + [draw(st.integers(0, i - 1)) for i in range(1, n)]
     order = draw(st.permutations(range(n)))
-    place = {o:i for i,o in enumerate(order)}
-    return Layout('drawn', [f'j{i}' for i in range(n)], [-1 if parents[o]==-1 else place[parents[o]] for o in order], centre=draw(st.integers(0, n-1)))
+    place = {o: i for i, o in enumerate(order)}
+    return Layout(
+        "drawn",
+        [f"j{i}" for i in range(n)],
+        [-1 if parents[o] == -1 else place[parents[o]] for o in order],
+        centre=draw(st.integers(0, n - 1)),
+    )
+
 
 @settings(max_examples=60, deadline=None)
 @given(trees(), st.integers(1, 3))
 def test_any_tree(layout, max_hop):
     v = len(layout)
-    assert len(layout.bones)==v-1 and sorted(layout.order)==list(range(v))
+    assert len(layout.bones) == v - 1 and sorted(layout.order) == list(range(v))
     seen = set()
-    for i in layout.order: assert layout.parents[i] in seen|{-1}; seen.add(i)
-    for s,k in dict(uniform=1, distance=1+max_hop, spatial=1+2*max_hop).items():
+    for i in layout.order:
+        assert layout.parents[i] in seen | {-1}
+        seen.add(i)
+    for s, k in dict(uniform=1, distance=1 + max_hop, spatial=1 + 2 * max_hop).items():
         a = adjacency(layout, s, max_hop)
-        assert a.shape==(k,v,v)
-        np.testing.assert_allclose(a.sum((0,1)), 1, atol=1e-12)
-        np.testing.assert_allclose(a.sum(0), adjacency(layout, 'uniform', max_hop)[0], atol=1e-12)
+        assert a.shape == (k, v, v)
+        np.testing.assert_allclose(a.sum((0, 1)), 1, atol=1e-12)
+        np.testing.assert_allclose(a.sum(0), adjacency(layout, "uniform", max_hop)[0], atol=1e-12)
     far = hops(layout, v)
-    assert np.isfinite(far).all() and (far==far.T).all()
-    x = torch.randn(3,2,v,1, dtype=torch.float64, generator=torch.Generator().manual_seed(v))
-    b,back = bone(x, layout),x.clone()
-    assert not b[...,layout.root,:].any()
-    for i in layout.order[1:]: back[...,i,:] = back[...,layout.parents[i],:]+b[...,i,:]
+    assert np.isfinite(far).all() and (far == far.T).all()
+    x = torch.randn(3, 2, v, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(v))
+    b, back = bone(x, layout), x.clone()
+    assert not b[..., layout.root, :].any()
+    for i in layout.order[1:]:
+        back[..., i, :] = back[..., layout.parents[i], :] + b[..., i, :]
     torch.testing.assert_close(back, x)
-    assert Layout.from_dict(yaml.safe_load(yaml.safe_dump(layout.to_dict())))==layout
+    assert Layout.from_dict(yaml.safe_load(yaml.safe_dump(layout.to_dict()))) == layout
+
 
 def test_numbers_of_numpy_are_plain_in_yaml():
-    layout = Layout('n', np.array(['a','left b','right b']), np.array([-1,0,0]), centre=np.int64(1))
-    assert Layout.from_dict(yaml.safe_load(yaml.safe_dump(layout.to_dict())))==layout
+    layout = Layout(
+        "n", np.array(["a", "left b", "right b"]), np.array([-1, 0, 0]), centre=np.int64(1)
+    )
+    assert Layout.from_dict(yaml.safe_load(yaml.safe_dump(layout.to_dict()))) == layout
 
-@pytest.mark.parametrize('change,message', [
-    (dict(parents=[1,2,0]), 'no tree'), (dict(parents=[-1,-1,0]), '2 roots'), (dict(parents=[-1,1,0]), 'loop'), (dict(parents=[-1,0,7]), 'parent 7'), (dict(parents=[-1,0,-2]), 'parent -2'),
-    (dict(parents=[-1,0]), '3 joints but 2 parents'), (dict(joints=['a','left b','a']), 'twice'), (dict(mirror=[1,2,0]), 'no involution'), (dict(mirror=[0,1]), 'no permutation'),
-    (dict(mirror=[0,0,0]), 'no permutation'), (dict(centre=9), 'no joint 9'), (dict(centre='hed'), "unknown centre of layout 'own' 'hed'"), (dict(shoulders=[1]), 'two different'), (dict(shoulders=3), 'list of joints'),
-    (dict(mirrors=[0,2,1]), "did you mean 'mirror'"), (dict(joints='abc'), 'needs a list of names under joints'), (dict(parents='-1'), 'list of joints'), (dict(parents=[-1,0,.5]), 'name or the number'), (dict(joints=['a','left b','left c']), "'right b'")])
+
+@pytest.mark.parametrize(
+    "change,message",
+    [
+        (dict(parents=[1, 2, 0]), "no tree"),
+        (dict(parents=[-1, -1, 0]), "2 roots"),
+        (dict(parents=[-1, 1, 0]), "loop"),
+        (dict(parents=[-1, 0, 7]), "parent 7"),
+        (dict(parents=[-1, 0, -2]), "parent -2"),
+        (dict(parents=[-1, 0]), "3 joints but 2 parents"),
+        (dict(joints=["a", "left b", "a"]), "twice"),
+        (dict(mirror=[1, 2, 0]), "no involution"),
+        (dict(mirror=[0, 1]), "no permutation"),
+        (dict(mirror=[0, 0, 0]), "no permutation"),
+        (dict(centre=9), "no joint 9"),
+        (dict(centre="hed"), "unknown centre of layout 'own' 'hed'"),
+        (dict(shoulders=[1]), "two different"),
+        (dict(shoulders=3), "list of joints"),
+        (dict(mirrors=[0, 2, 1]), "did you mean 'mirror'"),
+        (dict(joints="abc"), "needs a list of names under joints"),
+        (dict(parents="-1"), "list of joints"),
+        (dict(parents=[-1, 0, 0.5]), "name or the number"),
+        (dict(joints=["a", "left b", "left c"]), "'right b'"),
+    ],
+)
 def test_refused_layouts(change, message):
     with pytest.raises(HyspError, match=message):
-        Layout.from_dict({**dict(joints=['a','left b','right b'], parents=[-1,0,0]), **change})
+        Layout.from_dict({**dict(joints=["a", "left b", "right b"], parents=[-1, 0, 0]), **change})
 
-@pytest.mark.parametrize('call,message', [
-    (lambda: get_layout('ntu'), 'unknown layout'), (lambda: adjacency('coco', 'spatail'), "did you mean 'spatial'"), (lambda: adjacency('coco', max_hop=0), 'at least 1'),
-    (lambda: stream(torch.zeros(3,2,25,1), 'joint', 'coco'), '17 joints'), (lambda: stream(torch.zeros(3,2,17,1), 'joints', 'coco'), "did you mean 'joint'"), (lambda: Layout.from_dict([1]), 'mapping')])
+
+@pytest.mark.parametrize(
+    "call,message",
+    [
+        (lambda: get_layout("ntu"), "unknown layout"),
+        (lambda: adjacency("coco", "spatail"), "did you mean 'spatial'"),
+        (lambda: adjacency("coco", max_hop=0), "at least 1"),
+        (lambda: stream(torch.zeros(3, 2, 25, 1), "joint", "coco"), "17 joints"),
+        (lambda: stream(torch.zeros(3, 2, 17, 1), "joints", "coco"), "did you mean 'joint'"),
+        (lambda: Layout.from_dict([1]), "mapping"),
+    ],
+)
 def test_refused_calls(call, message):
-    with pytest.raises(HyspError, match=message): call()
+    with pytest.raises(HyspError, match=message):
+        call()

@@ -8,100 +8,144 @@ from hysp.prepare import to_array
 from hysp.synthetic import Variety, actions, generate, layout
 
 
-def digest(source): return sha256(b''.join(o.position.tobytes()+o.name.encode() for o in source)).hexdigest()
+def digest(source):
+    return sha256(b"".join(o.position.tobytes() + o.name.encode() for o in source)).hexdigest()
+
 
 def prepared(source):
-    clips,x = list(source),np.zeros((len(source),3,50,25,2), np.float32)
-    for y,o in zip(x, clips): y[...,:o.position.shape[-1]] = to_array(o.position, source.layout)
-    return x,np.array([o.label for o in clips]),np.array([o.subject for o in clips])
+    clips, x = list(source), np.zeros((len(source), 3, 50, 25, 2), np.float32)
+    for y, o in zip(x, clips):
+        y[..., : o.position.shape[-1]] = to_array(o.position, source.layout)
+    return x, np.array([o.label for o in clips]), np.array([o.subject for o in clips])
+
 
 def nearest(x, label, subject):
-    x,train = x.reshape(len(x), -1),subject%2==1
+    x, train = x.reshape(len(x), -1), subject % 2 == 1
     return KNeighborsClassifier(1).fit(x[train], label[train]).score(x[~train], label[~train])
 
 
-@pytest.mark.parametrize('seed', [0,1,2])
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_nearest_neighbour_is_neither_helpless_nor_enough(seed):
-    x,*who = prepared(generate(600, seed=seed))
+    x, *who = prepared(generate(600, seed=seed))
     raw = nearest(x, *who)
-    assert .40<=raw<=.85
-    assert nearest(abs(np.fft.rfft(x, axis=2))[:,:,1:7], *who)>raw+.05 # there is more to learn than coordinates say
+    assert 0.40 <= raw <= 0.85
+    assert (
+        nearest(abs(np.fft.rfft(x, axis=2))[:, :, 1:7], *who) > raw + 0.05
+    )  # there is more to learn than coordinates say
 
 
 def test_same_in_another_process():
-    code = ('from hashlib import sha256; from hysp.synthetic import generate; '
-            'print(sha256(b"".join(o.position.tobytes()+o.name.encode() for o in generate(24, seed=5))).hexdigest())')
-    other = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.strip()
-    assert other==digest(generate(24, seed=5))!=digest(generate(24, seed=6))
+    code = (
+        "from hashlib import sha256; from hysp.synthetic import generate; "
+        'print(sha256(b"".join(o.position.tobytes()+o.name.encode() for o in generate(24, seed=5))).hexdigest())'
+    )
+    other = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert other == digest(generate(24, seed=5)) != digest(generate(24, seed=6))
 
 
 def test_any_order_and_after_pickling():
     source = generate(40, seed=2)
     again = pickle.loads(pickle.dumps(source))
-    for i in (39,3,-1,17,3): assert (source[i].position==again[i].position).all()
+    for i in (39, 3, -1, 17, 3):
+        assert (source[i].position == again[i].position).all()
 
 
 def test_clip_does_not_depend_on_the_size_of_the_set():
-    small,large = generate(10, seed=3),generate(2000, 12, seed=3)
-    assert digest(small)==digest(large[:10])
-    twelve,sixteen = generate(12, 12, seed=3),generate(16, 16, seed=3)
-    assert digest(twelve)==digest(sixteen[:12])
+    small, large = generate(10, seed=3), generate(2000, 12, seed=3)
+    assert digest(small) == digest(large[:10])
+    twelve, sixteen = generate(12, 12, seed=3), generate(16, 16, seed=3)
+    assert digest(twelve) == digest(sixteen[:12])
 
 
-@pytest.mark.parametrize('classes', [2,12,16])
+@pytest.mark.parametrize("classes", [2, 12, 16])
 def test_every_clip_is_well_formed(classes):
     source = generate(96, classes, subjects=3, seed=classes)
-    assert source.class_names==list(actions)[:classes] and source.layout is layout and source.fps==30
-    assert len(set(source.names))==96
-    for name,o in zip(source.names, source):
-        assert o.name==name and o.position.dtype==np.float32 and np.isfinite(o.position).all()
-        c,t,v,m = o.position.shape
-        assert (c,v)==(3,25) and 40<=t<=140 and m==(2 if actions[source.class_names[o.label]].partner else 1)
-        assert 1<=o.subject<=3 and 1<=o.camera<=3 and (o.position!=0).any((0,2)).all()
-    assert {o.subject for o in source}=={1,2,3}
+    assert (
+        source.class_names == list(actions)[:classes]
+        and source.layout is layout
+        and source.fps == 30
+    )
+    assert len(set(source.names)) == 96
+    for name, o in zip(source.names, source):
+        assert o.name == name and o.position.dtype == np.float32 and np.isfinite(o.position).all()
+        c, t, v, m = o.position.shape
+        assert (
+            (c, v) == (3, 25)
+            and 40 <= t <= 140
+            and m == (2 if actions[source.class_names[o.label]].partner else 1)
+        )
+        assert 1 <= o.subject <= 3 and 1 <= o.camera <= 3 and (o.position != 0).any((0, 2)).all()
+    assert {o.subject for o in source} == {1, 2, 3}
 
 
 def test_at_least_three_of_twelve_have_two_people():
-    assert len(actions)>=12 and sum(o.partner is not None for o in list(actions.values())[:12])>=3
+    assert (
+        len(actions) >= 12 and sum(o.partner is not None for o in list(actions.values())[:12]) >= 3
+    )
 
 
-@pytest.mark.parametrize('seed', range(3))
+@pytest.mark.parametrize("seed", range(3))
 def test_bones_of_a_subject_are_rigid(seed):
     source = generate(64, 16, subjects=2, seed=seed, variety=Variety(noise=0, dropout=0))
     lengths = {}
     for o in source:
         x = o.position.astype(float)
-        bones = np.stack([np.linalg.norm(x[:,:,i]-x[:,:,p], axis=0) for i,p in layout.bones])
-        assert np.ptp(bones, axis=1).max()<2e-6
-        if bones.shape[-1]==1:
-            first = lengths.setdefault(o.subject, bones[:,0,0])
-            assert abs(bones[:,0,0]-first).max()<2e-6
-    assert abs(lengths[1]-lengths[2]).max()>.005
+        bones = np.stack([np.linalg.norm(x[:, :, i] - x[:, :, p], axis=0) for i, p in layout.bones])
+        assert np.ptp(bones, axis=1).max() < 2e-6
+        if bones.shape[-1] == 1:
+            first = lengths.setdefault(o.subject, bones[:, 0, 0])
+            assert abs(bones[:, 0, 0] - first).max() < 2e-6
+    assert abs(lengths[1] - lengths[2]).max() > 0.005
 
 
 def test_people_face_each_other_at_the_distance_of_the_action():
-    for o in generate(40, ['handshake','push'], seed=1, variety=0):
-        a,b = o.position[:,0,0].T
-        assert abs(np.linalg.norm(a-b)-actions['handshake' if o.label==0 else 'push'].gap)<1e-3
+    for o in generate(40, ["handshake", "push"], seed=1, variety=0):
+        a, b = o.position[:, 0, 0].T
+        assert (
+            abs(np.linalg.norm(a - b) - actions["handshake" if o.label == 0 else "push"].gap) < 1e-3
+        )
 
 
 def test_left_handed_people_act_with_the_left():
-    source = generate(60, ['drink','wave'], subjects=10, seed=0, variety=Variety(noise=0, dropout=0, other_hand=0, idle=0))
-    people = source.load.keywords['people']
-    assert 0<sum(o.left_handed for o in people)<10
-    hands = [layout.joints.index(f'{o} wrist') for o in ('left','right')]
+    source = generate(
+        60,
+        ["drink", "wave"],
+        subjects=10,
+        seed=0,
+        variety=Variety(noise=0, dropout=0, other_hand=0, idle=0),
+    )
+    people = source.load.keywords["people"]
+    assert 0 < sum(o.left_handed for o in people) < 10
+    hands = [layout.joints.index(f"{o} wrist") for o in ("left", "right")]
     for o in source:
-        left,right = (o.position[1,:,hands,0]-o.position[1,:,[20,20],0]).max(1) # how high each hand comes
-        assert (left>right)==people[o.subject-1].left_handed, o.name
+        left, right = (o.position[1, :, hands, 0] - o.position[1, :, [20, 20], 0]).max(
+            1
+        )  # how high each hand comes
+        assert (left > right) == people[o.subject - 1].left_handed, o.name
 
 
 def test_clips_differ_in_length():
     frames = [o.position.shape[1] for o in generate(120)]
-    assert max(frames)-min(frames)>40
+    assert max(frames) - min(frames) > 40
 
 
-@pytest.mark.parametrize('kwargs,says', [(dict(n=0),'n must be'), (dict(n=2.5),'n must be'), (dict(classes=17),'2 to 16, not 17'), (dict(classes=1),'2 to 16, not 1'),
-    (dict(subjects=0),'subjects must be'), (dict(seed=-1),'seed must be'), (dict(classes=['wave','wavve']),"did you mean 'wave'"),
-    (dict(classes=['wave','wave']),'two different'), (dict(variety=-1),'variety must be'), (dict(variety='much'),'variety must be')])
+@pytest.mark.parametrize(
+    "kwargs,says",
+    [
+        (dict(n=0), "n must be"),
+        (dict(n=2.5), "n must be"),
+        (dict(classes=17), "2 to 16, not 17"),
+        (dict(classes=1), "2 to 16, not 1"),
+        (dict(subjects=0), "subjects must be"),
+        (dict(seed=-1), "seed must be"),
+        (dict(classes=["wave", "wavve"]), "did you mean 'wave'"),
+        (dict(classes=["wave", "wave"]), "two different"),
+        (dict(variety=-1), "variety must be"),
+        (dict(variety="much"), "variety must be"),
+    ],
+)
 def test_what_cannot_be_is_said(kwargs, says):
-    with pytest.raises(HyspError, match=says): generate(**kwargs)
+    with pytest.raises(HyspError, match=says):
+        generate(**kwargs)

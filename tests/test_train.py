@@ -1,4 +1,5 @@
 "The loop: killed, interrupted, out of disk, diverged; and resumed to the bit"
+
 import csv
 import itertools
 import multiprocessing
@@ -23,262 +24,442 @@ from hysp.optim import curriculum, make_optimizer, schedule
 from hysp.skeleton import layouts
 from hysp.train import Trainer, epoch_order
 
+
 class Clips:
     "Twelve made-up clips"
-    layout,checksum,names = layouts['ui-prmd'],'made up',[f'clip{i}' for i in range(12)]
-    x = torch.randn(12,3,6,22,1, generator=torch.Generator().manual_seed(0)).cumsum(2)/10
-    def __len__(self): return 12
-    def batch(self, i): return self.x[i]
+
+    layout, checksum, names = layouts["ui-prmd"], "made up", [f"clip{i}" for i in range(12)]
+    x = torch.randn(12, 3, 6, 22, 1, generator=torch.Generator().manual_seed(0)).cumsum(2) / 10
+
+    def __len__(self):
+        return 12
+
+    def batch(self, i):
+        return self.x[i]
+
 
 class Little(nn.Module):
     "The least that can be trained: batch norm and dropout in it"
+
     def __init__(self):
         super().__init__()
-        self.online = nn.Sequential(nn.Flatten(), nn.Linear(3*6*22, 8), nn.BatchNorm1d(8), nn.Dropout(.3), nn.Linear(8, 4))
+        self.online = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(3 * 6 * 22, 8),
+            nn.BatchNorm1d(8),
+            nn.Dropout(0.3),
+            nn.Linear(8, 4),
+        )
         self.slow = deepcopy(self.online).requires_grad_(False)
-    def forward(self, x, y): return (self.online(x), self.slow(y)), (self.online(y), self.slow(x))
-    def after_step(self, decay): ema_update(self.online, self.slow, decay)
 
-def hysp_model(): return HYSP('ui-prmd', hidden=2, out=4, dropout=.3)
+    def forward(self, x, y):
+        return (self.online(x), self.slow(y)), (self.online(y), self.slow(x))
 
-def trainer(run, make=Little, optimizer='adamw', epochs=2, data=None, lr=1e-2, batch=4, **kw):
+    def after_step(self, decay):
+        ema_update(self.online, self.slow, decay)
+
+
+def hysp_model():
+    return HYSP("ui-prmd", hidden=2, out=4, dropout=0.3)
+
+
+def trainer(run, make=Little, optimizer="adamw", epochs=2, data=None, lr=1e-2, batch=4, **kw):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = make()
     opt = make_optimizer([p for p in model.parameters() if p.requires_grad], optimizer, lr)
-    kw = dict(lam=lambda e: curriculum(e, (1,3)), ema=.9, save_every=1, keep_every=1) | kw
-    return Trainer(model, data or Clips(), Strong('ui-prmd'), Normal('ui-prmd'), opt, run, epochs, batch, 'bone', schedule('cosine', epochs, (), 1.), **kw)
+    kw = dict(lam=lambda e: curriculum(e, (1, 3)), ema=0.9, save_every=1, keep_every=1) | kw
+    return Trainer(
+        model,
+        data or Clips(),
+        Strong("ui-prmd"),
+        Normal("ui-prmd"),
+        opt,
+        run,
+        epochs,
+        batch,
+        "bone",
+        schedule("cosine", epochs, (), 1.0),
+        **kw,
+    )
+
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    n = torch.get_num_threads(); torch.set_num_threads(1)
+    n = torch.get_num_threads()
+    torch.set_num_threads(1)
     yield
     torch.set_num_threads(n)
 
+
 # What a run comes to
 
-def leaves(o, name=''):
+
+def leaves(o, name=""):
     "Every tensor and number in nested dicts and lists, by where it is"
-    if isinstance(o, dict): o = list(o.items())
-    elif isinstance(o, (list,tuple)): o = list(enumerate(o))
-    else: return {name: (o.dtype, tuple(o.shape), o.numpy(force=True).tobytes()) if isinstance(o, torch.Tensor) else o}
-    return {k:v for key,part in o if key!='seconds' for k,v in leaves(part, f'{name}.{key}').items()}
+    if isinstance(o, dict):
+        o = list(o.items())
+    elif isinstance(o, (list, tuple)):
+        o = list(enumerate(o))
+    else:
+        return {
+            name: (o.dtype, tuple(o.shape), o.numpy(force=True).tobytes())
+            if isinstance(o, torch.Tensor)
+            else o
+        }
+    return {
+        k: v
+        for key, part in o
+        if key != "seconds"
+        for k, v in leaves(part, f"{name}.{key}").items()
+    }
+
 
 def outcome(run):
     "All that a run folder holds but the time it took, to the bit"
-    with open(run/'metrics.csv', newline='') as f: table = [{k:v for k,v in r.items() if k!='seconds'} for r in csv.DictReader(f)]
-    return leaves(dict(state=load_state(run/'last.pt'), table=table, weights={o.name: load_weights(o) for o in run.glob('*.safetensors')}))
+    with open(run / "metrics.csv", newline="") as f:
+        table = [{k: v for k, v in r.items() if k != "seconds"} for r in csv.DictReader(f)]
+    return leaves(
+        dict(
+            state=load_state(run / "last.pt"),
+            table=table,
+            weights={o.name: load_weights(o) for o in run.glob("*.safetensors")},
+        )
+    )
 
-def differing(a, b): return [k for k in a.keys()|b.keys() if k not in a or k not in b or a[k]!=b[k]]
+
+def differing(a, b):
+    return [k for k in a.keys() | b.keys() if k not in a or k not in b or a[k] != b[k]]
+
 
 # Processes that can be killed: forked from a server that has imported what takes long, and computed nothing
 
+
 def forked(f, *args):
-    server = multiprocessing.get_context('forkserver')
-    server.set_forkserver_preload(['pytest','torch._dynamo','geoopt','tqdm.auto','safetensors.torch'])
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(
+        ["pytest", "torch._dynamo", "geoopt", "tqdm.auto", "safetensors.torch"]
+    )
     p = server.Process(target=f, args=args)
     p.start()
     return p
 
+
 def end(p):
     "Exit code of a process, negative for a signal"
     p.join(60)
-    assert p.exitcode is not None, 'it hangs'
+    assert p.exitcode is not None, "it hangs"
     return p.exitcode
+
 
 def train(run, *args):
     torch.set_num_threads(1)
     trainer(run, *args).fit()
 
+
 def deadly(f, count, n):
     def g(*args, **kw):
-        if next(count)==n: os.kill(os.getpid(), signal.SIGKILL)
+        if next(count) == n:
+            os.kill(os.getpid(), signal.SIGKILL)
         return f(*args, **kw)
+
     return g
+
 
 def train_and_die(run, n):
     "Killed at the n-th fsync or rename"
     count = itertools.count(1)
-    for o in ('fsync','replace'): setattr(os, o, deadly(getattr(os, o), count, n))
+    for o in ("fsync", "replace"):
+        setattr(os, o, deadly(getattr(os, o), count, n))
     train(run)
+
 
 def train_with_room_for(run, size, deadly):
     "Files cannot grow beyond `size`: an error, or a signal that kills in the middle of a write"
-    resource.setrlimit(resource.RLIMIT_CORE, (0,0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size,size))
-    if deadly: signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    try: train(run)
-    except HyspError as e: (run/'said').write_text(str(e)); raise SystemExit(2) from e
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    if deadly:
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    try:
+        train(run)
+    except HyspError as e:
+        (run / "said").write_text(str(e))
+        raise SystemExit(2) from e
 
-@pytest.fixture(scope='module')
+
+@pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     "Two epochs that nobody interrupts"
-    run = tmp_path_factory.mktemp('whole')
-    assert end(forked(train, run))==0
+    run = tmp_path_factory.mktemp("whole")
+    assert end(forked(train, run)) == 0
     return outcome(run)
+
 
 # Killed
 
-@pytest.mark.parametrize('optimizer', ['adamw','sgd','riemannian_sgd'])
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "riemannian_sgd"])
 def test_killed_at_random_moments(tmp_path, optimizer):
-    args,chance = (hysp_model, optimizer, 8),random.Random(optimizer)
-    p,start = forked(train, tmp_path/'whole', *args),time.perf_counter()
-    assert end(p)==0
-    took,run,kills,halfway = time.perf_counter()-start,tmp_path/'killed',0,0
+    args, chance = (hysp_model, optimizer, 8), random.Random(optimizer)
+    p, start = forked(train, tmp_path / "whole", *args), time.perf_counter()
+    assert end(p) == 0
+    took, run, kills, halfway = time.perf_counter() - start, tmp_path / "killed", 0, 0
     for i in range(5):
         p = forked(train, run, *args)
-        while not i and p.is_alive() and not (run/'last.pt').exists(): time.sleep(.001)
-        p.join(chance.uniform(0, took/4))
-        p.kill(); kills += end(p)==-signal.SIGKILL
-        halfway += (run/'last.pt').exists() and 0<load_state(run/'last.pt')['epoch']<8
-    assert kills and halfway, 'killed too late to mean anything'
-    assert end(forked(train, run, *args))==0
-    assert not differing(outcome(tmp_path/'whole'), outcome(run))
+        while not i and p.is_alive() and not (run / "last.pt").exists():
+            time.sleep(0.001)
+        p.join(chance.uniform(0, took / 4))
+        p.kill()
+        kills += end(p) == -signal.SIGKILL
+        halfway += (run / "last.pt").exists() and 0 < load_state(run / "last.pt")["epoch"] < 8
+    assert kills and halfway, "killed too late to mean anything"
+    assert end(forked(train, run, *args)) == 0
+    assert not differing(outcome(tmp_path / "whole"), outcome(run))
+
 
 def test_killed_at_every_point_of_saving(tmp_path, whole):
     for n in itertools.count(1):
-        run = tmp_path/str(n)
+        run = tmp_path / str(n)
         code = end(forked(train_and_die, run, n))
-        if code==0: break
-        assert code==-signal.SIGKILL
-        for o in run.glob('*.pt'): load_state(o)
-        for o in run.glob('*.safetensors'): load_weights(o)
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        for o in run.glob("*.pt"):
+            load_state(o)
+        for o in run.glob("*.safetensors"):
+            load_weights(o)
         trainer(run).fit()
-        assert not differing(whole, outcome(run)), f'killed before call {n}'
-    assert n==1+(3+4)*3, 'two epochs, three files, a fourth for the best; and for each: fsync, rename, fsync of the folder'
+        assert not differing(whole, outcome(run)), f"killed before call {n}"
+    assert n == 1 + (3 + 4) * 3, (
+        "two epochs, three files, a fourth for the best; and for each: fsync, rename, fsync of the folder"
+    )
+
 
 def test_killed_in_the_middle_of_a_write(tmp_path, whole):
     stopped = trainer(tmp_path, data=Asking(4))
-    with pytest.raises(KeyboardInterrupt): stopped.fit()
-    before = (tmp_path/'last.pt').read_bytes()
-    assert end(forked(train_with_room_for, tmp_path, len(before)//2, True))==-signal.SIGXFSZ
-    assert (tmp_path/'last.pt').read_bytes()==before
-    assert any(0<o.stat().st_size<len(before) for o in tmp_path.glob('.*.tmp')), 'a file was half written'
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit()
+    before = (tmp_path / "last.pt").read_bytes()
+    assert end(forked(train_with_room_for, tmp_path, len(before) // 2, True)) == -signal.SIGXFSZ
+    assert (tmp_path / "last.pt").read_bytes() == before
+    assert any(0 < o.stat().st_size < len(before) for o in tmp_path.glob(".*.tmp")), (
+        "a file was half written"
+    )
     trainer(tmp_path).fit()
     assert not differing(whole, outcome(tmp_path))
 
-@pytest.mark.parametrize('spoil', [lambda s: s['optimizer']['state'].clear(), lambda s: s['model'].update({'online.2.running_mean': torch.ones(8)}),
-    lambda s: s['sums'].add_(1), lambda s: s['rows'][0].update(loss=0.), lambda s: s.update(k=0)], ids=['optimizer','batch norm','sums','rows','step'])
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda s: s["optimizer"]["state"].clear(),
+        lambda s: s["model"].update({"online.2.running_mean": torch.ones(8)}),
+        lambda s: s["sums"].add_(1),
+        lambda s: s["rows"][0].update(loss=0.0),
+        lambda s: s.update(k=0),
+    ],
+    ids=["optimizer", "batch norm", "sums", "rows", "step"],
+)
 def test_the_comparison_notices_what_is_forgotten(tmp_path, whole, spoil):
-    with pytest.raises(KeyboardInterrupt): trainer(tmp_path, data=Asking(5)).fit()
-    state = load_state(tmp_path/'last.pt'); spoil(state); torch.save(state, tmp_path/'last.pt')
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path, data=Asking(5)).fit()
+    state = load_state(tmp_path / "last.pt")
+    spoil(state)
+    torch.save(state, tmp_path / "last.pt")
     trainer(tmp_path).fit()
     assert differing(whole, outcome(tmp_path))
 
+
 # Asked to stop
+
 
 class Asking(Clips):
     "A set whose batches number `at` bring a signal"
-    def __init__(self, at, sig=signal.SIGINT, times=1): self.at,self.sig,self.times,self.calls = at,sig,times,0
+
+    def __init__(self, at, sig=signal.SIGINT, times=1):
+        self.at, self.sig, self.times, self.calls = at, sig, times, 0
+
     def batch(self, i):
         self.calls += 1
-        for _ in range(self.times if self.calls==self.at else 0): os.kill(os.getpid(), self.sig)
+        for _ in range(self.times if self.calls == self.at else 0):
+            os.kill(os.getpid(), self.sig)
         return super().batch(i)
 
-@pytest.mark.parametrize('sig', [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize('at', [1, 2, 3, 5])
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("at", [1, 2, 3, 5])
 def test_stops_after_the_step_and_goes_on(tmp_path, whole, sig, at):
     before = signal.getsignal(sig)
     t = trainer(tmp_path, data=Asking(at, sig))
-    with pytest.raises(KeyboardInterrupt, match=f'stopped in epoch {at//3} and saved to .*{tmp_path.name}; the same command goes on'): t.fit()
-    assert (t.epoch, t.k)==divmod(at, 3) and signal.getsignal(sig)==before
-    s = load_state(tmp_path/'last.pt')
-    assert (s['epoch'], s['k'])==divmod(at, 3)
+    with pytest.raises(
+        KeyboardInterrupt,
+        match=f"stopped in epoch {at // 3} and saved to .*{tmp_path.name}; the same command goes on",
+    ):
+        t.fit()
+    assert (t.epoch, t.k) == divmod(at, 3) and signal.getsignal(sig) == before
+    s = load_state(tmp_path / "last.pt")
+    assert (s["epoch"], s["k"]) == divmod(at, 3)
     trainer(tmp_path).fit()
     assert not differing(whole, outcome(tmp_path))
+
 
 def test_asked_in_the_last_step_it_is_done(tmp_path, whole):
     trainer(tmp_path, data=Asking(6)).fit()
     assert not differing(whole, outcome(tmp_path))
 
+
 def test_asked_twice_it_stops_at_once(tmp_path, whole):
-    with pytest.raises(KeyboardInterrupt, match='^$'): trainer(tmp_path, data=Asking(5, times=2)).fit()
-    assert load_state(tmp_path/'last.pt')['epoch']==1
+    with pytest.raises(KeyboardInterrupt, match="^$"):
+        trainer(tmp_path, data=Asking(5, times=2)).fit()
+    assert load_state(tmp_path / "last.pt")["epoch"] == 1
     trainer(tmp_path).fit()
     assert not differing(whole, outcome(tmp_path))
+
 
 def test_going_on_with_a_finished_run_changes_nothing(tmp_path, whole):
     trainer(tmp_path).fit()
-    files = {o.name: (o.read_bytes(), o.stat().st_mtime_ns) for o in tmp_path.iterdir() if o.name!='metrics.csv'}
+    files = {
+        o.name: (o.read_bytes(), o.stat().st_mtime_ns)
+        for o in tmp_path.iterdir()
+        if o.name != "metrics.csv"
+    }
     trainer(tmp_path, data=Asking(1)).fit()
-    assert files=={o.name: (o.read_bytes(), o.stat().st_mtime_ns) for o in tmp_path.iterdir() if o.name!='metrics.csv'} and not differing(whole, outcome(tmp_path))
+    assert files == {
+        o.name: (o.read_bytes(), o.stat().st_mtime_ns)
+        for o in tmp_path.iterdir()
+        if o.name != "metrics.csv"
+    } and not differing(whole, outcome(tmp_path))
+
 
 def test_chance_outside_is_left_alone_and_has_no_say(tmp_path, whole):
-    torch.manual_seed(3); a = torch.rand(2)
-    torch.manual_seed(3); torch.rand(1)
+    torch.manual_seed(3)
+    a = torch.rand(2)
+    torch.manual_seed(3)
+    torch.rand(1)
     trainer(tmp_path).fit()
-    assert torch.rand(1)==a[1] and not differing(whole, outcome(tmp_path))
+    assert torch.rand(1) == a[1] and not differing(whole, outcome(tmp_path))
 
-@pytest.mark.parametrize('other', [dict(seed=1), dict(ema=.8), dict(c=2.), dict(lr=2e-2), dict(optimizer='sgd')], ids=str)
+
+@pytest.mark.parametrize(
+    "other",
+    [dict(seed=1), dict(ema=0.8), dict(c=2.0), dict(lr=2e-2), dict(optimizer="sgd")],
+    ids=str,
+)
 def test_every_setting_counts(tmp_path, whole, other):
     trainer(tmp_path, **other).fit()
-    assert [k for k in differing(whole, outcome(tmp_path)) if k.startswith('.state.model')]
+    assert [k for k in differing(whole, outcome(tmp_path)) if k.startswith(".state.model")]
+
 
 # A full disk
 
+
 def test_full_disk_leaves_the_older_state(tmp_path, whole):
-    with pytest.raises(KeyboardInterrupt): trainer(tmp_path, data=Asking(4)).fit()
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path, data=Asking(4)).fit()
     before = {o.name: o.read_bytes() for o in tmp_path.iterdir()}
-    assert end(forked(train_with_room_for, tmp_path, len(before['last.pt'])//2, False))==2
-    said = (tmp_path/'said').read_text(); (tmp_path/'said').unlink()
-    assert said.startswith('cannot write') and 'File too large; what was there before is untouched' in said and '\n' not in said
-    assert load_state(tmp_path/'last.pt')['k']==1
-    assert before=={o.name: o.read_bytes() for o in tmp_path.iterdir() if o.name in before}
-    assert not list(tmp_path.glob('.*')), 'no half file is left'
+    assert end(forked(train_with_room_for, tmp_path, len(before["last.pt"]) // 2, False)) == 2
+    said = (tmp_path / "said").read_text()
+    (tmp_path / "said").unlink()
+    assert (
+        said.startswith("cannot write")
+        and "File too large; what was there before is untouched" in said
+        and "\n" not in said
+    )
+    assert load_state(tmp_path / "last.pt")["k"] == 1
+    assert before == {o.name: o.read_bytes() for o in tmp_path.iterdir() if o.name in before}
+    assert not list(tmp_path.glob(".*")), "no half file is left"
     trainer(tmp_path).fit()
     assert not differing(whole, outcome(tmp_path))
 
+
 # Not finite
 
-@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_clip_that_is_not_finite_is_named(tmp_path, value):
-    data = Clips(); data.x = data.x.clone(); data.x[7,1,2,3] = data.x[9,0,0,0] = value
-    hit = {int(i): n//4 for n,i in enumerate(epoch_order(12, 0, 0))}
+    data = Clips()
+    data.x = data.x.clone()
+    data.x[7, 1, 2, 3] = data.x[9, 0, 0, 0] = value
+    hit = {int(i): n // 4 for n, i in enumerate(epoch_order(12, 0, 0))}
     step = min(hit[7], hit[9])
-    names = ', '.join(data.names[i] for i in hit if i in (7,9) and hit[i]==step)
+    names = ", ".join(data.names[i] for i in hit if i in (7, 9) and hit[i] == step)
     t = trainer(tmp_path, data=data)
-    with pytest.raises(HyspError, match=f'not finite in epoch 0, step {step}: clips {names};') as e: t.fit()
-    assert '\n' not in str(e.value) and all(p.isfinite().all() for p in t.model.parameters())
+    with pytest.raises(HyspError, match=f"not finite in epoch 0, step {step}: clips {names};") as e:
+        t.fit()
+    assert "\n" not in str(e.value) and all(p.isfinite().all() for p in t.model.parameters())
+
 
 def test_not_finite_later_leaves_the_state_from_before(tmp_path):
-    data = Asking(0); t = trainer(tmp_path, data=data)
-    t.on_epoch = lambda *_: setattr(data, 'x', data.x*float('nan'))
-    with pytest.raises(HyspError, match='in epoch 1, step 0: clips clip'): t.fit()
-    s = load_state(tmp_path/'last.pt')
-    assert (s['epoch'], s['k'])==(1, 0) and all(v.isfinite().all() for v in s['model'].values())
+    data = Asking(0)
+    t = trainer(tmp_path, data=data)
+    t.on_epoch = lambda *_: setattr(data, "x", data.x * float("nan"))
+    with pytest.raises(HyspError, match="in epoch 1, step 0: clips clip"):
+        t.fit()
+    s = load_state(tmp_path / "last.pt")
+    assert (s["epoch"], s["k"]) == (1, 0) and all(v.isfinite().all() for v in s["model"].values())
 
-@pytest.mark.parametrize('optimizer', ['adamw','sgd','riemannian_sgd'])
-@pytest.mark.parametrize('batch', [4, 12], ids=['several steps an epoch','one'])
-@pytest.mark.parametrize('lr', [1e18, 3e38])
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "riemannian_sgd"])
+@pytest.mark.parametrize("batch", [4, 12], ids=["several steps an epoch", "one"])
+@pytest.mark.parametrize("lr", [1e18, 3e38])
 def test_divergence_stops_and_nothing_broken_is_kept(tmp_path, optimizer, batch, lr):
     "Whatever the run keeps before it notices can be used; in the last epoch it notices too"
     for epochs in (1, 4):
-        run = tmp_path/str(epochs)
-        try: trainer(run, hysp_model, optimizer, epochs, lr=lr, batch=batch).fit()
-        except HyspError as e: assert re.search('not finite (in|after) epoch ., step .+ lower the learning rate', str(e))
-        else: assert epochs==1, 'nobody noticed'
-        for o in run.glob('*.safetensors'): assert all(v.isfinite().all() for v in load_weights(o)[0].values())
+        run = tmp_path / str(epochs)
+        try:
+            trainer(run, hysp_model, optimizer, epochs, lr=lr, batch=batch).fit()
+        except HyspError as e:
+            assert re.search(
+                "not finite (in|after) epoch ., step .+ lower the learning rate", str(e)
+            )
+        else:
+            assert epochs == 1, "nobody noticed"
+        for o in run.glob("*.safetensors"):
+            assert all(v.isfinite().all() for v in load_weights(o)[0].values())
+
 
 def test_too_few_clips(tmp_path):
-    with pytest.raises(HyspError, match='holds 12 clips, fewer than a batch of 13'): trainer(tmp_path, batch=13)
+    with pytest.raises(HyspError, match="holds 12 clips, fewer than a batch of 13"):
+        trainer(tmp_path, batch=13)
+
 
 # Another run's folder
 
-@pytest.mark.parametrize('other,says', [(dict(epochs=3),'epochs was 2, is 3'), (dict(batch=3),'batch was 4, is 3'), (dict(seed=1),'seed was 0, is 1'), (dict(ema=.8),'ema was 0.9, is 0.8'),
-    (dict(geometry='tangent'),'geometry was ball, is tangent'), (dict(make=hysp_model),'another model'), (dict(optimizer='sgd'),'another')], ids=str)
+
+@pytest.mark.parametrize(
+    "other,says",
+    [
+        (dict(epochs=3), "epochs was 2, is 3"),
+        (dict(batch=3), "batch was 4, is 3"),
+        (dict(seed=1), "seed was 0, is 1"),
+        (dict(ema=0.8), "ema was 0.9, is 0.8"),
+        (dict(geometry="tangent"), "geometry was ball, is tangent"),
+        (dict(make=hysp_model), "another model"),
+        (dict(optimizer="sgd"), "another"),
+    ],
+    ids=str,
+)
 def test_another_runs_folder_is_refused_and_untouched(tmp_path, other, says):
-    with pytest.raises(KeyboardInterrupt): trainer(tmp_path, data=Asking(4)).fit()
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path, data=Asking(4)).fit()
     before = {o.name: o.read_bytes() for o in tmp_path.iterdir()}
-    with pytest.raises(HyspError, match=says): trainer(tmp_path, **other).fit()
-    assert before=={o.name: o.read_bytes() for o in tmp_path.iterdir()}
+    with pytest.raises(HyspError, match=says):
+        trainer(tmp_path, **other).fit()
+    assert before == {o.name: o.read_bytes() for o in tmp_path.iterdir()}
+
 
 def test_other_clips_are_another_run(tmp_path):
-    with pytest.raises(KeyboardInterrupt): trainer(tmp_path, data=Asking(4)).fit()
-    for k,v in dict(checksum='other', names=[f'other{i}' for i in range(12)]).items():
-        data = Clips(); setattr(data, k, v)
-        with pytest.raises(HyspError, match='holds another run'): trainer(tmp_path, data=data).fit()
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path, data=Asking(4)).fit()
+    for k, v in dict(checksum="other", names=[f"other{i}" for i in range(12)]).items():
+        data = Clips()
+        setattr(data, k, v)
+        with pytest.raises(HyspError, match="holds another run"):
+            trainer(tmp_path, data=data).fit()
 
-@pytest.mark.parametrize('content', [dict(a=1), [1], 3, dict(key={})], ids=repr)
+
+@pytest.mark.parametrize("content", [dict(a=1), [1], 3, dict(key={})], ids=repr)
 def test_a_state_of_something_else_is_refused(tmp_path, content):
-    torch.save(content, tmp_path/'last.pt')
-    with pytest.raises(HyspError, match='last.pt is|holds another run'): trainer(tmp_path).fit()
+    torch.save(content, tmp_path / "last.pt")
+    with pytest.raises(HyspError, match="last.pt is|holds another run"):
+        trainer(tmp_path).fit()

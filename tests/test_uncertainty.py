@@ -1,4 +1,5 @@
 "The radius report: against scikit-learn and by hand, within body counts, and what is made of it"
+
 import numpy as np
 import pytest
 import torch
@@ -8,155 +9,262 @@ from sklearn.metrics import roc_auc_score
 from hysp.core import HyspError
 from hysp.metrics import aurc, auroc, bootstrap, fit_temperature, risk_coverage
 from hysp.models import HYSP
-from hysp.uncertainty import Maturing, ask, branch, certainty, choose, explained, plot_certainty, plot_maturing, radii, ways
+from hysp.uncertainty import (
+    Maturing,
+    ask,
+    branch,
+    certainty,
+    choose,
+    explained,
+    plot_certainty,
+    plot_maturing,
+    radii,
+    ways,
+)
 
-def rng(seed=0): return np.random.default_rng(seed)
 
-def clips(n=500, seed=0, effect=.5, people=True):
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def clips(n=500, seed=0, effect=0.5, people=True):
     "Tangents, logits, labels, bodies: right more often where the radius is large, two bodies twice as far out"
     g = rng(seed)
-    y,bodies,sure = g.integers(5, size=n),g.integers(1, 3, n) if people else np.ones(n, int),g.random(n)
-    right = g.random(n)<.4+effect*sure
-    s = np.eye(5)[np.where(right, y, (y+1)%5)]*3+g.normal(size=(n,5))*.1
-    z = g.normal(size=(n,4)); z *= ((1+sure)*bodies/np.linalg.norm(z, axis=1))[:,None]
-    return torch.tensor(z),torch.tensor(s),y,bodies
+    y, bodies, sure = (
+        g.integers(5, size=n),
+        g.integers(1, 3, n) if people else np.ones(n, int),
+        g.random(n),
+    )
+    right = g.random(n) < 0.4 + effect * sure
+    s = np.eye(5)[np.where(right, y, (y + 1) % 5)] * 3 + g.normal(size=(n, 5)) * 0.1
+    z = g.normal(size=(n, 4))
+    z *= ((1 + sure) * bodies / np.linalg.norm(z, axis=1))[:, None]
+    return torch.tensor(z), torch.tensor(s), y, bodies
+
 
 # Figures
 
-@pytest.mark.parametrize('levels', [3, 1000])
+
+@pytest.mark.parametrize("levels", [3, 1000])
 def test_auroc_is_the_share_of_pairs(levels):
-    c,r = rng().integers(levels, size=80),rng(1).random(80)<.6
-    a,b = c[r][:,None],c[~r]
-    assert auroc(c, r)==pytest.approx(((a>b)+.5*(a==b)).mean()) and auroc(c, r)==pytest.approx(roc_auc_score(r, c))
+    c, r = rng().integers(levels, size=80), rng(1).random(80) < 0.6
+    a, b = c[r][:, None], c[~r]
+    assert auroc(c, r) == pytest.approx(((a > b) + 0.5 * (a == b)).mean()) and auroc(
+        c, r
+    ) == pytest.approx(roc_auc_score(r, c))
+
 
 def test_risk_coverage_shares_errors_among_equals():
-    c,r = rng().integers(4, size=60),rng(1).random(60)<.6
-    many = [aurc(c+1e-6*rng(s).random(60), r) for s in range(3000)]
-    assert aurc(c, r)==pytest.approx(np.mean(many), abs=2e-3)
-    coverage,risk = risk_coverage(c, r)
-    assert coverage[-1]==1 and risk[-1]==pytest.approx(1-r.mean()) and aurc(np.zeros(60), r)==pytest.approx(1-r.mean())
+    c, r = rng().integers(4, size=60), rng(1).random(60) < 0.6
+    many = [aurc(c + 1e-6 * rng(s).random(60), r) for s in range(3000)]
+    assert aurc(c, r) == pytest.approx(np.mean(many), abs=2e-3)
+    coverage, risk = risk_coverage(c, r)
+    assert (
+        coverage[-1] == 1
+        and risk[-1] == pytest.approx(1 - r.mean())
+        and aurc(np.zeros(60), r) == pytest.approx(1 - r.mean())
+    )
+
 
 def test_a_perfect_order_is_best_and_a_reversed_one_worst():
-    r = rng().random(50)<.7
-    assert (auroc(r, r), auroc(~r, r))==(1, 0) and aurc(r, r)<aurc(rng(1).random(50), r)<aurc(~r, r)
+    r = rng().random(50) < 0.7
+    assert (auroc(r, r), auroc(~r, r)) == (1, 0) and aurc(r, r) < aurc(rng(1).random(50), r) < aurc(
+        ~r, r
+    )
+
 
 def test_bootstrap_covers_as_often_as_it_says():
     hits = 0
     for s in range(200):
-        low,high = bootstrap(np.mean, rng(s).normal(size=60), draws=200, seed=s)
-        hits += low<=0<=high
-    assert .88<=hits/200<=.99
+        low, high = bootstrap(np.mean, rng(s).normal(size=60), draws=200, seed=s)
+        hits += low <= 0 <= high
+    assert 0.88 <= hits / 200 <= 0.99
 
-@pytest.mark.parametrize('scale', [.2, 1., 7.])
+
+@pytest.mark.parametrize("scale", [0.2, 1.0, 7.0])
 def test_temperature_finds_the_scale(scale):
     g = torch.Generator().manual_seed(0)
-    s = torch.randn(4000, 6, generator=g)*2
+    s = torch.randn(4000, 6, generator=g) * 2
     y = torch.distributions.Categorical(logits=s).sample()
-    assert fit_temperature(s*scale, y)==pytest.approx(scale, rel=.15)
+    assert fit_temperature(s * scale, y) == pytest.approx(scale, rel=0.15)
+
 
 # What the variance is made of
 
+
 def test_explained_is_the_adjusted_r2_of_a_regression():
-    g = rng(); n = 300
-    bodies,kind,length = g.integers(1, 3, n),g.integers(7, size=n),g.normal(size=n)
-    r = bodies+.3*kind+.5*length+g.normal(size=n)
+    g = rng()
+    n = 300
+    bodies, kind, length = g.integers(1, 3, n), g.integers(7, size=n), g.normal(size=n)
+    r = bodies + 0.3 * kind + 0.5 * length + g.normal(size=n)
     x = np.c_[bodies, np.eye(7)[kind], length]
-    fit = LinearRegression().fit(x, r); p = 1+6+1
-    want = 1-(1-fit.score(x, r))*(n-1)/(n-p-1)
+    fit = LinearRegression().fit(x, r)
+    p = 1 + 6 + 1
+    want = 1 - (1 - fit.score(x, r)) * (n - 1) / (n - p - 1)
     got = explained(r, bodies=bodies, kind=kind, length=length)
-    assert got['all']==pytest.approx(want) and all(got['all']>got[k] for k in ('bodies','kind','length'))
+    assert got["all"] == pytest.approx(want) and all(
+        got["all"] > got[k] for k in ("bodies", "kind", "length")
+    )
+
 
 def test_noise_explains_nothing_however_many_classes():
-    got = [explained(rng(s).normal(size=400), kind=rng(s+1000).integers(100, size=400))['kind'] for s in range(40)]
-    assert abs(np.mean(got))<.03
+    got = [
+        explained(rng(s).normal(size=400), kind=rng(s + 1000).integers(100, size=400))["kind"]
+        for s in range(40)
+    ]
+    assert abs(np.mean(got)) < 0.03
+
 
 # The report
 
+
 def test_counting_people_hides_what_the_radius_knows():
-    z,s,y,bodies = clips(1500)
+    z, s, y, bodies = clips(1500)
     r = certainty(z, s, y, bodies, draws=50)
-    every,one,two = r.scopes
-    assert [o.n for o in r.scopes]==[1500, (bodies==1).sum(), (bodies==2).sum()]
-    assert min(one.figures['radius'][0], two.figures['radius'][0])>every.figures['radius'][0]+.04
-    assert r.explained['bodies']>.6 and one.figures['radius'][1]>.5
+    every, one, two = r.scopes
+    assert [o.n for o in r.scopes] == [1500, (bodies == 1).sum(), (bodies == 2).sum()]
+    assert (
+        min(one.figures["radius"][0], two.figures["radius"][0]) > every.figures["radius"][0] + 0.04
+    )
+    assert r.explained["bodies"] > 0.6 and one.figures["radius"][1] > 0.5
+
 
 def test_figures_are_those_of_the_metrics():
-    z,s,y,bodies = clips()
-    r,right = certainty(z, s, y, bodies, draws=50),(s.argmax(1).numpy()==y)
-    for i,o in zip((bodies>0, bodies==1, bodies==2), r.scopes):
-        a,low,high,area,l2,h2 = o.figures['radius']
-        assert a==auroc(radii(z)[i], right[i]) and area==aurc(radii(z)[i], right[i]) and low<a<high and l2<area<h2 and o.accuracy==right[i].mean()
-        assert sum(q[1] for q in o.quantiles)/5==pytest.approx(o.accuracy, abs=.01)
+    z, s, y, bodies = clips()
+    r, right = certainty(z, s, y, bodies, draws=50), (s.argmax(1).numpy() == y)
+    for i, o in zip((bodies > 0, bodies == 1, bodies == 2), r.scopes):
+        a, low, high, area, l2, h2 = o.figures["radius"]
+        assert (
+            a == auroc(radii(z)[i], right[i])
+            and area == aurc(radii(z)[i], right[i])
+            and low < a < high
+            and l2 < area < h2
+            and o.accuracy == right[i].mean()
+        )
+        assert sum(q[1] for q in o.quantiles) / 5 == pytest.approx(o.accuracy, abs=0.01)
     p = s.softmax(1).max(1)[0].numpy()
-    assert r.scopes[0].figures['max probability'][0]==auroc(p, right)
+    assert r.scopes[0].figures["max probability"][0] == auroc(p, right)
+
 
 def test_a_radius_that_knows_nothing_is_told_so():
-    z,s,y,bodies = clips(2000, effect=0, people=False)
+    z, s, y, bodies = clips(2000, effect=0, people=False)
     (every,) = certainty(z, s, y, bodies, draws=200).scopes
-    a,low,high = every.figures['radius'][:3]
-    assert low<.5<high and abs(a-.5)<.05
+    a, low, high = every.figures["radius"][:3]
+    assert low < 0.5 < high and abs(a - 0.5) < 0.05
 
-@pytest.mark.parametrize('bodies,frames', [(True,True), (False,False)])
+
+@pytest.mark.parametrize("bodies,frames", [(True, True), (False, False)])
 def test_it_reads_well(bodies, frames):
-    z,s,y,b = clips()
-    text = repr(certainty(z, s, y, b if bodies else None, rng().integers(20, 99, len(y)) if frames else None, temperature=2., draws=20))
-    assert ('one person' in text)==bodies and ('length' in text)==frames and 'AUROC' in text and 'at temperature 2.00' in text and 'class' in text and 'nan' not in text
+    z, s, y, b = clips()
+    text = repr(
+        certainty(
+            z,
+            s,
+            y,
+            b if bodies else None,
+            rng().integers(20, 99, len(y)) if frames else None,
+            temperature=2.0,
+            draws=20,
+        )
+    )
+    assert (
+        ("one person" in text) == bodies
+        and ("length" in text) == frames
+        and "AUROC" in text
+        and "at temperature 2.00" in text
+        and "class" in text
+        and "nan" not in text
+    )
+
 
 def test_all_right_has_no_auroc_and_no_crash():
-    z,s,y,b = clips()
+    z, s, y, b = clips()
     r = certainty(z, torch.nn.functional.one_hot(torch.tensor(y), 5).double(), y, b, draws=20)
-    assert np.isnan(r.scopes[0].figures['radius'][0]) and 'nan' not in repr(r)
+    assert np.isnan(r.scopes[0].figures["radius"][0]) and "nan" not in repr(r)
+
 
 def test_columns_of_other_clips_are_refused():
-    z,s,y,b = clips()
-    with pytest.raises(HyspError, match='not of the same clips'): certainty(z[1:], s, y, b)
+    z, s, y, b = clips()
+    with pytest.raises(HyspError, match="not of the same clips"):
+        certainty(z[1:], s, y, b)
+
 
 def test_figures_are_drawn():
-    import matplotlib; matplotlib.use('agg')
-    z,s,y,b = clips()
-    for o in (certainty(z, s, y, b, draws=20), certainty(z, s, y, draws=20)): assert len(plot_certainty(o))==3
-    for bodies in (b, None): plot_maturing(Maturing([1,2], np.stack([radii(z), radii(z)**2]), y, bodies))[0].figure.canvas.draw()
+    import matplotlib
+
+    matplotlib.use("agg")
+    z, s, y, b = clips()
+    for o in (certainty(z, s, y, b, draws=20), certainty(z, s, y, draws=20)):
+        assert len(plot_certainty(o)) == 3
+    for bodies in (b, None):
+        plot_maturing(Maturing([1, 2], np.stack([radii(z), radii(z) ** 2]), y, bodies))[
+            0
+        ].figure.canvas.draw()
+
 
 def test_distance_and_norm():
     z = torch.randn(20, 3).double()
-    np.testing.assert_allclose(radii(z, 'norm'), np.tanh(radii(z)/2))
-    with pytest.raises(HyspError, match='unknown measure'): radii(z, 'size')
+    np.testing.assert_allclose(radii(z, "norm"), np.tanh(radii(z) / 2))
+    with pytest.raises(HyspError, match="unknown measure"):
+        radii(z, "size")
 
-@pytest.mark.parametrize('where', ['encoder','projector','predictor'])
+
+@pytest.mark.parametrize("where", ["encoder", "projector", "predictor"])
 def test_the_three_places(where):
-    model = HYSP('coco', hidden=2, out=4, head=6).eval()
+    model = HYSP("coco", hidden=2, out=4, head=6).eval()
     x = torch.randn(3, 3, 6, 17, 1)
     want = model.online_encoder(x)
-    if where!='encoder': want = model.online_projector(want)
-    if where=='predictor': want = model.online_predictor(want)
+    if where != "encoder":
+        want = model.online_projector(want)
+    if where == "predictor":
+        want = model.online_predictor(want)
     assert torch.equal(branch(model, where)(x), want)
 
+
 def test_maturing():
-    a,y = rng().random(100),rng().integers(3, size=100)
-    m = Maturing([1,5,9], np.stack([rng(5).random(100), a**3, a]), y, 1+(a>.5))
-    assert m.agreement()[1:].tolist()==pytest.approx([1,1]) and abs(m.agreement()[0])<.3
-    assert m.quantiles().shape==(3,5) and (np.diff(m.quantiles())>=0).all() and m.quantiles(m.bodies)[2][2,2]==np.median(a[a>.5])
-    assert len(m.table())==3*(1+len(np.unique(y))+2) and m.ripe(-1)==1 and m.ripe(.99)==5
+    a, y = rng().random(100), rng().integers(3, size=100)
+    m = Maturing([1, 5, 9], np.stack([rng(5).random(100), a**3, a]), y, 1 + (a > 0.5))
+    assert m.agreement()[1:].tolist() == pytest.approx([1, 1]) and abs(m.agreement()[0]) < 0.3
+    assert (
+        m.quantiles().shape == (3, 5)
+        and (np.diff(m.quantiles()) >= 0).all()
+        and m.quantiles(m.bodies)[2][2, 2] == np.median(a[a > 0.5])
+    )
+    assert (
+        len(m.table()) == 3 * (1 + len(np.unique(y)) + 2) and m.ripe(-1) == 1 and m.ripe(0.99) == 5
+    )
+
 
 # Choosing and asking
 
-@pytest.mark.parametrize('n,share', [(100,.5), (101,.5), (37,.1), (10,1.), (9,.33)])
-def test_choose(n, share):
-    c = rng().permutation(n)*1.
-    got = {k: choose(c, k, share) for k in ('high','low','mixed')}
-    m = round(share*n)
-    assert all(len(set(o.tolist()))==m and (np.diff(o)>0).all() for o in got.values())
-    assert set(c[got['high']])==set(range(n-m, n)) and set(c[got['low']])==set(range(m))
-    gaps = np.diff(np.sort(c[got['mixed']]))
-    assert len(gaps)==0 or gaps.max()-gaps.min()<=1, 'evenly spaced by certainty'
 
-@pytest.mark.parametrize('way', ways)
+@pytest.mark.parametrize("n,share", [(100, 0.5), (101, 0.5), (37, 0.1), (10, 1.0), (9, 0.33)])
+def test_choose(n, share):
+    c = rng().permutation(n) * 1.0
+    got = {k: choose(c, k, share) for k in ("high", "low", "mixed")}
+    m = round(share * n)
+    assert all(len(set(o.tolist())) == m and (np.diff(o) > 0).all() for o in got.values())
+    assert set(c[got["high"]]) == set(range(n - m, n)) and set(c[got["low"]]) == set(range(m))
+    gaps = np.diff(np.sort(c[got["mixed"]]))
+    assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1, "evenly spaced by certainty"
+
+
+@pytest.mark.parametrize("way", ways)
 def test_asking_reads_only_what_was_asked(way):
     "Labels of clips that nobody asked for may be anything"
-    g = torch.Generator().manual_seed(0); y = np.arange(120)%3
-    z = torch.randn(120, 4, generator=g)+2*torch.eye(4)[torch.tensor(y)]
-    got = ask(way, z, radii(z), y, 3, (3,6,12), epochs=5)
-    spoilt = np.full(120, 2); spoilt[got[-1]] = y[got[-1]]
-    assert [o.tolist() for o in ask(way, z, radii(z), spoilt, 3, (3,6,12), epochs=5)]==[o.tolist() for o in got]
-    assert [len(set(o.tolist())) for o in got]==[3,6,12] and all(set(a)<set(b) for a,b in zip(got, got[1:]))
-    if way=='random': assert not np.array_equal(got[-1], ask(way, z, radii(z), y, 3, (3,6,12), seed=1, epochs=5)[-1])
+    g = torch.Generator().manual_seed(0)
+    y = np.arange(120) % 3
+    z = torch.randn(120, 4, generator=g) + 2 * torch.eye(4)[torch.tensor(y)]
+    got = ask(way, z, radii(z), y, 3, (3, 6, 12), epochs=5)
+    spoilt = np.full(120, 2)
+    spoilt[got[-1]] = y[got[-1]]
+    assert [o.tolist() for o in ask(way, z, radii(z), spoilt, 3, (3, 6, 12), epochs=5)] == [
+        o.tolist() for o in got
+    ]
+    assert [len(set(o.tolist())) for o in got] == [3, 6, 12] and all(
+        set(a) < set(b) for a, b in zip(got, got[1:])
+    )
+    if way == "random":
+        assert not np.array_equal(
+            got[-1], ask(way, z, radii(z), y, 3, (3, 6, 12), seed=1, epochs=5)[-1]
+        )

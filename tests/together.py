@@ -1,4 +1,5 @@
 "What tests/test_devices.py runs with torchrun, in one process and in two: python tests/together.py FOLDER"
+
 import os
 import signal
 import sys
@@ -16,69 +17,131 @@ from hysp.skeleton import layouts
 folder = Path(sys.argv[1])
 seen = []
 
+
 class Clips:
     "Sixteen made-up clips, which notes who asks for which; after so many batches it brings a Ctrl-C to the second process"
-    layout,checksum,names = layouts['ui-prmd'],'made up',[f'clip{i}' for i in range(16)]
-    x = torch.randn(16,3,6,22,1, generator=torch.Generator().manual_seed(0)).cumsum(2)/10
+
+    layout, checksum, names = layouts["ui-prmd"], "made up", [f"clip{i}" for i in range(16)]
+    x = torch.randn(16, 3, 6, 22, 1, generator=torch.Generator().manual_seed(0)).cumsum(2) / 10
     stop = 0
-    def __len__(self): return 16
+
+    def __len__(self):
+        return 16
+
     def batch(self, i):
         seen.append(i.tolist())
-        if len(seen)==self.stop and int(os.environ.get('RANK', 0))==1: os.kill(os.getpid(), signal.SIGINT)
+        if len(seen) == self.stop and int(os.environ.get("RANK", 0)) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
         return self.x[i]
 
-def trainer(run, name='hysp', data=None, plain=False, dropout=.2, precision='fp32', epochs=2):
+
+def trainer(run, name="hysp", data=None, plain=False, dropout=0.2, precision="fp32", epochs=2):
     "Of a small model; `plain`: views that are the clips themselves"
     torch.manual_seed(0)
-    m = models[name]('ui-prmd', hidden=4, out=8, dropout=dropout, **(dict(queue=32) if name=='skeletonclr' else {}))
-    if plain: settle(m.double())
-    opt = make_optimizer([p for p in m.parameters() if p.requires_grad], 'sgd', .1)
-    views = [Normal('ui-prmd', shear=0, crop=0)]*2 if plain else [Strong('ui-prmd'), Normal('ui-prmd')]
-    return train.Trainer(m, data or Clips(), *views, opt, folder/run, epochs, batch=8, loss=contrast if name=='skeletonclr' else mix, lam=lambda e: curriculum(e, (1,3)),
-                         ema=.9, save_every=1, keep_every=1, precision=precision)
+    m = models[name](
+        "ui-prmd",
+        hidden=4,
+        out=8,
+        dropout=dropout,
+        **(dict(queue=32) if name == "skeletonclr" else {}),
+    )
+    if plain:
+        settle(m.double())
+    opt = make_optimizer([p for p in m.parameters() if p.requires_grad], "sgd", 0.1)
+    views = (
+        [Normal("ui-prmd", shear=0, crop=0)] * 2
+        if plain
+        else [Strong("ui-prmd"), Normal("ui-prmd")]
+    )
+    return train.Trainer(
+        m,
+        data or Clips(),
+        *views,
+        opt,
+        folder / run,
+        epochs,
+        batch=8,
+        loss=contrast if name == "skeletonclr" else mix,
+        lam=lambda e: curriculum(e, (1, 3)),
+        ema=0.9,
+        save_every=1,
+        keep_every=1,
+        precision=precision,
+    )
+
 
 @torch.no_grad()
 def settle(m):
     "Give batch norm the statistics of the clips, so that in eval mode the model tells them apart"
-    for _ in range(50): m.train()(Clips.x.double(), Clips.x.double().flip(2))
+    for _ in range(50):
+        m.train()(Clips.x.double(), Clips.x.double().flip(2))
+
 
 class Double(Clips):
-    def batch(self, i): return super().batch(i).double()
+    def batch(self, i):
+        return super().batch(i).double()
+
 
 def one_step(name):
     "A step of the same eight clips, batch norm in eval mode, in double precision, so that nothing is rounding"
-    t = trainer(f'step_{name}', name, Double(), plain=True, dropout=0.)
-    t.model.eval(); t.epoch,t.k = 1,1
+    t = trainer(f"step_{name}", name, Double(), plain=True, dropout=0.0)
+    t.model.eval()
+    t.epoch, t.k = 1, 1
     row = t.step(torch.arange(8))
-    grads = {k: p.grad for k,p in t.model.named_parameters() if p.grad is not None}
+    grads = {k: p.grad for k, p in t.model.named_parameters() if p.grad is not None}
     return dict(row=row, grads=grads, state=t.model.state_dict(), health=t.health)
+
 
 def views_of(rank_seen):
     "What the strong view makes of a batch, of each process"
-    t = trainer('views'); drawn = []
+    t = trainer("views")
+    drawn = []
     strong = t.strong
-    t.strong = lambda x,g: drawn.append(strong(x*0+1, g)) or drawn[-1]
-    for _ in range(2): t.step(torch.arange(8))
-    assert torch.equal(drawn[0], drawn[1]), 'the same seed, epoch and step draw the same'
+    t.strong = lambda x, g: drawn.append(strong(x * 0 + 1, g)) or drawn[-1]
+    for _ in range(2):
+        t.step(torch.arange(8))
+    assert torch.equal(drawn[0], drawn[1]), "the same seed, epoch and step draw the same"
     return everyone(drawn[0])
+
 
 def only_the_first_writes(t):
     if not t.devices.main:
-        def no(*args): raise AssertionError('another process than the first writes')
+
+        def no(*args):
+            raise AssertionError("another process than the first writes")
+
         train.save_state = train.save_weights = train.atomic_write = no
 
-out = {f'step_{o}': one_step(o) for o in models}
-out['views'] = views_of(seen); seen.clear()
-whole = trainer('whole'); only_the_first_writes(whole); whole.fit()
-every = torch.tensor(seen); out['seen'] = everyone(every.flatten()).tolist(); seen.clear()
-data = Clips(); data.stop = 3
-if whole.devices.processes>1:
-    try: trainer('parts', data=data).fit()
-    except KeyboardInterrupt as e: out['said'] = str(e)
+
+out = {f"step_{o}": one_step(o) for o in models}
+out["views"] = views_of(seen)
+seen.clear()
+whole = trainer("whole")
+only_the_first_writes(whole)
+whole.fit()
+every = torch.tensor(seen)
+out["seen"] = everyone(every.flatten()).tolist()
+seen.clear()
+data = Clips()
+data.stop = 3
+if whole.devices.processes > 1:
+    try:
+        trainer("parts", data=data).fit()
+    except KeyboardInterrupt as e:
+        out["said"] = str(e)
     seen.clear()
-    parts = trainer('parts'); parts.resume(); out['at'] = (parts.epoch, parts.k); parts.fit()
-    out['parts'],out['whole'] = ({k: v.clone() for k,v in o.model.state_dict().items()} for o in (parts,whole))
-    out['rows'] = [[{k: v for k,v in r.items() if k!='seconds'} for r in o.rows] for o in (parts,whole)]
-trainer('bf16', precision='bf16', epochs=1).fit()
-if whole.devices.main: torch.save(out, folder/'out.pt')
-if torch.distributed.is_initialized(): torch.distributed.destroy_process_group()
+    parts = trainer("parts")
+    parts.resume()
+    out["at"] = (parts.epoch, parts.k)
+    parts.fit()
+    out["parts"], out["whole"] = (
+        {k: v.clone() for k, v in o.model.state_dict().items()} for o in (parts, whole)
+    )
+    out["rows"] = [
+        [{k: v for k, v in r.items() if k != "seconds"} for r in o.rows] for o in (parts, whole)
+    ]
+trainer("bf16", precision="bf16", epochs=1).fit()
+if whole.devices.main:
+    torch.save(out, folder / "out.pt")
+if torch.distributed.is_initialized():
+    torch.distributed.destroy_process_group()
