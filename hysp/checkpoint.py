@@ -204,24 +204,24 @@ def load_reference(
 
 # %% ../nbs/50_checkpoint.ipynb #fdf6aaf0
 class Portable(nn.Module):
-    "An encoder whose every step has a fixed place in a graph"
+    "An encoder whose every step has a fixed place in a graph: each place for a body is encoded"
 
     def __init__(
         self,
-        encoder: nn.Module,  # An `STGCN`; copied
+        encoder: nn.Module,  # A `BodyEncoder`; copied
     ):
         super().__init__()
-        self.encoder, self.present = deepcopy(encoder).cpu().eval(), encoder.pool == "present"
-        self.encoder.pool = "all"
+        self.encoder = deepcopy(encoder).cpu().eval()
 
     def forward(
         self,
         x: Tensor,  # Clips, (N, C, T, V, M)
     ) -> Tensor:  # Features, (N, out)
-        N, C, T, V, M = x.shape
-        z = self.encoder(x.permute(0, 4, 1, 2, 3).reshape(N * M, C, T, V, 1)).view(N, M, -1)
-        there = (x != 0).flatten(1, 3).any(1).to(z) if self.present else torch.ones_like(z[..., 0])
-        return (z * there[..., None]).sum(1) / there.sum(1, keepdim=True).clamp(min=1)
+        N, _, _, _, M = x.shape
+        z = self.encoder.bodies(x.permute(0, 4, 1, 2, 3).flatten(0, 1)).view(N, M, -1)
+        there = (x != 0).flatten(1, 3).any(1)
+        counts = there if self.encoder.pool == "present" else torch.ones_like(there)
+        return self.encoder.merge(z, counts.to(z))
 
 # %% ../nbs/50_checkpoint.ipynb #d81454e5
 def _graph(encoder, x, frames):
@@ -259,7 +259,7 @@ endings = {"onnx": ".onnx", "torchscript": ".pt", "torch-export": ".pt2"}
 
 # %% ../nbs/50_checkpoint.ipynb #1bb3452b
 def export_encoder(
-    encoder: nn.Module,  # An `STGCN`
+    encoder: nn.Module,  # A `BodyEncoder`, such as an `STGCN`
     path: str | Path,  # File to write
     format: str = "onnx",  # onnx, torchscript or torch-export
     frames: int
@@ -272,7 +272,7 @@ def export_encoder(
     write, V = pick(format, formats, "format"), len(encoder.layout)
     x = torch.randn(
         3,
-        encoder.data_bn.num_features // V,
+        encoder.in_channels,
         frames or 50,
         V,
         bodies,

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from functools import cache
 from torch import nn, Tensor
-from .core import HyspError
-from .skeleton import Layout, adjacency, get_layout
+from .bodies import BodyEncoder
+from .skeleton import Layout, adjacency
 
 # %% ../nbs/20_stgcn.ipynb #c23085f1
 def _recorded():
@@ -206,28 +206,8 @@ def simam_drop(
 def widths(h, out):
     return [(h, 1)] * 4 + [(2 * h, 2)] + [(2 * h, 1)] * 2 + [(4 * h, 2), (4 * h, 1), (out, 1)]
 
-# %% ../nbs/20_stgcn.ipynb #5a474f2d
-def _bodies(
-    x: Tensor,  # One row a body, (N*M, V*C, T)
-    M: int,  # Bodies of a clip
-    pool: str,  # As for `STGCN`
-    alike: bool = False,  # Do all empty bodies have the same features? In train mode, and with `simam_drop`, they depend on the batch
-) -> tuple:  # The rows to encode; then, for each body to average over, its clip, and its place among these rows
-    "Which bodies are encoded: all; those present; all, but one of the empty ones for all"
-    clip = torch.arange(x.shape[0] // M, device=x.device).repeat_interleave(M)
-    if pool == "all" and (not alike or _recorded()):
-        return x, clip, slice(None)
-    there = x.flatten(1).any(1)
-    if pool == "present":
-        return x[there], clip[there], slice(None)
-    return (
-        torch.cat([x[there], x[~there][:1]]),
-        clip,
-        torch.where(there, there.cumsum(0) - 1, there.sum()),
-    )
-
 # %% ../nbs/20_stgcn.ipynb #9f48334a
-class STGCN(nn.Module):
+class STGCN(BodyEncoder):
     "Spatial-temporal graph convolutional network: clips (N, C, T, V, M) to features (N, out)"
 
     def __init__(
@@ -239,60 +219,50 @@ class STGCN(nn.Module):
         dropout: float = 0.5,  # In all blocks but the first
         kernel: int = 9,  # Frames of each temporal convolution, odd
         strategy: str = "spatial",  # Partition of the neighbourhood: uniform, distance or spatial
-        pool: str = "all",  # Average over all bodies, the empty ones too ('all', the paper), or those 'present'
-        edge_importance: bool = True,  # Learn a weight for each edge in each block, as the paper does?
+        pool: str = "all",  # Average over 'all' places for bodies (the paper), or those 'present'
+        edge_importance: bool = True,  # Learn a weight for each edge in each block, as the paper?
     ):
-        super().__init__()
-        if pool not in ("all", "present"):
-            raise HyspError(f"unknown pool '{pool}': 'all' or 'present'")
-        self.layout, self.pool, self.out = get_layout(layout), pool, out
-        self.register_buffer(
-            "A", torch.tensor(adjacency(self.layout, strategy), dtype=torch.float32)
-        )
-        K, V, _ = self.A.shape
+        super().__init__(layout, in_channels, out, pool)
+        A = torch.tensor(adjacency(self.layout, strategy), dtype=torch.float32)
+        self.register_buffer("A", A)
+        K, V, _ = A.shape
         self.data_bn = nn.BatchNorm1d(in_channels * V)
         sizes = [(in_channels, None), *widths(hidden, out)]
         self.st_gcn_networks = nn.ModuleList(
             Block(i, o, K, s, kernel, dropout if n else 0.0, residual=n > 0)
             for n, ((i, _), (o, s)) in enumerate(zip(sizes, sizes[1:]))
         )
-        self.edge_importance = (
-            nn.ParameterList(nn.Parameter(torch.ones_like(self.A)) for _ in self.st_gcn_networks)
-            if edge_importance
-            else [1.0] * 10
-        )
+        self.edge_importance = [1.0] * len(self.st_gcn_networks)
+        if edge_importance:
+            ones = (nn.Parameter(torch.ones_like(A)) for _ in self.st_gcn_networks)
+            self.edge_importance = nn.ParameterList(ones)
 
-    def check(self, x):
-        if x.ndim != 5 or x.shape[1] * x.shape[3] != len(self.data_bn.weight):
-            raise HyspError(
-                f"the encoder takes (N, {self.data_bn.num_features // len(self.layout.joints)}, T, {len(self.layout.joints)}, M) "
-                f"for layout {self.layout.name}, not {tuple(x.shape)}"
-            )
+    def activations(
+        self,
+        x: Tensor,  # Bodies, (B, C, T, V)
+    ) -> Tensor:  # (B, out, ceil(T/4), V)
+        "What the last block makes of each body"
+        B, C, T, V = x.shape
+        x = self.data_bn(x.permute(0, 3, 1, 2).reshape(B, V * C, T))
+        x = x.view(B, V, C, T).permute(0, 2, 3, 1)
+        for block, importance in zip(self.st_gcn_networks, self.edge_importance):
+            x = block(x, self.A * importance)
+        return x
+
+    def bodies(self, x: Tensor) -> Tensor:
+        "Bodies (B, C, T, V) to features (B, out): the mean over frames and joints"
+        return self.activations(x).mean((2, 3))
 
     def forward(
         self,
         x: Tensor,  # Clips, (N, C, T, V, M)
-        drop: float
-        | None = None,  # Give a second output too, without what stands out by this much: the `keep` of `simam_drop`
+        drop: float | None = None,  # The `keep` of `simam_drop`, for a second output without it
     ) -> Tensor | tuple:  # Features, (N, out); with `drop` a pair of them
-        self.check(x)
-        N, C, T, V, M = x.shape
-        x, clip, of = _bodies(
-            x.permute(0, 4, 3, 1, 2).reshape(N * M, V * C, T),
-            M,
-            self.pool,
-            drop is None and not any(o.training for o in self.modules()),
-        )
-        x = self.data_bn(x).view(-1, V, C, T).permute(0, 2, 3, 1)
-        for block, e in zip(self.st_gcn_networks, self.edge_importance):
-            x = block(x, self.A * e)
-        bodies = (
-            x.new_zeros(N)
-            .index_add(0, clip, torch.ones_like(clip, dtype=x.dtype))
-            .clamp(min=1)[:, None]
-        )
-        z, *dropped = (
-            x.new_zeros(N, self.out).index_add(0, clip, o.mean((2, 3))[of]) / bodies
-            for o in ((x,) if drop is None else (x, simam_drop(x, drop)))
-        )
-        return (z, *dropped) if dropped else z
+        if drop is None:
+            return super().forward(x)
+
+        def both(rows):
+            y = self.activations(rows)
+            return torch.cat([y.mean((2, 3)), simam_drop(y, drop).mean((2, 3))], 1)
+
+        return self.pooled(x, both, alike=False).split(self.out, 1)
