@@ -90,6 +90,12 @@ def _joint_list(d, key, joints, none=None):
         raise HyspError(f"{what} there must be a list of joints, not {o!r}")
     return tuple(_joint(i, joints, f"joint {what}", none) for i in o)
 
+
+def _axis(axis, name):
+    if isinstance(axis, (int, np.integer)) and not isinstance(axis, bool) and 0 <= axis <= 2:
+        return int(axis)
+    raise HyspError(f"side_axis of layout '{name}' is 0, 1 or 2, for x, y or z, not {axis!r}")
+
 # %% ../nbs/00_skeleton.ipynb #99a32b54
 @dataclass(frozen=True)
 class Layout:
@@ -101,6 +107,7 @@ class Layout:
     mirror: tuple = None  # Joint that takes each one's place in a mirror; None: from the words left and right in the names
     centre: int = None  # Joint that becomes the origin; None: the root
     shoulders: tuple = None  # Left and right shoulder; None: there are none
+    side_axis: int = 0  # Coordinate that runs from side to side: 0, 1 or 2 for x, y or z
 
     def __post_init__(self):
         d = dict(vars(self))
@@ -121,6 +128,7 @@ class Layout:
         )
         if self.shoulders is not None:
             d["shoulders"] = _joint_list(d, "shoulders", joints)
+        d["side_axis"] = _axis(self.side_axis, self.name)
         for k, v in d.items():
             object.__setattr__(self, k, v)
         _check_mirror(self.name, joints, self.mirror)
@@ -161,7 +169,7 @@ def _check_marks(layout):
 
 # %% ../nbs/00_skeleton.ipynb #a73ab8a9
 def _from_dict(
-    d: dict,  # joints and parents; optionally name, mirror, centre, shoulders: joints by name or number
+    d: dict,  # joints and parents; optionally name, mirror, centre, shoulders (joints by name or number), side_axis
 ) -> (
     Layout
 ):  # Raises `HyspError` for an unknown key, a joint that is not there, no tree, no involution

@@ -126,7 +126,11 @@ def test_any_tree(layout, max_hop):
 
 def test_numbers_of_numpy_are_plain_in_yaml():
     layout = Layout(
-        "n", np.array(["a", "left b", "right b"]), np.array([-1, 0, 0]), centre=np.int64(1)
+        "n",
+        np.array(["a", "left b", "right b"]),
+        np.array([-1, 0, 0]),
+        centre=np.int64(1),
+        side_axis=np.int64(2),
     )
     assert Layout.from_dict(yaml.safe_load(yaml.safe_dump(layout.to_dict()))) == layout
 
@@ -148,6 +152,9 @@ def test_numbers_of_numpy_are_plain_in_yaml():
         (dict(centre="hed"), "unknown centre of layout 'own' 'hed'"),
         (dict(shoulders=[1]), "two different"),
         (dict(shoulders=3), "list of joints"),
+        (dict(side_axis=-1), "is 0, 1 or 2, for x, y or z, not -1"),
+        (dict(side_axis="x"), "is 0, 1 or 2, for x, y or z, not 'x'"),
+        (dict(side_axis=True), "not True"),
         (dict(mirrors=[0, 2, 1]), "did you mean 'mirror'"),
         (dict(joints="abc"), "needs a list of names under joints"),
         (dict(parents="-1"), "list of joints"),
