@@ -51,21 +51,27 @@ def dtw(
 ) -> Tensor:  # Sum of squared distances along the cheapest walk, shape (n, m)
     "Dynamic time warping of each sequence with each (Sakoe and Chiba 1978)"
     band = _check(a, b, band)
-    (n, frames, _), m = a.shape, len(b)
+    side = max(1, 2048 // a.shape[1])  # of a block of pairs whose costs fit into the cache
+    rows = []
+    for part in a.split(side):
+        blocks = [_cheapest_walk(_frame_costs(part, other, band), band) for other in b.split(side)]
+        rows.append(torch.cat(blocks, 1))
+    return torch.cat(rows) if rows else a.new_empty(0, len(b))
+
+
+def _frame_costs(a, b, band):
+    "Squared distances of frames within the band, for all pairs of sequences: (T, T, n, m)"
+    frames, n, m = a.shape[1], len(a), len(b)
     b = b.transpose(0, 1)
     length_b = b.square().sum(2)
-    out = a.new_empty(n, m)
-    rows = max(1, 2**22 // (m * frames**2))
-    for part, result in zip(a.split(rows), out.split(rows)):
-        cost = a.new_empty(frames, frames, len(part), m)
-        for i, frame in enumerate(part.unbind(1)):
-            near = slice(max(0, i - band), i + band + 1)
-            product = frame @ b[near].flatten(0, 1).T
-            lengths = frame.square().sum(1)[:, None] + length_b[near].flatten()
-            gap = (lengths - 2 * product).clamp(min=0)
-            cost[i, near] = gap.view(len(part), -1, m).transpose(0, 1)
-        result.copy_(_cheapest_walk(cost, band))
-    return out
+    cost = a.new_empty(frames, frames, n, m)
+    for i, frame in enumerate(a.unbind(1)):
+        near = slice(max(0, i - band), i + band + 1)
+        product = frame @ b[near].flatten(0, 1).T
+        lengths = frame.square().sum(1)[:, None] + length_b[near].flatten()
+        gap = (lengths - 2 * product).clamp(min=0)
+        cost[i, near] = gap.view(n, -1, m).transpose(0, 1)
+    return cost
 
 
 def dtw_each(

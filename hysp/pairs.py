@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Pairs', 'make_pairs', 'mutual_choices', 'rough_description', 'candidates', 'find_pairs']
 
-# %% ../nbs/07_pairs.ipynb #cf0f29f3
+# %% ../nbs/07_pairs.ipynb #eb116fda
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from .core import HyspError
 from .dtw import clip_dtw
 from .skeleton import Layout, get_layout, present
 
-# %% ../nbs/07_pairs.ipynb #34e13bce
+# %% ../nbs/07_pairs.ipynb #c51771b2
 @dataclass
 class Pairs:
     "Clips and their partners: those of clip i are `other[start[i]:start[i+1]]`"
@@ -72,7 +72,7 @@ def make_pairs(
     start = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
     return Pairs(start, other[order], mirrored[order])
 
-# %% ../nbs/07_pairs.ipynb #75ebf92a
+# %% ../nbs/07_pairs.ipynb #73e10dca
 def mutual_choices(
     cost: Tensor,  # Costs of candidates, shape (N, K); infinite: no candidate
     index: Tensor,  # Which clips the candidates are, shape (N, K)
@@ -93,7 +93,7 @@ def mutual_choices(
     mutual = torch.isin(first * clips + other, other * clips + first)
     return first[mutual], other[mutual], column[mutual]
 
-# %% ../nbs/07_pairs.ipynb #9f3cba1d
+# %% ../nbs/07_pairs.ipynb #248a67b1
 def rough_description(
     x: Tensor,  # Clips, shape (N, C, T, V, M)
     components: int = 64,  # Principal components to keep, at most
@@ -126,7 +126,7 @@ def candidates(
         found.append(far.topk(min(number, len(described)), dim=1, largest=False).indices)
     return torch.cat(found)
 
-# %% ../nbs/07_pairs.ipynb #37b05d45
+# %% ../nbs/07_pairs.ipynb #4bdab5f9
 def find_pairs(
     x: Tensor,  # Clips as prepared, shape (N, 3, T, V, M)
     layout: str | Layout,  # Their skeleton
