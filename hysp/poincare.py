@@ -4,11 +4,13 @@
 
 # %% auto #0
 __all__ = ['project', 'expmap0', 'logmap0', 'tangent_radius', 'mobius_add', 'mobius_scalar_mul', 'mobius_matvec', 'dist', 'dist0',
-           'lambda_x', 'expmap', 'logmap', 'geodesic', 'midpoint', 'gyromidpoint', 'tangent_dist', 'tangent_cdist']
+           'lambda_x', 'expmap', 'logmap', 'geodesic', 'midpoint', 'gyromidpoint', 'tangent_dist', 'tangent_cdist',
+           'soft_clip', 'lorentz_gap']
 
 # %% ../nbs/10_poincare.ipynb #16416dd6
 import math
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from .core import HyspError
 
@@ -327,3 +329,24 @@ def tangent_cdist(
 ) -> Tensor:  # Geodesic distances of their exponential maps, shape (n,m), float64
     "Distance of every `expmap0(u)` to every `expmap0(v)`, without the ball and its cap"
     return _TangentCdist.apply(u.double(), v.double(), float(_root(c)))
+
+# %% ../nbs/10_poincare.ipynb #b8c7e0de
+def soft_clip(
+    v: Tensor,  # Tangents at the origin, shape (..., d)
+    reach: float,  # R, the length that none reaches, >0
+) -> Tensor:  # As `v`, the same directions
+    "Tangents held within a ball: short ones hardly change"
+    length = v.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+    return v * (reach * torch.tanh(length / reach) / length)
+
+
+def lorentz_gap(
+    u: Tensor,  # Tangents at the origin, shape (n, d), of a length that `soft_clip` leaves
+    v: Tensor,  # Tangents at the origin, shape (m, d)
+    c: float = 1.0,  # Curvature magnitude, c>0
+) -> Tensor:  # cosh(√c d)-1 for each pair, shape (n, m)
+    "Half the squared Lorentzian distance of the exponential maps (Law et al. 2019, eq 9)"
+    a, b = (2 * c**0.5 * o.norm(dim=1).clamp(min=1e-6) for o in (u, v))
+    cosine = F.normalize(u, dim=1) @ F.normalize(v, dim=1).T
+    radial = 2 * torch.sinh((a[:, None] - b) / 2).square()
+    return radial + torch.sinh(a)[:, None] * torch.sinh(b) * (1 - cosine).clamp(min=0)
