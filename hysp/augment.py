@@ -410,7 +410,8 @@ def scale_bones(
     layout = get_layout(layout)
     if factor.shape != (len(_check(x, layout)), *x.shape[3:]):
         raise HyspError(
-            f"scale_bones needs one factor a clip, joint and body, shape ({len(x)},{x.shape[3]},{x.shape[4]}), not {tuple(factor.shape)}"
+            f"scale_bones needs one factor a clip, joint and body, "
+            f"shape ({len(x)},{x.shape[3]},{x.shape[4]}), not {tuple(factor.shape)}"
         )
     out = x.clone()
     for joint in layout.order[1:]:
