@@ -392,7 +392,7 @@ def warp_time(
         raise HyspError(
             f"warp_time needs a row of places a clip, shape ({n},S), not {tuple(at.shape)}"
         )
-    if ((at < 0) | (at > frames - 1)).any():
+    if not ((at >= 0) & (at <= frames - 1)).all():
         raise HyspError(
             f"warp_time takes places 0 to {frames - 1} of a clip of {frames} frames, not {at.min():g} to {at.max():g}"
         )
@@ -410,7 +410,8 @@ def scale_bones(
     layout = get_layout(layout)
     if factor.shape != (len(_check(x, layout)), *x.shape[3:]):
         raise HyspError(
-            f"scale_bones needs one factor a clip, joint and body, shape ({len(x)},{x.shape[3]},{x.shape[4]}), not {tuple(factor.shape)}"
+            f"scale_bones needs one factor a clip, joint and body, "
+            f"shape ({len(x)},{x.shape[3]},{x.shape[4]}), not {tuple(factor.shape)}"
         )
     out = x.clone()
     for joint in layout.order[1:]:
@@ -631,16 +632,12 @@ class Natural(View):
 
     layout: str | Layout  # Of the clips, by name or as an object
     crop: float = within(0.7, "share")  # Smallest share of the clip that is kept, from U(crop, 1)
-    tempo: float = within(
-        0.3, "spread"
-    )  # Of the log-speed at 4 moments; the speed is linear between
-    bone: float = within(0.1, "spread")  # Of the log-length of each bone, left and right alike
-    size: float = within(0.1, "spread")  # Of the log-size of each body
+    tempo: float = within(0.3, "spread")  # Of the log-speed at 4 moments, linear between
+    bone: float = within(0.1, "spread")  # Of the log-length of a bone, left and right alike
+    size: float = within(0.1, "spread")  # Of the log-size of a body
     yaw: float = within(30.0, "amount")  # Largest turn about y, degrees, from U(-yaw, yaw)
     tilt: float = within(7.5, "amount")  # Standard deviation of pitch and of roll, degrees
-    noise: float = within(
-        0.02, "amount"
-    )  # Largest sd of the noise, in the clips' unit: U(0, noise)
+    noise: float = within(0.02, "amount")  # Largest σ, in the clips' unit: σ from U(0, noise)
     mirror: float = within(0.0, "probability")  # Of the mirror image
 
     def draw(self, n, frames, generator, bodies=1):
@@ -653,9 +650,7 @@ class Natural(View):
         pitch, roll = self.tilt * torch.randn(2, n, **kw)
         noise = self.noise * torch.rand(n, **kw)
         mirror = torch.rand(n, **kw) < self.mirror
-        joints = len(self.layout)
-        build = [torch.randn(n, joints + 1, **kw) for _ in range(bodies)]
-        build = torch.stack(build, -1)  # a number a bone and one for all, (n,V+1,M)
+        build = torch.randn(n, len(self.layout) + 1, bodies, **kw)  # each bone, and the whole body
         paired = [min(pair) for pair in enumerate(self.layout.mirror)]
         return dict(
             share=share,
@@ -670,18 +665,21 @@ class Natural(View):
 
     def apply(self, x, drawn, generator):
         "The view that the `drawn` numbers make; `generator` gives the noise"
-        d, own = drawn, offshoot(generator)
+        d = drawn
         at = frame_places(d["share"], d["start"], d["speed"], x.shape[2])
         turn = d["size"][..., None, None] * camera_matrix(d["angles"])[:, None]
         out = torch.zeros_like(x, memory_format=torch.contiguous_format)
         groups = torch.arange(len(x), device=at.device).split(64)  # few, to stay in the cache
         for body in range(x.shape[-1]):
+            own = offshoot(generator)
             one = x[..., body : body + 1]
             there = _present(one).flatten().to(at.device)
-            for clips in groups if there.any() else ():
-                shape = (len(clips), *one.shape[1:])
-                loud = torch.randn(shape, generator=own, device=own.device)[there[clips]]
-                clips = clips[there[clips]]
+            if not there.any():
+                continue
+            for group in groups:
+                shape = (len(group), *one.shape[1:])
+                loud = torch.randn(shape, generator=own, device=own.device)[there[group]]
+                clips = group[there[group]]
                 y = warp_time(one[clips.to(x.device)], at[clips])
                 y = mix_joints(y, bone_matrix(d["bones"][clips, :, body], self.layout))
                 y = linear(y, turn[clips, body])
