@@ -21,10 +21,9 @@ def branch(
     model: nn.Module,  # A model with an online branch
     where: str = "predictor",  # encoder, projector or predictor
 ) -> nn.Module:  # Clips to tangents at the origin
-    "The online branch up to one of its parts"
-    parts = dict(encoder=1, projector=2, predictor=3)
-    n = pick(where, parts, "part")
-    return nn.Sequential(*[getattr(model, f"online_{o}") for o in list(parts)[:n]])
+    "The online branch up to one of its parts; up to its end for `predictor`, even where it has none"
+    parts = dict(encoder=1, projector=2, predictor=len(model.online))
+    return model.online[: pick(where, parts, "part")]
 
 
 def radii(
