@@ -47,7 +47,12 @@ class Prepare:
         "file"  # Which bodies, where there are more: the first in the file, as the reference, or those who move most
     )
     centre: bool = True  # Put the layout's centre at the origin in each frame
-    align: bool = True  # Turn each frame so that the shoulders lie along x
+    align: Literal["frame", "clip", "none"] | None = (
+        None  # Turn the shoulders along x: each frame, each clip as a whole, or not at all; None: frame for NTU and PKU, as the reference, and clip for all others
+    )
+    scale: Literal["torso", "none"] | None = (
+        None  # Divide by the length of a clip's torso, or not; None: not for NTU and PKU, as the reference, and by the torso for all others
+    )
     cut: bool = True  # Cut to the frames with somebody in them
     resize: bool = True  # Resize to `frames`; otherwise the first so many frames are taken
     reference_arrays: bool = (
@@ -108,7 +113,7 @@ def prepare(
     protocols = dict(xsub=list(cfg.train_subjects)) if cfg.train_subjects else None
     same = {
         k: getattr(cfg, k)
-        for k in ("max_bodies", "bodies", "centre", "align", "cut", "resize", "workers")
+        for k in ("max_bodies", "bodies", "centre", "align", "scale", "cut", "resize", "workers")
     }
     return _write(
         _source(cfg),
