@@ -95,6 +95,7 @@ class Source(Sequence):
         skipped: dict = None,  # Reason to number: what was left out on purpose
         about=None,  # `about(i)` gives what is known of a clip before it is read: a dict with label, subject, …
         stamp: str = None,  # Changes when the files do: an interrupted `prepare` goes on only where it is given and the same
+        benchmark: bool = False,  # A set of the literature, which `prepare` by default treats as the literature does?
     ):
         self.names, self.load, self.layout, self.class_names = (
             list(names),
@@ -110,6 +111,7 @@ class Source(Sequence):
             about,
             stamp,
         )
+        self.benchmark = benchmark
 
     def __len__(self):
         return len(self.names)
@@ -130,6 +132,7 @@ class Source(Sequence):
                 self.protocols,
                 about=self.about and (lambda j: self.about(r[j])),
                 stamp=self.stamp,
+                benchmark=self.benchmark,
             )
         return check_clip(self.load(range(len(self))[i]), self.layout, len(self.class_names))
 
@@ -673,6 +676,7 @@ def ntu(
         skipped,
         about,
         _stamp(kept),
+        benchmark=True,
     )
 
 
@@ -831,6 +835,7 @@ def pku(
         skipped,
         about,
         _stamp(used),
+        benchmark=True,
     )
 
 

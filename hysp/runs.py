@@ -250,7 +250,9 @@ def example_data(
         with tempfile.TemporaryDirectory(
             dir=out.parent
         ) as tmp:  # Two at once make it twice, and one is kept
-            made = prepare(generate(seed=0), Path(tmp) / "data", frames=16)
+            made = prepare(
+                generate(seed=0), Path(tmp) / "data", frames=16, align="frame", scale="none"
+            )
             try:
                 made.rename(out)
             except OSError:

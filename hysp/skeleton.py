@@ -155,6 +155,11 @@ class Layout:
             res += [j for j, p in self.bones if p == i]
         return tuple(res)
 
+    @property
+    def hips(self):
+        names = ("left hip", "right hip")
+        return tuple(map(self.joints.index, names)) if set(names) <= set(self.joints) else None
+
 # %% ../nbs/00_skeleton.ipynb #c27e4d80
 def _check_marks(layout):
     known, s = range(len(layout)), layout.shoulders

@@ -90,6 +90,7 @@ class Survey:
     examples: list  # Pairs for the picture: name of the class, position
     fps: float = None  # Frames a second
     title: str = ""  # The folder in a few words
+    prepared: dict = None  # Of a dataset folder: how its clips were prepared, as in dataset.yaml
 
 # %% ../nbs/73_survey.ipynb #67fabd6b
 def _of_raw(path, read, layout, progress):
@@ -136,10 +137,8 @@ def _of_raw(path, read, layout, progress):
 # %% ../nbs/73_survey.ipynb #32548266
 def _of_dataset(path):
     ds = Dataset(path)
-    prepared = "frames" in ds.columns
-    odd = (
-        {"short": [n for n, t in zip(ds.names, ds.columns["frames"]) if t < 8]} if prepared else {}
-    )
+    lengths = ds.columns.get("frames", [])
+    odd = {"short": [name for name, length in zip(ds.names, lengths) if length < 8]}
     shown = (
         [
             int(np.flatnonzero(ds.labels == k)[0])
@@ -161,7 +160,7 @@ def _of_dataset(path):
         ds.class_names,
         ds.labels,
         columns,
-        ds.columns.get("frames", []),
+        lengths,
         ds.columns.get("bodies", []),
         problems(path),
         ds.about.get("counts", {}).get("skipped", {}),
@@ -169,6 +168,7 @@ def _of_dataset(path):
         examples,
         ds.about.get("fps"),
         str(ds),
+        ds.about.get("prepared"),
     )
 
 
@@ -217,12 +217,21 @@ def _several(n, what):
     return f"{n:,} {what}{'' if n == 1 else 'es' if what.endswith('s') else 's'}"
 
 # %% ../nbs/73_survey.ipynb #47ca6ca2
+def _preparation(prepared):
+    "How a dataset folder was prepared; folders of before there was a choice say True or False of align, and nothing of scale"
+    align = {True: "frame", False: "none"}.get(prepared["align"], prepared["align"])
+    done = f"{prepared['frames']} frames, align {align}, scale {prepared.get('scale', 'none')}"
+    return [f"prepared    {done}", *(f"            {o}" for o in prepared.get("not_done", []))]
+
+
 def describe(
     s: Survey,  # From `survey`
 ) -> list:  # Lines of text
     "What was found, in words"
     n, count = len(s.labels), np.bincount(s.labels, minlength=len(s.class_names))
     out = [s.title]
+    if s.prepared:
+        out += _preparation(s.prepared)
     for k, v in s.columns.items():
         if len(there := np.unique([o for o in v if o is not None and o != -1])):
             out.append(f"{k:12}{there[0]} to {there[-1]}, {len(there)} different")

@@ -13,6 +13,7 @@ import pytest
 
 from hysp import cli, recipes
 from hysp.core import HyspError
+from hysp.feeder import Dataset
 from hysp.recipes import Evaluate, Pretrain, config_names, load_config, save_config, to_yaml
 
 root = Path(__file__).parents[1]
@@ -133,6 +134,9 @@ def test_overview_names_every_command(capsys):
         ("prepare array x --out d", "invalid choice 'array' for argument 'kind'"),
         ("prepare arrays no.npz --out d", "no.npz"),
         ("prepare uiprmd nowhere --out d", "nowhere"),
+        ("prepare arrays a --out d --align clips", "unknown align 'clips'; did you mean 'clip'?"),
+        ("prepare arrays a --out d --scale toros", "unknown scale 'toros'; did you mean 'torso'?"),
+        ("prepare arrays a --out d --no-align", "--no-align"),
         ("synth --out d --n 0", "n must be a whole number of at least 1, not 0"),
         ("info nowhere", "there is no folder nowhere"),
         ("config pretain", "unknown command or config 'pretain'; did you mean 'pretrain'?"),
@@ -402,6 +406,60 @@ def test_prepare_takes_the_subjects_given(capsys, tmp_path):
         3,
     )
     assert not (tmp_path / "e").exists()
+
+
+def npz_of(joints, parents, path):
+    "Six clips of three people, of a skeleton with these joints"
+    r = np.random.default_rng(0)
+    np.savez(
+        path,
+        frames=r.normal(size=(60, len(joints), 3)).astype("f4"),
+        offsets=np.arange(0, 61, 10),
+        label=[0, 1] * 3,
+        subject=[1, 1, 2, 2, 3, 3],
+        joint_names=joints,
+        parents=parents,
+    )
+    return path
+
+
+trunk = ["left hip", "right hip", "left shoulder", "right shoulder"], [-1, 0, 0, 1]
+finger = ["wrist", "tip"], [-1, 0]
+prepare_arrays = "prepare", "arrays", "--frames", 5
+
+
+@pytest.mark.parametrize(
+    "typed,align,scale",
+    [
+        ("", "clip", "torso"),
+        ("--align frame", "frame", "torso"),
+        ("--align clip --scale none", "clip", "none"),
+        ("--align none --scale torso", "none", "torso"),
+    ],
+)
+def test_prepare_turns_and_scales(capsys, tmp_path, typed, align, scale):
+    file = npz_of(*trunk, tmp_path / "a.npz")
+    out = made(capsys, *prepare_arrays, file, "--out", tmp_path / "d", *typed.split())
+    line = f"prepared    5 frames, align {align}, scale {scale}"
+    assert line in out.splitlines()
+    assert line in made(capsys, "info", tmp_path / "d").splitlines()
+    about = Dataset(tmp_path / "d").about["prepared"]
+    assert (about["align"], about["scale"]) == (align, scale)
+
+
+def test_prepare_says_what_it_leaves_out(capsys, tmp_path):
+    file = npz_of(*finger, tmp_path / "a.npz")
+    out = made(capsys, *prepare_arrays, file, "--out", tmp_path / "d")
+    assert "align 'clip' was left out: layout 'a' has no shoulders" in out
+    for typed in ("--align frame", "--align clip", "--scale torso"):
+        says = refused(capsys, *prepare_arrays, file, "--out", tmp_path / "e", *typed.split())
+        assert "cannot be done: layout 'a' has no shoulders" in says
+    assert not (tmp_path / "e").exists()
+
+
+def test_synthetic_people_are_prepared_as_ones_own(capsys, tmp_path):
+    out = made(capsys, *"synth --n 12 --classes 2 --frames 5 --out".split(), tmp_path / "d")
+    assert "prepared    5 frames, align clip, scale torso" in out.splitlines()
 
 
 def test_info_of_a_run(capsys, tmp_path):

@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 import test_kinect
 import yaml
+from hypothesis import given, settings, strategies as st
 
 from hysp.core import HyspError, checksum
 from hysp.feeder import Dataset
 from hysp.prepare import (
     align,
+    align_clip,
     assign,
     centre,
     choose,
@@ -28,16 +30,25 @@ from hysp.prepare import (
     problems,
     recorded_motion,
     resize,
+    scale_by_torso,
     to_array,
+    torso_length,
+    turn_about_y,
+    turn_and_scale,
     valid_frames,
 )
 from hysp.readers import Clip, Source, arrays, ntu
 from hysp.skeleton import Layout, layouts
+from hysp.survey import describe, survey
 
 root = Path(__file__).parents[1]
 golden = dict(np.load(root / "tests/golden/preprocess.npz", allow_pickle=False))
 npz = root.parent / "shared/data/uiprmd_kinect.npz"
 hand = Layout("hand", ("wrist", "left tip", "right tip"), (-1, 0, 0))
+bust = Layout.from_dict(
+    dict(name="bust", joints=["neck", "left shoulder", "right shoulder"], parents=[-1, 0, 0])
+)
+usual = dict(aligned="clip", scaled="torso")  # Of sources that are no benchmark
 
 
 def made_up(
@@ -130,6 +141,211 @@ def test_without_shoulders_nothing_is_aligned():
     np.testing.assert_array_equal(to_array(x, hand, 5), centre(x, hand))
 
 
+# Turned once, scaled by the torso
+
+
+def people(layout, seed, frames=6, bodies=2):
+    "Bodies who keep a pose of their own and waver about it, one of them absent in the last frame; float64"
+    r = np.random.default_rng(seed)
+    pose = r.normal(size=(3, 1, len(layout), bodies))
+    left, right = layout.shoulders
+    pose[0, :, right] = pose[0, :, left] + r.uniform(0.5, 1.0, (1, bodies))
+    x = pose + 0.05 * r.normal(size=(3, frames, len(layout), bodies))
+    x[:, -1, :, -1] = 0
+    return x
+
+
+def shoulder_line(x, layout):
+    left, right = layout.shoulders
+    return x[:, :, right] - x[:, :, left]
+
+
+angle = st.floats(-np.pi, np.pi)
+seeds = st.integers(0, 2**32 - 1)
+names = st.sampled_from(sorted(layouts))
+
+
+@given(names, seeds, angle)
+@settings(deadline=None)
+def test_turned_once_the_heading_of_the_recording_does_not_matter(name, seed, turn):
+    layout = layouts[name]
+    x = people(layout, seed)
+    y = align_clip(x, layout)
+    np.testing.assert_allclose(align_clip(turn_about_y(x, turn), layout), y, atol=1e-12)
+    np.testing.assert_allclose(align_clip(y, layout), y, atol=1e-12)
+    line = shoulder_line(y, layout).sum(1)
+    assert (line[0] > 0).all() and np.abs(line[2]).max() < 1e-12
+    np.testing.assert_allclose(np.linalg.norm(y, axis=0), np.linalg.norm(x, axis=0), atol=1e-12)
+    assert not y[:, -1, :, -1].any()
+
+
+@given(names, seeds, angle)
+@settings(deadline=None)
+def test_turned_once_or_each_frame_is_the_same_for_a_body_that_does_not_turn(name, seed, turn):
+    layout = layouts[name]
+    x = people(layout, seed)[:, :1].repeat(5, 1)
+    x = turn_about_y(x, turn)
+    once, each = align_clip(x, layout), align(x, layout)
+    gap = np.linalg.norm(once - each, axis=0)
+    off = np.sqrt(2e-4 / 0.5)  # arccos(1 - e) is sqrt(2 e), and e is 1e-4 over the shoulder line
+    assert (gap <= 1.01 * off * np.linalg.norm(x, axis=0) + 1e-9).all()
+
+
+@pytest.mark.parametrize("name", layouts)
+def test_turned_by_30_degrees_comes_back(name):
+    layout = layouts[name]
+    x = align_clip(people(layout, 0), layout)
+    turned = turn_about_y(x, np.radians(30))
+    line = shoulder_line(turned, layout).sum(1)
+    np.testing.assert_allclose(np.degrees(np.arctan2(line[2], line[0])), 30)
+    np.testing.assert_allclose(align_clip(turned, layout), x, atol=1e-12)
+
+
+def test_turned_once_a_turn_within_the_clip_stays():
+    layout = layouts["coco"]
+    still = align_clip(people(layout, 3)[:, :1].repeat(9, 1), layout)
+    turns = np.linspace(-0.7, 0.7, 9)[:, None, None]
+    x = turn_about_y(still, turns)
+    np.testing.assert_allclose(align_clip(x, layout), x, atol=1e-12)
+    each = align(
+        turn_about_y(x, 1.0), layout
+    )  # On one side of x, where `frame` turns the right way
+    np.testing.assert_allclose(each, still, atol=0.05 * np.abs(still).max())
+
+
+def test_who_has_no_mean_shoulder_line_is_finite():
+    x = np.zeros((3, 2, 17, 1), np.float32)
+    x[:, 0] = np.random.default_rng(0).normal(size=(3, 17, 1))
+    x[::2, 1], x[1, 1] = -x[::2, 0], x[1, 0]
+    assert np.isfinite(to_array(x, "coco", 2, **usual)).all()
+    np.testing.assert_array_equal(align_clip(0 * x, "coco"), 0 * x)
+
+
+@given(names, seeds, st.floats(1e-3, 1e4), st.booleans())
+@settings(deadline=None)
+def test_scaled_by_the_torso_size_does_not_matter(name, seed, factor, centred):
+    layout = layouts[name]
+    x = people(layout, seed)
+    y = to_array(x, layout, 5, centred, scaled="torso")
+    np.testing.assert_allclose(torso_length(y, layout), 1, atol=1e-5)
+    larger = to_array(factor * x, layout, 5, centred, "none", scaled="torso")
+    smaller = to_array(x, layout, 5, centred, "none", scaled="torso")
+    np.testing.assert_allclose(larger, smaller, atol=1e-5 * np.abs(smaller).max())
+
+
+@pytest.mark.parametrize("name", layouts)
+def test_two_bodies_share_one_factor(name):
+    layout = layouts[name]
+    x = people(layout, 1, bodies=1)[:, :-1]
+    pair = np.concatenate([x, x / 2], -1)
+    length = torso_length(x, layout)
+    np.testing.assert_allclose(torso_length(pair, layout), 0.75 * length)
+    y = scale_by_torso(pair, layout)
+    np.testing.assert_allclose(y, pair / (0.75 * length))
+    np.testing.assert_allclose(y[..., 1], y[..., 0] / 2)
+    lonely = np.concatenate([x, 0 * x], -1)
+    np.testing.assert_allclose(torso_length(lonely, layout), length)
+
+
+def test_torso_by_hand():
+    x = np.zeros((3, 2, 17, 1))
+    at = {o: i for i, o in enumerate(layouts["coco"].joints)}
+    for side in ("left", "right"):
+        x[:, :, at[f"{side} shoulder"], 0] = np.array([[1.0, 1.0], [5.0, 9.0], [2.0, 2.0]])
+        x[:, :, at[f"{side} hip"], 0] = np.array([[1.0, 1.0], [1.0, 1.0], [-1.0, 8.0]])
+    assert torso_length(x, "coco") == (5 + 10) / 2
+
+
+@pytest.mark.parametrize(
+    "layout,asked,message",
+    [
+        (hand, dict(align="clip"), "align 'clip' cannot be done: layout 'hand' has no shoulders; "),
+        (hand, dict(align="frame"), "align 'frame' cannot be done: .* has no shoulders; "),
+        (hand, dict(scale="torso"), "scale 'torso' .* has no shoulders and no hips; name those"),
+        (bust, dict(scale="torso"), "scale 'torso' cannot be done: layout 'bust' has no hips; "),
+        (bust, dict(align="clips"), "unknown way to align 'clips'; did you mean 'clip'"),
+        (bust, dict(scale="torsos"), "unknown way to scale 'torsos'; did you mean 'torso'"),
+    ],
+)
+def test_what_the_layout_lacks_is_refused_where_it_was_asked_for(tmp_path, layout, asked, message):
+    with pytest.raises(HyspError, match=message):
+        prepare(made_up(layout=layout), tmp_path / "s", progress=False, **asked)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_layout_lacks_is_left_out_and_said_where_it_is_only_usual(tmp_path):
+    out = prepare(made_up(layout=bust), tmp_path / "s", frames=3, progress=False)
+    why = "scale 'torso' was left out: layout 'bust' has no hips"
+    assert Dataset(out).about["prepared"]["not_done"] == [why]
+    lines = describe(survey(out, progress=False))
+    assert lines[1:3] == ["prepared    3 frames, align clip, scale none", f"            {why}"]
+    x = made_up(layout=bust)[2].position
+    np.testing.assert_array_equal(
+        np.load(out / "position.npy")[2], to_array(x, bust, 3, aligned="clip")
+    )
+
+
+def without_a_torso(x):
+    return x[:, :, :1] + 0 * x
+
+
+def test_a_clip_without_a_torso_is_left_out(tmp_path):
+    s = spoilt(4, without_a_torso)
+    why = "clip c4: the torso has length 0: shoulders and hips are at the same place in all frames"
+    with pytest.raises(HyspError, match=why):
+        prepare(s, tmp_path / "s", progress=False)
+    assert not list(tmp_path.iterdir())
+    out = prepare(s, tmp_path / "s", strict=False, progress=False)
+    assert [r["name"] for r in table(out)] == ["c0", "c1", "c2", "c3", "c5"]
+    (fault,) = problems(out)
+    assert fault.file == "c4" and fault.reason.startswith(why)
+    whole = prepare(s, tmp_path / "t", scale="none", progress=False)
+    assert len(table(whole)) == 6 and not problems(whole)
+
+
+def test_a_benchmark_is_prepared_as_the_reference_does(tmp_path):
+    s = ntu(plant(tmp_path / "raw", walkers(3)))
+    assert s.benchmark and s[1:].benchmark and not made_up()[1:].benchmark
+    assert turn_and_scale(s) == ("frame", "none", [])
+    assert turn_and_scale(made_up()) == ("clip", "torso", [])
+    out = prepare(s, tmp_path / "out", frames=4, progress=False)
+    np.testing.assert_array_equal(
+        np.load(out / "position.npy")[1], to_array(s[1].position, "ntu-rgb+d", 4)
+    )
+    prepared = Dataset(out).about["prepared"]
+    assert (prepared["align"], prepared["scale"]) == ("frame", "none")
+    assert "not_done" not in prepared
+    other = prepare(s, tmp_path / "other", 4, align="clip", scale="torso", progress=False)
+    np.testing.assert_array_equal(
+        np.load(other / "position.npy")[1], to_array(s[1].position, "ntu-rgb+d", 4, **usual)
+    )
+
+
+@pytest.mark.parametrize("old,new", [(True, "frame"), (False, "none")])
+def test_truth_values_are_still_understood(tmp_path, old, new):
+    with pytest.warns(DeprecationWarning, match=f"'{new}' for {old}") as seen:
+        a = prepare(made_up(), tmp_path / "a", frames=3, align=old, progress=False)
+    assert seen[0].filename == __file__
+    b = prepare(made_up(), tmp_path / "b", frames=3, align=new, progress=False)
+    assert same_folder(a, b)
+    x = golden["raw"][0]
+    with pytest.warns(DeprecationWarning, match=f"'{new}' for {old}"):
+        y = to_array(x, "ntu-rgb+d", aligned=old)
+    np.testing.assert_array_equal(y, to_array(x, "ntu-rgb+d", aligned=new))
+
+
+@pytest.mark.parametrize("old,word", [(True, "frame"), (False, "none")])
+def test_folders_of_before_are_opened(tmp_path, old, word):
+    out = prepare(made_up(), tmp_path / "s", frames=3, progress=False)
+    about = yaml.safe_load((out / "dataset.yaml").read_text())
+    about["prepared"]["align"] = old
+    del about["prepared"]["scale"]
+    (out / "dataset.yaml").write_text(yaml.safe_dump(about))
+    assert len(Dataset(out)) == 6 and Dataset(out).layout == layouts["coco"]
+    line = f"prepared    3 frames, align {word}, scale none"
+    assert line in describe(survey(out, progress=False))
+
+
 # The folder
 
 
@@ -150,7 +366,7 @@ def test_folder(tmp_path):
     )
     assert x.shape == (6, 3, 5, 17, 1) and x.dtype == np.float32 and about["shape"] == list(x.shape)
     for i in range(6):
-        np.testing.assert_array_equal(x[i], to_array(s[i].position, "coco", 5))
+        np.testing.assert_array_equal(x[i], to_array(s[i].position, "coco", 5, **usual))
     assert list(rows[0]) == [
         "name",
         "label",
@@ -215,7 +431,7 @@ def test_bodies(tmp_path, bodies, there, asked, expected):
     assert [int(r["bodies"]) for r in table(out)] == kept
     for i in range(6):
         np.testing.assert_array_equal(
-            x[i, ..., : kept[i]], to_array(s[i].position[..., : kept[i]], "coco", 4)
+            x[i, ..., : kept[i]], to_array(s[i].position[..., : kept[i]], "coco", 4, **usual)
         )
         assert not x[i, ..., kept[i] :].any()
 
@@ -239,14 +455,23 @@ def test_unknown_number_of_bodies_is_found_out(tmp_path):
 
 def test_own_layout_and_switches(tmp_path):
     s = made_up(layout=hand)
-    out = prepare(s, tmp_path / "s", frames=3, centre=False, align=True, progress=False)
+    out = prepare(s, tmp_path / "s", frames=3, centre=False, progress=False)
     np.testing.assert_array_equal(np.load(out / "position.npy")[2], resize(s[2].position, 3))
     about = yaml.safe_load((out / "dataset.yaml").read_text())
-    assert (
-        about["prepared"]
-        == dict(frames=3, centre=False, align=False, cut=True, resize=True, bodies="file")
-        and Layout.from_dict(about["layout"]) == hand
+    assert about["prepared"] == dict(
+        frames=3,
+        centre=False,
+        align="none",
+        scale="none",
+        cut=True,
+        resize=True,
+        bodies="file",
+        not_done=[
+            "align 'clip' was left out: layout 'hand' has no shoulders",
+            "scale 'torso' was left out: layout 'hand' has no shoulders and no hips",
+        ],
     )
+    assert Layout.from_dict(about["layout"]) == hand
 
 
 @pytest.mark.parametrize(
@@ -400,7 +625,7 @@ def test_assign_keeps_order():
 @pytest.mark.skipif(not npz.exists(), reason="needs the UI-PRMD data beside the project")
 def test_uiprmd(tmp_path):
     s = arrays(npz)
-    out = prepare(s, tmp_path / "s", frames=32, align=False, progress=False)
+    out = prepare(s, tmp_path / "s", frames=32, align="none", scale="none", progress=False)
     x, rows = np.load(out / "position.npy"), table(out)
     assert x.shape == (2000, 3, 32, 22, 1) and np.isfinite(x).all() and not x[:, :, :, 0].any()
     train = np.array([r["xsub"] == "train" for r in rows])
@@ -534,15 +759,17 @@ def test_swapped_order_and_a_phantom(tmp_path):
     s = ntu(raw)
     np.testing.assert_array_equal(s[0].position, np.concatenate([b, a], -1))
     plain, moving = (
-        np.load(prepare(s, tmp_path / k, 8, bodies=k, align=False, progress=False) / "position.npy")
+        np.load(
+            prepare(s, tmp_path / k, 8, bodies=k, align="none", progress=False) / "position.npy"
+        )
         for k in ("file", "motion")
     )
     np.testing.assert_array_equal(
-        plain[1], to_array(np.concatenate([chair, a], -1), "ntu-rgb+d", 8, aligned=False)
+        plain[1], to_array(np.concatenate([chair, a], -1), "ntu-rgb+d", 8, aligned="none")
     )
     people = sorted([a, b], key=lambda o: -o.var(1).sum())
     np.testing.assert_array_equal(
-        moving[1], to_array(np.concatenate(people, -1), "ntu-rgb+d", 8, aligned=False)
+        moving[1], to_array(np.concatenate(people, -1), "ntu-rgb+d", 8, aligned="none")
     )
 
 
@@ -561,10 +788,12 @@ def test_who_leaves_first_takes_no_frames_along():
     assert valid_frames(x) == 9 and to_array(x, "ntu-rgb+d", 9)[:, 8, :, 1].any()
 
 
-@pytest.mark.parametrize("step", ["centred", "aligned", "cut", "resized"])
-def test_each_step_alone_can_be_left_out(step):
+@pytest.mark.parametrize(
+    "step,off", [("centred", False), ("aligned", "none"), ("cut", False), ("resized", False)]
+)
+def test_each_step_alone_can_be_left_out(step, off):
     x = golden["raw"][0]
-    whole, without = to_array(x, "ntu-rgb+d"), to_array(x, "ntu-rgb+d", **{step: False})
+    whole, without = to_array(x, "ntu-rgb+d"), to_array(x, "ntu-rgb+d", **{step: off})
     assert whole.shape == without.shape and not np.allclose(whole, without)
     n = valid_frames(x)
     y = x if step == "cut" else x[:, :n]
@@ -791,6 +1020,12 @@ def test_resumes_where_it_was(tmp_path):
     assert asked_again(tmp_path) == list(range(19, 40))
 
 
+def test_resumes_where_it_was_turned_and_scaled(tmp_path):
+    new = dict(align="clip", scale="torso")
+    interrupted(tmp_path, **new)
+    assert asked_again(tmp_path, **new) == list(range(19, 40))
+
+
 def test_resumed_twice(tmp_path):
     interrupted(tmp_path, 10)
     interrupted(tmp_path, 10)
@@ -805,7 +1040,7 @@ def test_a_spoilt_row_is_made_again(tmp_path):
     assert asked_again(tmp_path) == [5, *range(19, 40)]
 
 
-@pytest.mark.parametrize("change", ["frames", "file", "journal", "position"])
+@pytest.mark.parametrize("change", ["frames", "align", "scale", "file", "journal", "position"])
 def test_another_plan_begins_anew(tmp_path, change):
     part = interrupted(tmp_path)
     if change == "file":
@@ -815,7 +1050,10 @@ def test_another_plan_begins_anew(tmp_path, change):
         (part / "journal").write_bytes(os.urandom(500))
     if change == "position":
         os.truncate(part / "position.npy", 200)
-    assert asked_again(tmp_path, **dict(frames=5) if change == "frames" else {}) == list(range(40))
+    other = dict(frames=5, align="clip", scale="torso")
+    assert asked_again(tmp_path, **{k: v for k, v in other.items() if k == change}) == list(
+        range(40)
+    )
 
 
 def test_faults_are_remembered(tmp_path):

@@ -420,7 +420,7 @@ def test_prepare_csv_and_arrays_with_layouts(capsys, tmp_path):
         tmp_path / "csv/arm.yaml",
         "--out",
         tmp_path / "d",
-        "--frames 4 --no-align --no-centre --no-resize --no-cut",
+        "--frames 4 --align none --scale none --no-centre --no-resize --no-cut",
     )
     assert code == 0, err
     np.testing.assert_allclose(
