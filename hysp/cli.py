@@ -28,37 +28,35 @@ Scale = Literal["torso", "none"]
 class Prepare:
     "Turn recorded skeletons into a dataset folder"
 
-    kind: Positional[
-        Literal["ntu60", "ntu120", "pku1", "pku2", "uiprmd", "csv", "arrays"]
-    ]  # NTU RGB+D 60 or 120, PKU-MMD part I or II, UI-PRMD; or your own: a folder of CSV files, or an npz of arrays
+    # NTU RGB+D 60 or 120, PKU-MMD part I or II, UI-PRMD; or your own: a folder of CSV files, or an
+    # npz of arrays
+    kind: Positional[Literal["ntu60", "ntu120", "pku1", "pku2", "uiprmd", "csv", "arrays"]]
     out: Path  # Dataset folder to write
-    source: Positional[
-        tuple[Path, ...]
-    ] = ()  # The folder or file to read; of NTU and PKU several, and zip archives as they are
+    # The folder or file to read; of NTU and PKU several, and zip archives as they are
+    source: Positional[tuple[Path, ...]] = ()
     raw: tuple[Path, ...] = ()  # The same, as an option
     frames: int = 50  # Frames that each clip is resized to
-    layout: str | None = (
-        None  # Of csv and arrays: the skeleton, a known layout or a YAML file of your own
-    )
-    missing: Path | None = (
-        None  # Of NTU: the authors' list of clips without skeletons, to leave out
-    )
-    train_subjects: tuple[
-        int, ...
-    ] = ()  # Subjects that train under the protocol `xsub`, the others validate; none given: those of the set's own protocols, or the odd ones
+    # Of csv and arrays: the skeleton, a known layout or a YAML file of your own
+    layout: str | None = None
+    # Of NTU: the authors' list of clips without skeletons, to leave out
+    missing: Path | None = None
+    # Subjects that train under the protocol `xsub`, the others validate; none given: those of the
+    # set's own protocols, or the odd ones
+    train_subjects: tuple[int, ...] = ()
     max_bodies: int | None = None  # Bodies kept; None: as many as the clips have, at most 2
-    bodies: Literal["file", "motion"] = (
-        "file"  # Which bodies, where there are more: the first in the file, as the reference, or those who move most
-    )
+    # Which bodies, where there are more: the first in the file, as the reference, or those who move
+    # most
+    bodies: Literal["file", "motion"] = "file"
     centre: bool = True  # Put the layout's centre at the origin in each frame
     align: Align | None = None  # Turn each frame or clip; None: frame for NTU and PKU, else clip
     scale: Scale | None = None  # Divide by the torso; None: none for NTU and PKU, else torso
     cut: bool = True  # Cut to the frames with somebody in them
     resize: bool = True  # Resize to `frames`; otherwise the first so many frames are taken
-    reference_arrays: bool = (
-        False  # Also write the arrays that other repositories read, under `action_dataset`
-    )
-    strict: bool = False  # Stop at the first clip that cannot be used, as arrays always does; otherwise it is left out and listed in problems.csv, and the exit code is 3
+    # Also write the arrays that other repositories read, under `action_dataset`
+    reference_arrays: bool = False
+    # Stop at the first clip that cannot be used, as arrays always does; otherwise it is left out
+    # and listed in problems.csv, and the exit code is 3
+    strict: bool = False
     workers: int | None = None  # Processes; None: one a core
     overwrite: bool = False  # Replace a dataset folder that is there already
 
@@ -152,16 +150,14 @@ def synth(
 class Info:
     "Say what is in a raw tree, a dataset folder or a run folder"
 
-    path: Positional[
-        Path
-    ]  # Folder of raw files (NTU RGB+D, PKU-MMD, UI-PRMD, CSV; also a zip or an npz), dataset folder or run folder
+    # Folder of raw files (NTU RGB+D, PKU-MMD, UI-PRMD, CSV; also a zip or an npz), dataset folder
+    # or run folder
+    path: Positional[Path]
     read: int = 200  # Of a raw tree: read this many clips, evenly spaced; 0: all
-    layout: str | None = (
-        None  # Of CSV files: the skeleton, a known layout or a YAML file of your own
-    )
-    picture: Path | None = (
-        None  # Draw classes, lengths and some clips into this file (png, svg or pdf)
-    )
+    # Of CSV files: the skeleton, a known layout or a YAML file of your own
+    layout: str | None = None
+    # Draw classes, lengths and some clips into this file (png, svg or pdf)
+    picture: Path | None = None
 
 
 def info(
@@ -256,9 +252,8 @@ class Export:
     "Write a pre-trained encoder as ONNX, TorchScript or torch.export; the number of clips stays free"
 
     run: Positional[Path]  # Run folder, or a checkpoint file
-    format: Literal["onnx", "torchscript", "torch-export"] = (
-        "onnx"  # onnx needs the packages onnx and onnxscript
-    )
+    # onnx needs the packages onnx and onnxscript
+    format: Literal["onnx", "torchscript", "torch-export"] = "onnx"
     out: Path | None = None  # File to write; None: encoder.onnx, .pt or .pt2 in the run folder
     frames: int | None = None  # A fixed number of frames, 5 or more; None: free
     bodies: int = 2  # Bodies of a clip, fixed

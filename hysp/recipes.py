@@ -56,7 +56,8 @@ class NormalView:
     "The mild view"
 
     shear: float = 0.5  # Off-diagonal terms of a random shear are drawn from U(-shear, shear)
-    crop: int = 6  # One part in `crop` of the clip is mirrored at each end, then the clip is cropped to its length
+    # One part in `crop` of the clip is mirrored at each end, then the clip is cropped to its length
+    crop: int = 6
 
 # %% ../nbs/80_recipes.ipynb #a541eca3
 @dataclass
@@ -69,7 +70,8 @@ class StrongView(NormalView):
     noise_sigma: float = 0.01  # Its standard deviation, metres
     blur: float = 0.5  # Probability of a blur over time
     blur_sigma: tuple[float, float] = (0.1, 2.0)  # Its width in frames is drawn between these
-    normalise_blur: bool = False  # Blur with weights that add up to one; the reference's do not, and amplify up to five times
+    # Blur with weights that add up to one; the reference's do not, and amplify up to five times
+    normalise_blur: bool = False
     mask_axis: float = 0.5  # Probability of setting one coordinate axis to zero
     reverse: float = 0.5  # Probability of playing backwards
 
@@ -79,39 +81,35 @@ class Pretrain:
     "Pre-train an encoder without labels on a dataset folder"
 
     data: Path  # Dataset folder, as `hysp prepare` or `hysp synth` write it
-    out: Path = Path(
-        "runs/pretrain"
-    )  # Run folder: settings, metrics, weights; an interrupted run in it is gone on with. May name settings: runs/{model}/{stream}
+    # Run folder: settings, metrics, weights; an interrupted run in it is gone on with. May name
+    # settings: runs/{model}/{stream}
+    out: Path = Path("runs/pretrain")
     split: str = "xsub/train"  # Protocol and part whose clips are used; `all`: every clip
-    stream: Literal["joint", "motion", "bone", "2s", "3s"] = (
-        "joint"  # What of the skeleton the encoder sees
-    )
-    model: Literal["hysp", "simsiam", "skeletonclr"] = (
-        "hysp"  # Method; Euclidean with --ramp None, hyperbolic from the start with --ramp 0 0
-    )
+    # What of the skeleton the encoder sees
+    stream: Literal["joint", "motion", "bone", "2s", "3s"] = "joint"
+    # Method; Euclidean with --ramp None, hyperbolic from the start with --ramp 0 0
+    model: Literal["hysp", "simsiam", "skeletonclr"] = "hysp"
     width: int = 16  # Channels of the first blocks; the last ones have four times as many
     out_dim: int = 256  # Size of the embedding
     head_dim: int | None = None  # Width of projector and predictor; None: `out_dim`
     pred_dim: int | None = None  # Hidden width of the predictor; None: `head_dim`
     edge_importance: bool = True  # Learn a weight for each edge of the skeleton in each block
     dropout: float = 0.5  # Dropout within each block of the encoder
-    pool: Literal["all", "present"] = (
-        "all"  # Bodies the embedding is averaged over: `all` counts an empty one too, as the reference does
-    )
-    gain: float = 1.0  # Factor on the first weights of the heads' last layers: below 1 the tangents begin nearer the origin
-    geometry: Literal["ball", "tangent"] = (
-        "ball"  # Distance by way of the ball, as the reference, or straight from the tangent vectors
-    )
+    # Bodies the embedding is averaged over: `all` counts an empty one too, as the reference does
+    pool: Literal["all", "present"] = "all"
+    # Factor on the first weights of the heads' last layers: below 1 the tangents begin nearer the
+    # origin
+    gain: float = 1.0
+    # Distance by way of the ball, as the reference, or straight from the tangent vectors
+    geometry: Literal["ball", "tangent"] = "ball"
     queue: int = 8192  # Negatives that SkeletonCLR keeps
     temperature: float = 0.07  # Of SkeletonCLR's contrast
-    init: Path | None = (
-        None  # Weights to begin with: a run folder or a checkpoint; None: random ones
-    )
+    # Weights to begin with: a run folder or a checkpoint; None: random ones
+    init: Path | None = None
     epochs: int = 300  # Passes over the clips
     batch: int = 128  # Clips in a step, of all processes together
-    optimizer: Literal["sgd", "adam", "adamw", "lars", "riemannian_sgd", "riemannian_adam"] = (
-        "sgd"  # Update rule; the riemannian ones are geoopt's
-    )
+    # Update rule; the riemannian ones are geoopt's
+    optimizer: Literal["sgd", "adam", "adamw", "lars", "riemannian_sgd", "riemannian_adam"] = "sgd"
     lr: float = 0.1  # Learning rate
     momentum: float = 0.9  # Momentum of SGD and LARS, first beta of the Adams
     weight_decay: float = 1e-4  # Weight decay
@@ -119,21 +117,17 @@ class Pretrain:
     steps: tuple[int, ...] = (200,)  # Epochs at which `step` divides the learning rate by ten
     warmup: int = 0  # Epochs over which the learning rate rises from zero
     ema: float = 0.999  # Decay of the target's moving average; nearer 1 is slower
-    ramp: tuple[int, int] | None = (
-        50,
-        100,
-    )  # Epochs between which the hyperbolic loss takes over from the Euclidean one; None: never
+    # Epochs between which the hyperbolic loss takes over from the Euclidean one; None: never
+    ramp: tuple[int, int] | None = (50, 100)
     normal: NormalView = field(default_factory=NormalView)  # How the mild view is drawn
     strong: StrongView = field(default_factory=StrongView)  # How the strong view is drawn
     seed: int = 0  # Seed of weights, order and views
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     threads: int = 0  # CPU threads; 0: as many as torch takes
-    precision: Literal["fp32", "bf16", "fp16"] = (
-        "fp32"  # Of the networks; distances stay in fp32 or better
-    )
-    save_every: int = (
-        10  # Epochs between two saves of the state that an interrupted run goes on from
-    )
+    # Of the networks; distances stay in fp32 or better
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    # Epochs between two saves of the state that an interrupted run goes on from
+    save_every: int = 10
     keep_every: int = 50  # Epochs between two weights files that stay
     keep_last: int = 0  # Of these, only so many, the newest; 0: all
     track: Literal["tensorboard", "wandb"] | None = None  # Tell a tracker how it goes
@@ -471,15 +465,17 @@ class Ensemble:
     "Fuse the linear probes of several runs, such as joint, motion and bone"
 
     runs: Positional[tuple[Path, ...]]  # Run folders, or checkpoint files
-    data: Path | None = (
-        None  # Dataset folder; None: for each run the one it was pre-trained on, which must hold the same clips
-    )
+    # Dataset folder; None: for each run the one it was pre-trained on, which must hold the same
+    # clips
+    data: Path | None = None
     out: Path = Path("runs/ensemble")  # Folder for the table
     protocol: str = "xsub"  # Protocol whose train and val parts are used
     weights: tuple[float, ...] | None = None  # One a run; None: all equal
     probabilities: bool = False  # Add up probabilities rather than logits
     fitted: bool = False  # Also with weights fitted on training clips of people who were held out
-    oracle: bool = False  # Also with the weights that are best on the test labels: what weights could bring at most, and no result
+    # Also with the weights that are best on the test labels: what weights could bring at most, and
+    # no result
+    oracle: bool = False
     linear: Linear = field(default_factory=Linear)  # The linear probe
     batch: int = 256  # Clips encoded at once
     seed: int = 0  # Seed of the probes
@@ -552,9 +548,8 @@ class Subset:
     out: Path  # Dataset folder to write
     split: str = "xsub/train"  # The clips to choose from; all others stay
     by: Literal["radius"] = "radius"  # What certainty is
-    keep: Literal["high", "low", "mixed"] = (
-        "high"  # The most certain, the least, or evenly from all
-    )
+    # The most certain, the least, or evenly from all
+    keep: Literal["high", "low", "mixed"] = "high"
     share: float = 0.5  # How many of the clips
     part: Literal["encoder", "projector", "predictor"] = "predictor"  # Where the radius is taken
     overwrite: bool = False  # Replace a dataset folder that is there already
@@ -598,19 +593,21 @@ def subset(
 class Embed:
     "Write where the clips of a split lie on the ball, epoch by epoch, and a page to explore them that needs no network"
 
-    run: Positional[
-        Path
-    ]  # Run folder, of which every epoch whose weights were kept is taken, or a weights file
+    # Run folder, of which every epoch whose weights were kept is taken, or a weights file
+    run: Positional[Path]
     data: Path | None = None  # Dataset folder; None: the one the run was pre-trained on
-    out: Path | None = (
-        None  # File to write: .npz for other programs, .safetensors for hysp; None: embeddings.safetensors in the run folder, unless --html is given
-    )
+    # File to write: .npz for other programs, .safetensors for hysp; None: embeddings.safetensors in
+    # the run folder, unless --html is given
+    out: Path | None = None
     html: Path | None = None  # HTML page to write
-    split: str = "xsub/val"  # Protocol and part whose clips are taken; the probe that says what a clip is taken for learns from `train` of the same protocol
+    # Protocol and part whose clips are taken; the probe that says what a clip is taken for learns
+    # from `train` of the same protocol
+    split: str = "xsub/val"
+    # Of the page; the last three take a while
     projections: tuple[Literal["polar", "tangent_pca", "horopca", "cosne", "mds"], ...] = (
         "polar",
         "tangent_pca",
-    )  # Of the page; the last three take a while
+    )
     clips: int = 600  # Moving skeletons on the page, at most
     untrained: bool = True  # Before the first epoch too
     device: str = "auto"  # auto, cpu, cuda or cuda:N
@@ -658,9 +655,8 @@ class Demo:
     data: Path | None = None  # Dataset folder or npz of plain arrays; None: the synthetic set
     out: Path = Path("runs/demo")  # Folder for the data, the run, the table and the HTML page
     settings: str = "demo"  # Settings of the pre-training: a ready-made name, or a YAML file
-    frames: int = (
-        8  # Frames each clip is resampled to, where an npz or the synthetic set is prepared
-    )
+    # Frames each clip is resampled to, where an npz or the synthetic set is prepared
+    frames: int = 8
     group: str | None = None  # Judge merged classes too: names are cut where this text begins
     seed: int = 0  # Seed of the clips, the weights and the views
     device: str = "auto"  # auto, cpu, cuda or cuda:N

@@ -48,10 +48,15 @@ def refused(capsys, *args):
 
 
 def comments(cls):
-    "Field name and comment, nested groups included"
+    "Field name and comment, beside the field or above it, nested groups included"
+    above = []
     for line in inspect.getsource(cls).splitlines():
-        if m := re.match(r"    (\w+):(.+?) # (.+)", line):
-            yield m[1], m[3]
+        if m := re.match(r"    # (.+)", line):
+            above.append(m[1])
+        elif m := re.match(r"    (\w+):[^#]+(?:# (.+))?", line):
+            if told := m[2] or " ".join(above):
+                yield m[1], told
+            above = []
     for o in dataclasses.fields(cls):
         if dataclasses.is_dataclass(o.type):
             yield from comments(o.type)
