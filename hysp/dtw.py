@@ -52,6 +52,8 @@ def dtw(
     "Dynamic time warping of each sequence with each (Sakoe and Chiba 1978)"
     band = _check(a, b, band)
     (n, frames, _), m = a.shape, len(b)
+    if not n or not m:
+        return a.new_empty(n, m)
     b = b.transpose(0, 1)
     length_b = b.square().sum(2)
     out = a.new_empty(n, m)
