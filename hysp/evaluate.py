@@ -195,12 +195,12 @@ def whiten(
     "Principal directions of the training clips, each scaled to variance 1 (PCA whitening)"
     if len(train) < 2:
         raise HyspError("whitening compares clips: give two training clips or more, not one")
-    pca = PCA(min(most, len(train) - 1, train.shape[1]), random_state=0).fit(train.numpy())
-    variance = pca.explained_variance_
-    total = train.double().var(0).sum().item()
-    enough = np.searchsorted(variance.cumsum(), share * total) + 1
-    kept = max(1, min(enough, int((variance > 1e-9 * total).sum())))
-    scale = np.sqrt(variance[:kept]).clip(min=1e-12)
+    pca = PCA(min(most, len(train) - 1, train.shape[1]), random_state=0)
+    with np.errstate(invalid="ignore"):  # Clips that are all the same: 0/0, taken as 0
+        ratio = np.nan_to_num(pca.fit(train.numpy()).explained_variance_ratio_)
+    enough = np.searchsorted(ratio.cumsum(), share) + 1
+    kept = max(1, min(enough, (ratio > 1e-9).sum()))
+    scale = np.sqrt(pca.explained_variance_[:kept]).clip(min=1e-12)
     mean, directions = (torch.as_tensor(o) for o in (pca.mean_, pca.components_[:kept].T / scale))
     return [((o - mean) @ directions).float() for o in (train, *others)]
 
