@@ -232,8 +232,7 @@ def neighbours(
     val: Tensor,  # Features whose neighbours are wanted, (m, d)
     k: int = 1,  # How many
     metric: str = "cosine",  # cosine, euclidean or poincare
-    bodies: tuple
-    | None = None,  # Bodies of each training and each other clip, (n,) and (m,); None: no matter
+    bodies: tuple | None = None,  # Bodies of each clip, (n,) and (m,); None: no matter
 ) -> tuple:  # Distances, ascending, and positions in `train`, both (m, k)
     "The nearest training clips, of those with as many bodies"
     if not 1 <= k <= len(train):

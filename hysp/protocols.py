@@ -72,10 +72,10 @@ def dtw_neighbours(
     most: tuple = (
         2_000,
         500,
-    ),  # Training clips and judged clips of the sample, where pairs are more than its own
+    ),  # Training and judged clips of a sample, taken where all pairs are more
     device: str = "cpu",  # Where to compare
-) -> tuple:  # Positions in training, (m,), -1 for none; which clips were judged, (m,); number of training clips compared with
-    "The nearest training clip under dynamic time warping: of each clip, or of a sample where there are many"
+) -> tuple:  # Positions in training, -1 for none, (m,); judged clips, (m,); size of the gallery
+    "The nearest training clip under dynamic time warping, of each clip or of a sample"
     train, val = sets
     large = len(train) * len(val) > most[0] * most[1]
     gallery, judged = (_spaced(len(o), n if large else len(o)) for o, n in zip(sets, most))
@@ -129,10 +129,9 @@ def frozen(
     k=(1,),  # Neighbours that vote; 0: as many as serve best within the training clips
     metrics=("cosine",),  # cosine, euclidean, poincare
     seed: int = 0,  # Of the probes
-    bodies: tuple
-    | None = None,  # Bodies of the training and of the other clips: neighbours have as many; None: no matter
+    bodies: tuple | None = None,  # Bodies of both kinds of clips, as for `neighbours`
     rerank: int = 0,  # Nearest neighbours that `costs` puts into another order; 0: none
-    costs=None,  # Called with positions of training clips, (m, k): what they cost, (m, k), such as `dtw_costs`
+    costs=None,  # From positions of neighbours, (m, k), to their costs, as `dtw_costs`
     **linear,  # Settings of `linear_probe`
 ) -> dict:  # Protocol to verdict and what was chosen
     "Nearest neighbours and probes on frozen features"

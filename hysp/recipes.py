@@ -368,7 +368,9 @@ class Evaluate:
     )
     same_bodies: bool = True  # Seek neighbours among clips with as many bodies
     rerank: int = 0  # Nearest neighbours that time warping puts into another order; 0: none
-    baselines: bool = True  # Judge what costs nothing too: the untrained encoder, coordinates, time warping, chance
+    baselines: bool = (
+        True  # Judge what costs nothing too: untrained, coordinates, time warping, chance
+    )
     group: str | None = (
         None  # Judge merged classes too: names are cut where this text begins, and equal ones are one class
     )
@@ -379,7 +381,7 @@ class Evaluate:
 
 # %% ../nbs/80_recipes.ipynb #715e771a
 def _kinds(cfg, models, sets, encode):
-    "Features that are judged, one kind after the other: what a row says of them, they themselves, and their encoder if it may be tuned"
+    "Kind by kind: what its row says, its features, and the encoder if that may be tuned"
     from hysp.evaluate import beside, whiten
     from hysp.protocols import coordinates
     from hysp.runs import build, weights_record

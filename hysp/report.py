@@ -187,7 +187,7 @@ def verdict_of(
 
 # %% ../nbs/74_report.ipynb #42db7d0e
 class Rows(list):
-    "Rows from `row`: a list of dicts that shows itself as tables, one for each set of classes, with their verdicts"
+    "A list of rows that shows itself as tables, one for each set of classes, with their verdicts"
 
     def parts(self):  # For each set of classes: a line that names it, its rows, its verdict
         for classes in dict.fromkeys(r["classes"] for r in self):
