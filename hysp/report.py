@@ -206,7 +206,7 @@ class Rows(list):
 
     def _repr_html_(self):
         shown = [
-            f"<p>{heading}</p>{html_table(rows, self.without)}"
+            f"<p>{html.escape(heading)}</p>{html_table(rows, self.without)}"
             f"<p>{html.escape(verdict).replace(chr(10), '<br>')}</p>"
             for heading, rows, verdict in self.parts()
         ]

@@ -270,6 +270,91 @@ def test_a_class_that_nobody_shows_in_val_is_null(folder, capsys):
     assert rows[0]["per_class"][3] is None
 
 
+def judged(made, capsys, tmp_path, changed, frames=8, *more):
+    "Rows by name of the made run on recordings that were changed, and what was printed"
+    np.savez(tmp_path / "other.npz", **changed)
+    prepare = f"--frames {frames} --out"
+    done(capsys, "prepare arrays", tmp_path / "other.npz", prepare, tmp_path / "other")
+    data = ["--data", tmp_path / "other", "--out", tmp_path / "out"]
+    out = done(capsys, "evaluate", made / "run", quick, "--rerank 5", *data, *more)
+    rows = check_evaluation(tmp_path / "out", changed["class_names"], kinds(2))
+    return {o["features"]: o for o in rows}, out
+
+
+def with_bodies(changed, two):
+    "A second person beside the first, in the clips where `two` is true"
+    x, times = changed["frames"], np.diff(changed["offsets"])
+    second = (x + [0.5, 0, 0]) * np.repeat(two, times)[:, None, None]
+    return changed | dict(frames=np.stack([x, second], 1).astype(np.float32))
+
+
+@pytest.mark.parametrize("case", ["a class nobody trained", "one class", "one frame"])
+def test_odd_sets_are_judged(made, capsys, tmp_path, case):
+    x = recordings()
+    if case == "a class nobody trained":
+        x["label"] = np.where((x["label"] == 3) & (x["subject"] % 2 == 1), 2, x["label"])
+    if case == "one class":
+        x |= dict(label=x["label"] * 0, class_names=["all"])
+    rows, out = judged(made, capsys, tmp_path, x, 1 if case == "one frame" else 8)
+    assert rows["DTW, nothing learnt"]["1-NN"] > 0.5 or case == "one frame"
+    if case == "one class":
+        assert all(o["1-NN"] == 1 for o in rows.values()) and "level with" in out
+    if case == "a class nobody trained":
+        assert all(o["per_class"][3] == 0 for o in rows.values())
+        assert rows["chance"]["1-NN"] == 0.25, "class 2 has most clips in training, not in val"
+
+
+def test_two_people_who_are_judged_alone(made, capsys, tmp_path):
+    "Nobody trained in pairs: neighbours are sought among all, and time warping has none"
+    x = recordings()
+    two = (x["subject"] == 2) & (x["label"] != 0)
+    rows, _ = judged(made, capsys, tmp_path, with_bodies(x, two))
+    lone = ~two[x["subject"] % 2 == 0]
+    said = np.array(rows["DTW, nothing learnt"]["confusion"])
+    assert said.sum() == 48 and said[:, 0].sum() >= (~lone).sum(), "class 0 is the first of equals"
+
+
+def test_as_many_bodies_is_an_option(made, capsys, tmp_path):
+    "Pairs of people in two of four classes, in training and in val"
+    x = recordings()
+    x = with_bodies(x, x["label"] >= 2)
+    rows = {}
+    for word in ("", "--no-same-bodies"):
+        rows[word], _ = judged(made, capsys, tmp_path, x, 8, word)
+        shutil.rmtree(tmp_path / "other")
+    for name in ("hysp, epoch 2", "untrained encoder"):
+        m = np.array(rows[""][name]["protocols"]["1-NN"]["confusion"])
+        assert not m[:2, 2:].any() and not m[2:, :2].any(), "one person is never taken for two"
+    free = rows["--no-same-bodies"]["hysp, epoch 2"]["protocols"]["1-NN"]["confusion"]
+    assert np.array(free)[2:, :2].any() or np.array(free)[:2, 2:].any()
+    assert rows[""]["chance"] == rows["--no-same-bodies"]["chance"]
+
+
+def test_one_training_clip_is_too_few(folder, capsys):
+    x = recordings()
+    file = folder / "few.npz"
+    first = np.flatnonzero((x["subject"] == 1) | (x["subject"] == 2))[[0, *range(7, 12)]]
+    keep = np.isin(np.arange(96), first)
+    keep &= (x["subject"] == 2) | (np.arange(96) == first[0])
+    parts = np.split(x["frames"], x["offsets"][1:-1])
+    x |= dict(
+        frames=np.concatenate([p for p, k in zip(parts, keep) if k]),
+        offsets=np.r_[0, np.diff(x["offsets"])[keep].cumsum()],
+        label=x["label"][keep],
+        subject=x["subject"][keep],
+    )
+    assert (x["subject"] == 1).sum() == 1
+    np.savez(file, **x)
+    done(capsys, "prepare arrays", file, "--out", folder / "few", "--frames 8")
+    words = ["evaluate", folder / "run", "--data", folder / "few", quick, "--protocols knn"]
+    assert "two training clips or more" in refused(capsys, *words)
+    assert "chance" not in done(capsys, *words, "--no-baselines")
+
+
+def test_a_number_of_neighbours_below_none_is_refused(made, capsys):
+    assert "rerank must be at least 0" in refused(capsys, "evaluate", made / "run", "--rerank -1")
+
+
 def test_demo_makes_a_page_that_needs_no_network(made, capsys, tmp_path):
     (tmp_path / "tiny.yaml").write_text(
         "extends: demo\nwidth: 2\nout_dim: 4\nhead_dim: 4\nbatch: 8\nepochs: 2\n"
