@@ -210,7 +210,7 @@ class Rows(list):
             f"<p>{html.escape(verdict).replace(chr(10), '<br>')}</p>"
             for heading, rows, verdict in self.parts()
         ]
-        return "".join(shown)
+        return "".join(shown) + f"<p>{html.escape(oracle_note(self))}</p>"
 
     without = ("classes", "linear_95")  # Said in the heading, and behind each accuracy
 
