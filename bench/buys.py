@@ -69,6 +69,7 @@ def trained(args, data, out, seed, **options):
 
 def accuracies(args, table, data, run, seed):
     "Pre-trained against random weights, protocol by protocol"
+    names = {"encoder": "pretrained", "untrained": "random", "raw coordinates": "coordinates"}
     for measure, protocol in protocols.values():
         if all(table.has(args.set, seed, w, measure) for w in ("pretrained", "random")):
             continue
@@ -85,8 +86,9 @@ def accuracies(args, table, data, run, seed):
                 steps=(args.tune_epochs * 3 // 5, args.tune_epochs * 4 // 5),
             ),
         )
-        for row, weights in zip(quiet(evaluate, cfg), ("pretrained", "random", "coordinates")):
-            if measure in row["verdicts"]:
+        for row in quiet(evaluate, cfg):
+            weights = names.get(row["features"] if row["kind"] == "free" else row["kind"])
+            if weights and measure in row["verdicts"]:
                 v = row["verdicts"][measure][0]
                 table.add(args.set, seed, weights, measure, v.top1, *v.interval, len(v.pred))
 
@@ -144,9 +146,8 @@ def halves(args, table, data, run, seed, folder):
             overwrite=True,
         )
         again = trained(args, half, folder / f"run_{keep}{seed}", seed)
-        (row,) = quiet(
-            evaluate, Evaluate(again, data=data, baselines=False, seed=seed, device=args.device)
-        )
+        cfg = Evaluate(again, data=data, baselines=False, seed=seed, device=args.device)
+        row = quiet(evaluate, cfg)[0]
         for measure in ("1-NN", "linear"):
             v = row["verdicts"][measure][0]
             table.add(args.set, seed, f"half {keep}", measure, v.top1, *v.interval, len(v.pred))

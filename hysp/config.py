@@ -94,6 +94,7 @@ ranges = {
             "shares",
             "share",
             "clips",
+            "rerank",
         ),
         (0, None),
     ),

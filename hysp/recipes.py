@@ -336,84 +336,98 @@ class Evaluate:
     data: Path | None = None  # Dataset folder; None: the one the run was pre-trained on
     out: Path | None = None  # Where results and cached features go; None: into the run folder
     protocol: str = "xsub"  # Protocol whose train and val parts are used
+    # How to judge; the last three take longer
     protocols: tuple[Literal["knn", "linear", "mobius", "semi", "supervised", "radius"], ...] = (
         "knn",
         "linear",
-    )  # How to judge; the last three take longer
-    checkpoints: Literal["last", "all"] = (
-        "last"  # Of a run folder: the last epoch, or every epoch whose weights were kept
     )
-    k: tuple[int, ...] = (
-        1,
-    )  # Neighbours that vote; several numbers give several results, 0: as many as serve best within the training clips
-    metric: tuple[Literal["cosine", "euclidean", "poincare"], ...] = (
-        "cosine",
-    )  # What near means; several give several results
+    # Of a run folder: the last epoch, or every epoch whose weights were kept
+    checkpoints: Literal["last", "all"] = "last"
+    # Neighbours that vote; several numbers give several results, 0: as many as serve best within
+    # the training clips
+    k: tuple[int, ...] = (1,)
+    # What near means; several give several results
+    metric: tuple[Literal["cosine", "euclidean", "poincare"], ...] = ("cosine",)
     linear: Linear = field(default_factory=Linear)  # The linear probe, and the Möbius-linear one
     shares: tuple[float, ...] = (0.01, 0.1)  # Shares of the labels that `semi` may use
-    tune: Tune = field(
-        default_factory=Tune
-    )  # Training of encoder and classifier, `semi` and `supervised`
-    part: Literal["encoder", "projector", "predictor"] = (
-        "predictor"  # Where the radius that `radius` reports is taken
-    )
-    measure: Literal["distance", "norm"] = (
-        "distance"  # The radius: distance from the origin, or norm on the ball
-    )
-    baselines: bool = True  # Judge the untrained encoder and the raw coordinates too
-    group: str | None = (
-        None  # Judge merged classes too: names are cut where this text begins, and equal ones are one class
-    )
+    # Training of encoder and classifier, `semi` and `supervised`
+    tune: Tune = field(default_factory=Tune)
+    # Where the radius that `radius` reports is taken
+    part: Literal["encoder", "projector", "predictor"] = "predictor"
+    # The radius: distance from the origin, or norm on the ball
+    measure: Literal["distance", "norm"] = "distance"
+    same_bodies: bool = True  # Seek neighbours among clips with as many bodies
+    rerank: int = 0  # Nearest neighbours that time warping puts into another order; 0: none
+    # Judge what costs nothing too: untrained, coordinates, time warping, chance
+    baselines: bool = True
+    # Judge merged classes too: names are cut where this text begins, and equal ones are one class
+    group: str | None = None
     batch: int = 256  # Clips encoded at once
     seed: int = 0  # Seed of the probe
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     threads: int = 0  # CPU threads; 0: as many as torch takes
 
 # %% ../nbs/80_recipes.ipynb #715e771a
-def _kinds(cfg, models):
-    "What is judged: name, encoder, epoch, and what names the weights; the raw coordinates have none of these"
+def _kinds(cfg, models, sets, encode):
+    "Kind by kind: what its row says, its features, and the encoder if that may be tuned"
+    from hysp.evaluate import beside, whiten
+    from hysp.protocols import coordinates
     from hysp.runs import build, weights_record
 
-    picked = (
-        "every epoch kept; the last is reported"
-        if cfg.checkpoints == "all"
-        else "last epoch kept"
-        if Path(cfg.run).is_dir()
-        else "named"
-    )
-    trained = [
-        (
-            f"{a['model']}, epoch {a['epoch']}",
-            m.online_encoder,
-            a["epoch"],
-            weights_record(m, a, picked),
-        )
-        for m, a in models
-    ]
+    one = "last epoch kept" if Path(cfg.run).is_dir() else "named"
+    picked = "every epoch kept; the last is reported" if cfg.checkpoints == "all" else one
+    for model, about in models:
+        name = f"{about['model']}, epoch {about['epoch']}"
+        record = weights_record(model, about, picked)
+        ours = dict(epoch=about["epoch"], weights=record, kind="read-out")
+        z = encode(model.online_encoder)
+        yield dict(ours, name=name, kind="encoder"), z, model.online_encoder
+    # Of the last epoch
+    raw = [coordinates(o, about["spec"]["stream"]) for o in sets]
+    yield dict(ours, name=f"{name}, tangents"), encode(model.online), None
+    yield dict(ours, name=f"{name} ⊕ raw"), beside(z, raw), None
     if not cfg.baselines:
-        return trained
-    about = models[-1][1]
-    return [
-        *trained,
-        ("untrained encoder", build(about["spec"], about["seed"]).online_encoder, 0, None),
-        ("raw coordinates", None, None, None),
-    ]
+        return
+    untrained = build(about["spec"], about["seed"]).online_encoder
+    z = encode(untrained)
+    yield dict(name="untrained encoder", kind="untrained", epoch=0), z, untrained
+    yield dict(name="untrained ⊕ raw", kind="free"), beside(z, raw), None
+    yield dict(name="raw coordinates", kind="free"), raw, None
+    yield dict(name="raw, whitened", kind="free"), whiten(*raw), None
+
+# %% ../nbs/80_recipes.ipynb #7a45d619
+def _without_features(cfg, sets, asked, columns, device):
+    "Rows of what has no features: time warping and chance"
+    from hysp.protocols import chance, dtw_neighbours, warped
+    from hysp.report import row
+
+    rows = []
+    if "knn" in cfg.protocols:
+        nearest, judged, gallery = dtw_neighbours(sets, device=device)
+        train, val = map(len, sets)
+        sampled = f" ({len(judged):,} of {val:,} clips beside {gallery:,} of {train:,})"
+        name = "DTW, nothing learnt" + sampled * ((len(judged), gallery) != (val, train))
+        for what, (labels, classes) in asked.items():
+            found = {"1-NN": (warped(nearest, judged, labels, classes), dict(gallery=gallery))}
+            rows.append(row(name, what, found, kind="dtw", judged=judged))
+    for what, (labels, classes) in asked.items():
+        found = dict.fromkeys(columns, (chance(labels, classes), {}))
+        rows.append(row("chance", what, found, kind="free"))
+    return rows
 
 # %% ../nbs/80_recipes.ipynb #bb1eac97
 def evaluate(
     cfg: Evaluate,  # Settings
-) -> list:  # Rows of the table: a dict for each kind of features and set of classes
+) -> list:  # `hysp.report.Rows`: a dict for each kind of features and set of classes
     "Judge a pre-trained encoder, and what it must beat"
     from hysp.evaluate import features
-    from hysp.protocols import class_sets, coordinates, frozen, tuned, what_radius_knows
-    from hysp.report import report, report_radius, row
+    from hysp.protocols import bodies, class_sets, dtw_costs, frozen, tuned, what_radius_knows
+    from hysp.report import Rows, report, report_radius, row
     from hysp.runs import open_checkpoints, open_data
 
     device, models = start(cfg), open_checkpoints(cfg.run, cfg.checkpoints == "all")
-    sets, about = (
-        open_data(models[-1], cfg.data, f"{cfg.protocol}/train", f"{cfg.protocol}/val"),
-        models[-1][1],
-    )
+    about = models[-1][1]
+    sets = open_data(models[-1], cfg.data, f"{cfg.protocol}/train", f"{cfg.protocol}/val")
     for o in sets:
         if not len(o):
             raise HyspError(
@@ -422,35 +436,31 @@ def evaluate(
     out, stream = Path(cfg.out or Path(about["file"]).parent), about["spec"]["stream"]
     out.mkdir(parents=True, exist_ok=True)
     encode = lambda net, o: features(net, o, stream, cfg.batch, device, out / "features")
-    rows, linear = [], dict(seed=cfg.seed, **dataclasses.asdict(cfg.linear))
-    for name, encoder, epoch, record in _kinds(cfg, models):
-        z = [encode(encoder, o) if encoder else coordinates(o, stream) for o in sets]
-        for what, index in class_sets(sets[0].class_names, cfg.group).items():
-            classes = int(index.max()) + 1
-            found = frozen(
-                z,
-                [index[o.labels] for o in sets],
-                classes,
-                sets[0].columns.get("subject"),
-                cfg.protocols,
-                cfg.k,
-                cfg.metric,
-                **linear,
-            )
-            if encoder and len(index) == classes:
-                found |= tuned(
-                    encoder,
-                    sets,
-                    out,
-                    stream,
-                    cfg.protocols,
-                    cfg.shares,
-                    cfg.seed,
-                    device,
-                    **dataclasses.asdict(cfg.tune),
-                )
+    settings = dict(
+        people=sets[0].columns.get("subject"),
+        protocols=cfg.protocols,
+        k=cfg.k,
+        metrics=cfg.metric,
+        bodies=tuple(map(bodies, sets)) if cfg.same_bodies else None,
+        rerank=cfg.rerank,
+        costs=lambda near: dtw_costs(sets, near, device),
+    )
+    linear = dict(seed=cfg.seed, **dataclasses.asdict(cfg.linear))
+    tune = (cfg.protocols, cfg.shares, cfg.seed, device)
+    asked = {
+        what: ([index[o.labels] for o in sets], int(index.max()) + 1)
+        for what, index in class_sets(sets[0].class_names, cfg.group).items()
+    }
+    rows = Rows()
+    for told, z, encoder in _kinds(cfg, models, sets, lambda net: [encode(net, o) for o in sets]):
+        for what, (labels, classes) in asked.items():
+            found = frozen(z, labels, classes, **settings, **linear)
+            if encoder and classes == sets[0].classes:
+                found |= tuned(encoder, sets, out, stream, *tune, **dataclasses.asdict(cfg.tune))
             if found:
-                rows.append(row(name, what, found, epoch, record))
+                rows.append(row(classes=what, found=found, **told))
+    if rows and cfg.baselines:
+        rows += _without_features(cfg, sets, asked, rows[0]["verdicts"], device)
     if rows:
         report(rows, sets, to_plain(cfg), out)
     if "radius" in cfg.protocols:

@@ -123,6 +123,13 @@ def metrics(run):
 # From recordings to a verdict
 
 
+def kinds(*epochs):
+    "Names of the rows of an evaluation"
+    ours = [f"hysp, epoch {o}" for o in epochs]
+    read = [f"{ours[-1]}, tangents", f"{ours[-1]} ⊕ raw", "untrained encoder", "untrained ⊕ raw"]
+    return [*ours, *read, "raw coordinates", "raw, whitened", "DTW, nothing learnt", "chance"]
+
+
 def check_evaluation(out, classes, kinds):
     "The numbers of evaluation.json agree with each other and with the table"
 
@@ -133,18 +140,19 @@ def check_evaluation(out, classes, kinds):
     assert [o["features"] for o in told["rows"]] == kinds
     for row in told["rows"]:
         m = np.array(row["confusion"])
-        assert (
-            row["linear"] == pytest.approx(m.trace() / m.sum(), abs=1e-12)
-            and 0 <= row["1-NN"] <= 1
-            and row["linear"] <= row["linear_top5"] <= 1
-        )
+        main = "1-NN" if "DTW" in row["features"] else "linear"
+        assert row[main] == pytest.approx(m.trace() / m.sum(), abs=1e-12)
+        assert 0 <= row["1-NN"] <= 1
+        assert main == "1-NN" or row["linear"] <= row["linear_top5"] <= 1
         for c, share in enumerate(row["per_class"]):
             assert (
                 share is None
                 if not m[c].sum()
                 else share == pytest.approx(m[c, c] / m[c].sum(), abs=1e-12)
             )
-        assert f"| {100 * row['linear']:.1f} |" in (out / "evaluation.md").read_text("utf-8")
+        low, high = row["protocols"][main]["interval"]
+        cell = f"| {100 * row[main]:.1f} ({100 * low:.1f}–{100 * high:.1f}) |"
+        assert cell in (out / "evaluation.md").read_text("utf-8")
     assert told["class_names"] == classes
     return told["rows"]
 
@@ -179,16 +187,29 @@ def test_prepare_pretrain_evaluate_info(tmp_path, capsys, source):
     before = weights(run)
     out = done(capsys, "evaluate", run, quick, "--k 1 3")
     val = Dataset(data, "xsub/val")
-    rows = check_evaluation(
-        run, val.class_names, ["hysp, epoch 2", "untrained encoder", "raw coordinates"]
-    )
+    rows = check_evaluation(run, val.class_names, kinds(2))
     for r in rows:
-        assert (
-            np.array(r["confusion"]).sum(1).tolist()
-            == np.bincount(val.labels, minlength=val.classes).tolist()
-            and "3-NN" in r
-        )
-    assert (run / "evaluation.md").read_text("utf-8") in out and weights(run) == before
+        shown = np.bincount(val.labels, minlength=val.classes).tolist()
+        assert np.array(r["confusion"]).sum(1).tolist() == shown
+        assert ("3-NN" in r) == ("DTW" not in r["features"])
+    written = (run / "evaluation.md").read_text("utf-8").splitlines()
+    for line in written:
+        cells = line.strip("| ").split(" | ") if "---" not in line else []
+        assert any(all(cell in o for cell in cells) for o in out.splitlines()), line
+    assert sum("the best of what costs nothing" in o for o in written) == 2
+    assert weights(run) == before
+
+
+def test_the_printed_table_is_aligned(made, capsys, tmp_path):
+    out = done(capsys, "evaluate", made / "run", quick, "--rerank 5 --out", tmp_path)
+    lines = out.splitlines()
+    start = next(i for i, o in enumerate(lines) if o.startswith("features"))
+    heading, rule, *rest = lines[start : start + 2 + len(kinds(2))]
+    ends = [m.end() for m in re.finditer("-+", rule)]
+    assert len(ends) == 5 and "1-NN, re-ranked" in heading
+    for line, name in zip(rest, kinds(2)):
+        assert line.startswith(f"{name} ") and len(line) == ends[-1]
+        assert all(line[o - 1] in ")–0123456789" for o in ends[1:]), line
 
 
 def test_the_verdict_is_not_a_matter_of_batches_or_cache(made, capsys, tmp_path):
@@ -198,7 +219,8 @@ def test_the_verdict_is_not_a_matter_of_batches_or_cache(made, capsys, tmp_path)
     )
     assert a == b == c
     mine, theirs = (sorted((tmp_path / o / "features").iterdir()) for o in "ab")
-    assert [o.name for o in mine] == [o.name for o in theirs] and len(mine) == 4
+    assert [o.name for o in mine] == [o.name for o in theirs]
+    assert len(mine) == 6, "encoder, online branch and untrained encoder, on both splits"
     for x, y in zip(mine, theirs):
         np.testing.assert_allclose(np.load(x), np.load(y), atol=1e-5)
 
@@ -216,7 +238,7 @@ def test_merged_classes_and_a_checkpoint_by_name(made, capsys, tmp_path):
     )
     rows = json.loads((tmp_path / "evaluation.json").read_text())["rows"]
     assert (
-        [r["classes"] for r in rows] == ["4 classes", "2 groups"]
+        [r["classes"] for r in rows] == 3 * ["4 classes", "2 groups"]
         and np.array(rows[1]["confusion"]).shape == (2, 2)
         and "2 groups" in out
     )
@@ -225,7 +247,10 @@ def test_merged_classes_and_a_checkpoint_by_name(made, capsys, tmp_path):
 def test_raw_coordinates_are_told_apart(made, capsys, tmp_path):
     "Made-up classes that a nearest neighbour sees: the data reach the classifiers in the right order"
     done(capsys, "evaluate", made / "run", "--linear.epochs 30 --linear.steps 20 --out", tmp_path)
-    assert json.loads((tmp_path / "evaluation.json").read_text())["rows"][2]["1-NN"] > 0.9
+    rows = json.loads((tmp_path / "evaluation.json").read_text())["rows"]
+    top1 = {o["features"]: o["1-NN"] for o in rows}
+    assert min(top1[o] for o in ("raw coordinates", "raw, whitened", "DTW, nothing learnt")) > 0.9
+    assert top1["chance"] == 0.25
 
 
 def test_a_class_that_nobody_shows_in_val_is_null(folder, capsys):
@@ -241,10 +266,93 @@ def test_a_class_that_nobody_shows_in_val_is_null(folder, capsys):
     np.savez(folder / "fewer.npz", **x)
     done(capsys, "prepare arrays", folder / "fewer.npz", "--out", folder / "fewer", "--frames 8")
     done(capsys, "evaluate", folder / "run", "--data", folder / "fewer", quick)
-    rows = check_evaluation(
-        folder / "run", x["class_names"], ["hysp, epoch 2", "untrained encoder", "raw coordinates"]
-    )
+    rows = check_evaluation(folder / "run", x["class_names"], kinds(2))
     assert rows[0]["per_class"][3] is None
+
+
+def judged(made, capsys, tmp_path, changed, frames=8, *more):
+    "Rows by name of the made run on recordings that were changed, and what was printed"
+    np.savez(tmp_path / "other.npz", **changed)
+    prepare = f"--frames {frames} --out"
+    done(capsys, "prepare arrays", tmp_path / "other.npz", prepare, tmp_path / "other")
+    data = ["--data", tmp_path / "other", "--out", tmp_path / "out"]
+    out = done(capsys, "evaluate", made / "run", quick, "--rerank 5", *data, *more)
+    rows = check_evaluation(tmp_path / "out", changed["class_names"], kinds(2))
+    return {o["features"]: o for o in rows}, out
+
+
+def with_bodies(changed, two):
+    "A second person beside the first, in the clips where `two` is true"
+    x, times = changed["frames"], np.diff(changed["offsets"])
+    second = (x + [0.5, 0, 0]) * np.repeat(two, times)[:, None, None]
+    return changed | dict(frames=np.stack([x, second], 1).astype(np.float32))
+
+
+@pytest.mark.parametrize("case", ["a class nobody trained", "one class", "one frame"])
+def test_odd_sets_are_judged(made, capsys, tmp_path, case):
+    x = recordings()
+    if case == "a class nobody trained":
+        x["label"] = np.where((x["label"] == 3) & (x["subject"] % 2 == 1), 2, x["label"])
+    if case == "one class":
+        x |= dict(label=x["label"] * 0, class_names=["all"])
+    rows, out = judged(made, capsys, tmp_path, x, 1 if case == "one frame" else 8)
+    assert rows["DTW, nothing learnt"]["1-NN"] > 0.5 or case == "one frame"
+    if case == "one class":
+        assert all(o["1-NN"] == 1 for o in rows.values()) and "level with" in out
+    if case == "a class nobody trained":
+        assert all(o["per_class"][3] == 0 for o in rows.values())
+        assert rows["chance"]["1-NN"] == 0.25, "class 2 has most clips in training, not in val"
+
+
+def test_two_people_who_are_judged_alone(made, capsys, tmp_path):
+    "Nobody trained in pairs: neighbours are sought among all, and time warping has none"
+    x = recordings()
+    two = (x["subject"] == 2) & (x["label"] != 0)
+    rows, _ = judged(made, capsys, tmp_path, with_bodies(x, two))
+    lone = ~two[x["subject"] % 2 == 0]
+    said = np.array(rows["DTW, nothing learnt"]["confusion"])
+    assert said.sum() == 48 and said[:, 0].sum() >= (~lone).sum(), "class 0 is the first of equals"
+
+
+def test_as_many_bodies_is_an_option(made, capsys, tmp_path):
+    "Pairs of people in two of four classes, in training and in val"
+    x = recordings()
+    x = with_bodies(x, x["label"] >= 2)
+    rows = {}
+    for word in ("", "--no-same-bodies"):
+        rows[word], _ = judged(made, capsys, tmp_path, x, 8, word)
+        shutil.rmtree(tmp_path / "other")
+    for name in ("hysp, epoch 2", "untrained encoder"):
+        m = np.array(rows[""][name]["protocols"]["1-NN"]["confusion"])
+        assert not m[:2, 2:].any() and not m[2:, :2].any(), "one person is never taken for two"
+    free = rows["--no-same-bodies"]["hysp, epoch 2"]["protocols"]["1-NN"]["confusion"]
+    assert np.array(free)[2:, :2].any() or np.array(free)[:2, 2:].any()
+    assert rows[""]["chance"] == rows["--no-same-bodies"]["chance"]
+
+
+def test_one_training_clip_is_too_few(folder, capsys):
+    x = recordings()
+    file = folder / "few.npz"
+    first = np.flatnonzero((x["subject"] == 1) | (x["subject"] == 2))[[0, *range(7, 12)]]
+    keep = np.isin(np.arange(96), first)
+    keep &= (x["subject"] == 2) | (np.arange(96) == first[0])
+    parts = np.split(x["frames"], x["offsets"][1:-1])
+    x |= dict(
+        frames=np.concatenate([p for p, k in zip(parts, keep) if k]),
+        offsets=np.r_[0, np.diff(x["offsets"])[keep].cumsum()],
+        label=x["label"][keep],
+        subject=x["subject"][keep],
+    )
+    assert (x["subject"] == 1).sum() == 1
+    np.savez(file, **x)
+    done(capsys, "prepare arrays", file, "--out", folder / "few", "--frames 8")
+    words = ["evaluate", folder / "run", "--data", folder / "few", quick, "--protocols knn"]
+    assert "two training clips or more" in refused(capsys, *words)
+    assert "chance" not in done(capsys, *words, "--no-baselines")
+
+
+def test_a_number_of_neighbours_below_none_is_refused(made, capsys):
+    assert "rerank must be at least 0" in refused(capsys, "evaluate", made / "run", "--rerank -1")
 
 
 def test_demo_makes_a_page_that_needs_no_network(made, capsys, tmp_path):
@@ -310,12 +418,7 @@ def test_every_protocol_over_every_checkpoint(made, capsys, tmp_path):
         tmp_path / "out",
     )
     told, places = json.loads((tmp_path / "out/evaluation.json").read_text()), tmp_path / "out"
-    assert [r["features"] for r in told["rows"]] == [
-        "hysp, epoch 1",
-        "hysp, epoch 2",
-        "untrained encoder",
-        "raw coordinates",
-    ]
+    assert [r["features"] for r in told["rows"]] == kinds(1, 2)
     names = [
         "k-NN cosine",
         "k-NN euclidean",
@@ -325,13 +428,14 @@ def test_every_protocol_over_every_checkpoint(made, capsys, tmp_path):
         "semi 25 %",
         "supervised",
     ]
-    assert (
-        list(told["rows"][0]["protocols"]) == names
-        and list(told["rows"][3]["protocols"]) == names[:5]
-    )
+    by_name = {r["features"]: list(r["protocols"]) for r in told["rows"]}
+    tuned = ("hysp, epoch 1", "hysp, epoch 2", "untrained encoder", "chance")
+    warped = by_name.pop("DTW, nothing learnt")
+    assert warped == ["1-NN"]
+    assert all(found == names[: 7 if k in tuned else 5] for k, found in by_name.items())
     with open(places / "evaluation.csv", newline="") as f:
         flat = list(csv.DictReader(f))
-    assert len(flat) == 3 * 7 + 5
+    assert len(flat) == 4 * 7 + 5 * 5 + 1
     for r in flat:
         row = next(o for o in told["rows"] if o["features"] == r["features"])["protocols"][
             r["protocol"]

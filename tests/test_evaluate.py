@@ -9,10 +9,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from hysp.core import HyspError
+from hysp.dtw import clip_dtw
 from hysp.evaluate import (
+    answer,
+    beside,
     blank,
     choose_k,
     diagnose,
+    difference,
     features,
     few_labels,
     fine_tune,
@@ -22,11 +26,14 @@ from hysp.evaluate import (
     knn,
     linear_probe,
     neighbours,
+    rerank,
     scaled,
     weights_hash,
+    whiten,
 )
 from hysp.feeder import Dataset
 from hysp.prepare import prepare
+from hysp.protocols import bodies, chance, dtw_costs, dtw_neighbours, frozen, warped
 from hysp.readers import Clip, Source
 from hysp.stgcn import STGCN
 
@@ -614,3 +621,198 @@ def test_merged_classes():
     assert index.tolist() == [0, 0, 1, 1] and names == ["squat", "lunge"]
     index, names = groups(["a", "b"], ":")
     assert index.tolist() == [0, 1] and names == ["a", "b"]
+
+
+# What costs nothing
+
+
+@pytest.mark.parametrize("n,d", [(50, 8), (8, 50), (300, 300), (2, 5)])
+def test_whitening_is_that_of_the_eigenvectors(n, d):
+    g = np.random.default_rng(0)
+    mix = g.normal(size=(d, d))
+    x, v = (torch.tensor(g.normal(size=(m, d)) @ mix + 3, dtype=torch.float32) for m in (n, 20))
+    a, b = whiten(x, v)
+    k = a.shape[1]
+    torch.testing.assert_close(a.mean(0), torch.zeros(k), atol=1e-3, rtol=0)
+    torch.testing.assert_close(a.T.cov().view(k, k), torch.eye(k), atol=2e-2, rtol=0)
+    values, vectors = np.linalg.eigh(np.cov(x.double().numpy().T))
+    order = values.argsort()[::-1]
+    values, vectors = values[order], vectors[:, order]
+    held = values.cumsum() / values.sum()
+    assert k == min(128, n - 1, d, (held < 0.95).sum() + 1)
+    plain = (v.double().numpy() - x.double().numpy().mean(0)) @ vectors[:, :k] / values[:k] ** 0.5
+    strong = slice(0, min(k, 5))  # Where values lie close, the randomised solver turns directions
+    signs = np.sign((plain * b.numpy()).sum(0))
+    np.testing.assert_allclose((b.numpy() * signs)[:, strong], plain[:, strong], atol=0.05)
+
+
+def test_whitening_looks_at_training_clips_alone_and_is_the_same_again():
+    (x, _), (v, _) = clouds(), clouds(seed=1)
+    a, b = whiten(x, v)
+    _, c = whiten(x, v[:3])
+    torch.testing.assert_close(b[:3], c)
+    assert torch.equal(a, whiten(x)[0]) and whiten(x, share=1.0)[0].shape == (90, 5)
+    assert whiten(x, share=1.0, most=2)[0].shape == (90, 2)
+
+
+@pytest.mark.filterwarnings("error")
+def test_whitening_of_clips_without_variance():
+    assert torch.equal(whiten(torch.ones(3, 4))[0], torch.zeros(3, 1))
+    flat = torch.cat([torch.randn(20, 2), torch.ones(20, 3)], 1)
+    assert whiten(flat, share=1.0)[0].shape == (20, 2)
+    with pytest.raises(HyspError, match="two training clips"):
+        whiten(torch.ones(1, 4))
+
+
+def test_side_by_side_no_part_outweighs_the_other():
+    (x, _), (v, _) = clouds(), clouds(seed=1)
+    wide, wide_v = (
+        torch.randn(n, 400, generator=torch.Generator().manual_seed(n)) for n in (90, 9)
+    )
+    a, b = beside((x, v[:9]), (1e4 * wide, 1e4 * wide_v))
+    assert a.shape == (90, 405) and b.shape == (9, 405)
+    cosine = torch.nn.functional.cosine_similarity
+    parts = [
+        cosine((m - t.mean(0))[:, None], t - t.mean(0), dim=-1)
+        for t, m in ((x, v[:9]), (wide, wide_v))
+    ]
+    torch.testing.assert_close(cosine(b[:, None], a, dim=-1), sum(parts) / 2, atol=1e-4, rtol=0)
+    same = beside((torch.ones(4, 2), torch.ones(1, 2)))
+    assert not same[0].any() and not same[1].any(), "what does not vary says nothing"
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean", "poincare"])
+@pytest.mark.parametrize("k", [1, 4])
+def test_neighbours_with_as_many_bodies(metric, k):
+    "A search among the clips of each kind; a judged clip with fewer than k of its kind searches all"
+    g = torch.Generator().manual_seed(0)
+    a, b = torch.randn(300, 6, generator=g), torch.randn(80, 6, generator=g)
+    ours = torch.randint(1, 3, (300,), generator=g)
+    ours[:2] = 3  # Two clips of three
+    theirs = torch.randint(1, 4, (80,), generator=g)
+    near, found = neighbours(a, b, k, metric, (ours, theirs))
+    for i in range(80):
+        own = (ours == theirs[i]).nonzero()[:, 0]
+        among = own if len(own) >= k else torch.arange(300)
+        want = neighbours(a[among], b[i : i + 1], k, metric)
+        assert torch.equal(found[i], among[want[1][0]])
+        torch.testing.assert_close(near[i], want[0][0])
+    assert not near.isinf().any()
+
+
+def test_one_kind_of_clips_is_no_restriction():
+    g = torch.Generator().manual_seed(0)
+    a, b, counts = torch.randn(50, 3, generator=g), torch.randn(9, 3, generator=g), torch.ones(50)
+    for theirs in (torch.ones(9), torch.full((9,), 2)):
+        want, found = neighbours(a, b, 5), neighbours(a, b, 5, bodies=(counts, theirs))
+        assert torch.equal(want[0], found[0]) and torch.equal(want[1], found[1])
+    y = np.arange(50) % 4
+    assert choose_k(a, y, 4) == choose_k(a, y, 4, bodies=counts)
+
+
+def test_reranking_against_a_loop():
+    g = torch.Generator().manual_seed(0)
+    near = torch.stack([torch.randperm(30, generator=g)[:6] for _ in range(40)])
+    costs = torch.randint(0, 4, (40, 6), generator=g).double()
+    costs[costs == 3] = torch.inf
+    for row, cost, found in zip(near.tolist(), costs.tolist(), rerank(near, costs).tolist()):
+        assert found == [row[i] for i in sorted(range(6), key=lambda i: cost[i])]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_answer_is_a_class_or_the_most_frequent_one(seed):
+    g = np.random.default_rng(seed)
+    y, which = g.integers(5, size=31), torch.tensor(g.integers(-1, 31, size=50))
+    scores, often = answer(which, y, 7), np.bincount(y).argmax()
+    assert scores.shape == (50, 7) and torch.equal(scores.sum(1), torch.ones(50).double())
+    assert scores.argmax(1).tolist() == [int(y[i]) if i >= 0 else int(often) for i in which]
+    v = g.integers(7, size=50)
+    assert chance((y, v), 7).top1 == pytest.approx((v == often).mean())
+
+
+def test_bodies_and_time_warping_of_a_set(folder):
+    sets = train, val = [Dataset(folder, f"xsub/{o}") for o in ("train", "val")]
+    counts = [bodies(o) for o in sets]
+    assert [o.tolist() for o in counts] == [o.columns["bodies"].tolist() for o in sets]
+    cost = clip_dtw(*(o.batch(range(len(o))) for o in (val, train)))
+    nearest, judged, gallery = dtw_neighbours(sets)
+    assert torch.equal(nearest, cost.argmin(1)) and gallery == len(train)
+    assert torch.equal(judged, torch.arange(len(val)))
+    near = torch.randint(len(train), (len(val), 5), generator=torch.Generator().manual_seed(0))
+    found, wanted = dtw_costs(sets, near), cost.gather(1, near)
+    assert torch.equal(found.isinf(), wanted.isinf()) and wanted.isinf().any()
+    torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-4)
+    right = warped(nearest, judged, [o.labels for o in sets], 3).right
+    assert right.tolist() == (train.labels[nearest.numpy()] == val.labels).tolist()
+
+
+@pytest.mark.parametrize("most", [(5, 4), (1, 1), (13, 2)])
+def test_a_sample_for_time_warping_is_evenly_spaced(folder, most):
+    sets = train, val = [Dataset(folder, f"xsub/{o}") for o in ("train", "val")]
+    nearest, judged, gallery = dtw_neighbours(sets, most)
+    assert (gallery, len(judged)) == most and judged[0] == 0
+    assert len(judged) == 1 or judged[-1] == len(val) - 1
+    taken = {round(i * (len(train) - 1) / max(1, gallery - 1)) for i in range(gallery)}
+    assert set(nearest.tolist()) - {-1} <= taken
+
+
+def test_few_pairs_need_no_sample(folder):
+    sets = [Dataset(folder, f"xsub/{o}") for o in ("train", "val")]
+    assert len(sets[0]) * len(sets[1]) <= 2 * 99
+    nearest, judged, gallery = dtw_neighbours(sets, (2, 99))
+    assert (len(judged), gallery) == (len(sets[1]), len(sets[0]))
+    assert torch.equal(nearest, dtw_neighbours(sets)[0])
+
+
+def test_pairs_of_people_are_judged_though_none_trained(folder):
+    "Neighbours are sought among all, and time warping says the most frequent class"
+    train, val = (Dataset(folder, f"xsub/{o}") for o in ("train", "val"))
+    alone = train.subset((train.columns["bodies"] == 1).nonzero()[0])
+    sets = alone, val
+    nearest, judged, _ = dtw_neighbours(sets)
+    two = val.columns["bodies"] == 2
+    assert ((nearest == -1).numpy() == two).all() and two.any()
+    often = np.bincount(alone.labels).argmax()
+    labels = alone.labels, val.labels
+    assert (warped(nearest, judged, labels, 3).pred[torch.tensor(two)] == often).all()
+    z = [o.batch(range(len(o))).sum(-1).flatten(1) for o in sets]
+    counts = tuple(bodies(o) for o in sets)
+    costs = lambda near: dtw_costs(sets, near)
+    found = frozen(z, labels, 3, None, ("knn",), bodies=counts, rerank=3, costs=costs)
+    first = neighbours(*z)[1][torch.tensor(two), 0]
+    for name in ("1-NN", "1-NN, re-ranked"):  # All costs are infinite: as the features have it
+        assert found[name][0].pred[torch.tensor(two)].tolist() == alone.labels[first].tolist()
+
+
+# One better than the other
+
+
+@pytest.mark.parametrize("n", [20, 300, 5000])
+def test_a_difference_is_that_of_drawing_clips(n):
+    g = np.random.default_rng(n)
+    a, b = (torch.tensor(g.random(n) < o) for o in (0.8, 0.7))
+    gap, low, high = difference(a, b)
+    gain = a.int().numpy() - b.int().numpy()
+    drawn = gain[g.integers(n, size=(2000, n))].mean(1)
+    assert gap == pytest.approx(gain.mean(), abs=1e-12) and low <= gap <= high
+    want = np.quantile(drawn, [0.025, 0.975])
+    np.testing.assert_allclose([low, high], want, atol=max(1 / n, 0.1 * (want[1] - want[0])))
+    assert difference(b, a)[0] == -gap
+
+
+def test_the_interval_of_a_difference_holds_it_95_times_of_100():
+    "Pairs of classifiers that are 6 points apart, on 400 clips that are hard for both or for neither"
+    g = np.random.default_rng(0)
+    held = 0
+    for _ in range(600):
+        hard = g.random(400)
+        a, b = (torch.tensor(hard + 0.4 * g.random(400) < o) for o in (0.96, 0.90))
+        _, low, high = difference(a, b, draws=1000)
+        held += low <= 0.06 <= high
+    assert 0.92 <= held / 600 <= 0.98
+
+
+def test_a_difference_needs_the_same_clips():
+    for a, b in ((3, 4), (0, 0)):
+        with pytest.raises(HyspError, match="the same clips"):
+            difference(torch.ones(a), torch.ones(b))
