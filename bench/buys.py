@@ -203,7 +203,8 @@ def main():
     for seed in args.seeds:
         data = args.data or folder / "data"
         if args.set == "synthetic" and not data.exists():
-            prepare(generate(seed=0), data, frames=16, progress=False)
+            people = generate(1200, subjects=10, seed=0, difficulty="easy")
+            prepare(people, data, frames=16, progress=False)
         run = args.run or trained(args, data, folder / f"run{seed}", seed)
         if "accuracy" in args.parts:
             accuracies(args, table, data, run, seed)

@@ -250,7 +250,11 @@ def example_data(
         with tempfile.TemporaryDirectory(
             dir=out.parent
         ) as tmp:  # Two at once make it twice, and one is kept
-            made = prepare(generate(seed=0), Path(tmp) / "data", frames=16)
+            made = prepare(
+                generate(1200, subjects=10, seed=0, difficulty="easy"),
+                Path(tmp) / "data",
+                frames=16,
+            )
             try:
                 made.rename(out)
             except OSError:
