@@ -234,7 +234,7 @@ def main():
     )
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     p.add_argument("--difficulty", choices=list(worlds), default="hard")
-    p.add_argument("--steps", type=int, default=1200, help="of the supervised training, 64 clips")
+    p.add_argument("--steps", type=int, default=2000, help="of the supervised training, 64 clips")
     p.add_argument("--sample", type=int, default=300, help="judged clips that DTW sees")
     p.add_argument("--components", type=int, default=64, help="of the whitening")
     args = p.parse_args()

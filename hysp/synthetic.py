@@ -537,16 +537,16 @@ worlds = dict(
         Variety(
             proportion=0.08,  # Children, long legs, loose clothes
             other_hand=0.5,  # The other one holds a cup or a phone
-            tempo=0.32,  # Nobody is told how fast
+            tempo=0.35,  # Nobody is told how fast
             posture=10.0,  # Sofas, slopes, bad backs
-            amplitude=0.3,  # From a hint to a show
+            amplitude=0.32,  # From a hint to a show
             pause=3.0,  # Nobody claps to say when it begins
             tilt=15.0,  # A shelf is not a tripod
             heading=20.0,  # Nobody is told where to look
-            dropout=1.5,  # Furniture
+            dropout=2.0,  # Furniture
             around=45.0,  # With three places 45° apart: ±90° of where they look
             fidget=30.0,  # Weight from foot to foot, a look round, a scratch
-            swap=0.25,  # Arms or legs, once in four seconds
+            swap=0.3,  # Arms or legs, once in three seconds
         ),
         15,
         (45, 70),

@@ -185,6 +185,12 @@ def jumps(clip):
     return np.linalg.norm(np.diff(clip.position[..., 0], axis=1), axis=0)
 
 
+def lengths(clip):
+    "Of the bones of the first body, metres, shape (T,B)"
+    x = clip.position[..., 0].astype(float)
+    return np.stack([np.linalg.norm(x[:, :, i] - x[:, :, p], axis=0) for i, p in layout.bones], -1)
+
+
 def test_the_usual_set_is_hard_and_in_equal_parts():
     source = generate()
     assert (len(source), len(source.class_names), source.fps, source.bodies) == (3600, 12, 15, 2)
@@ -229,7 +235,8 @@ def test_hard_clips_hold_idle_time_and_are_cut_off():
         assert (idle > source.fps).mean() > 0.2
         assert (idle == 0).mean() > 0.1
     restless = generate(200, ["wave", "squat", "clap"], seed=0, variety=replace(calm, fidget=30))
-    assert all((jumps(clip).max(1) > 1e-6).mean() > 0.6 for clip in restless)
+    still = [(jumps(clip).max(1) < 1e-6).mean() for clip in restless]
+    assert np.mean(still) < 0.5 * np.mean([1 - m.mean() for m in moves])
 
 
 def test_hard_sensors_lose_and_swap_joints():
@@ -242,12 +249,6 @@ def test_hard_sensors_lose_and_swap_joints():
         bent = np.mean([np.ptp(o, axis=0).max() > 0.02 for o in bones])
         leaps = np.mean([jumps(clip)[:, rigid].max() > 0.25 for clip in clips])
         kinds[name] = bent, leaps
-    assert kinds["none"][0] == 0 and kinds["none"][1] < 0.1
+    assert kinds["none"][0] == 0 and kinds["none"][1] < 0.2
     assert kinds["lost"][0] > 0.5
-    assert kinds["swap"][0] == 0 and 0.1 < kinds["swap"][1] < 0.7
-
-
-def lengths(clip):
-    "Of the bones of the first body, metres, shape (T,B)"
-    x = clip.position[..., 0].astype(float)
-    return np.stack([np.linalg.norm(x[:, :, i] - x[:, :, p], axis=0) for i, p in layout.bones], -1)
+    assert kinds["swap"][0] == 0 and 0.1 < kinds["swap"][1] - kinds["none"][1] < 0.7
