@@ -204,7 +204,8 @@ def main():
     for seed in args.seeds:
         data = args.data or folder / "data"
         if args.set == "synthetic" and not data.exists():
-            prepare(generate(seed=0), data, 16, align="frame", scale="none", progress=False)
+            people = generate(1200, subjects=10, seed=0, difficulty="easy")
+            prepare(people, data, 16, align="frame", scale="none", progress=False)
         run = args.run or trained(args, data, folder / f"run{seed}", seed)
         if "accuracy" in args.parts:
             accuracies(args, table, data, run, seed)

@@ -36,7 +36,8 @@ if __name__ == "__main__":
     os.chdir(root)  # So that what is written names no folder of this machine
     data, out = Path("runs/example/data"), Path("runs/example/run")
     if not data.exists():
-        prepare(generate(seed=0), data, frames=16, align="frame", scale="none")
+        people = generate(1200, subjects=10, seed=0, difficulty="easy")
+        prepare(people, data, frames=16, align="frame", scale="none")
     pretrain(
         load_config(Pretrain, "uiprmd", dict(data=data, out=out, threads=1)),
         lambda t, row: t.keep(t.weights) if t.epoch in kept else None,

@@ -115,7 +115,8 @@ if __name__ == "__main__":
     args = p.parse_args()
     data = args.data or args.work / f"synth-{args.clips}"
     if not args.data and not data.exists():
-        prepare(generate(args.clips, seed=0), data, frames=16, align="frame", scale="none")
+        people = generate(args.clips, subjects=10, seed=0, difficulty="easy")
+        prepare(people, data, frames=16, align="frame", scale="none")
     epochs = args.epochs or load_config(Pretrain, f"tiny/{args.set}", missing=Path()).epochs
     for seed in args.seeds:
         for model, geometry, stream, option, own in plan():

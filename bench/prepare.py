@@ -45,7 +45,7 @@ def text(position, rng):
 
 def tree(folder, n, kinds=60, shortest=None):
     "n files: names as those of NTU RGB+D 60, contents of so many different clips"
-    rng, people = np.random.default_rng(0), generate(kinds, seed=0)
+    rng, people = np.random.default_rng(0), generate(kinds, subjects=10, seed=0, difficulty="easy")
     texts = [text(people[i].position[:, :shortest], rng) for i in range(kinds)]
     folder.mkdir(parents=True)
     for i in range(n):

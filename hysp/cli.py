@@ -128,10 +128,11 @@ class Synth:
     "Write a synthetic dataset folder: people of many builds who do labelled actions"
 
     out: Path  # Dataset folder to write
-    n: int = 1200  # Clips
+    n: int = 3600  # Clips
     classes: int = 12  # Actions
-    subjects: int = 10  # People; those with odd numbers train under the protocol `xsub`
+    subjects: int = 30  # People; those with odd numbers train under the protocol `xsub`
     variety: float = 1.0  # How much clips of one action differ, as a factor of the usual
+    difficulty: str = "hard"  # hard: as a sensor in a living room; easy: as in a laboratory
     frames: int = 50  # Frames that each clip is resized to
     seed: int = 0  # The same seed gives the same clips to the bit
     overwrite: bool = False  # Replace a dataset folder that is there already
@@ -143,7 +144,8 @@ def synth(
     "Generate clips and write their dataset folder"
     from hysp.synthetic import generate
 
-    return _write(generate(cfg.n, cfg.classes, cfg.subjects, cfg.seed, cfg.variety), cfg)
+    about = cfg.n, cfg.classes, cfg.subjects, cfg.seed, cfg.variety, cfg.difficulty
+    return _write(generate(*about), cfg)
 
 # %% ../nbs/81_cli.ipynb #86692a43
 @dataclass

@@ -51,12 +51,14 @@ def dtw(
 ) -> Tensor:  # Sum of squared distances along the cheapest walk, shape (n, m)
     "Dynamic time warping of each sequence with each (Sakoe and Chiba 1978)"
     band = _check(a, b, band)
+    out = a.new_empty(len(a), len(b))
     side = max(1, 2048 // a.shape[1])  # of a block of pairs whose costs fit into the cache
-    rows = []
-    for part in a.split(side):
-        blocks = [_cheapest_walk(_frame_costs(part, other, band), band) for other in b.split(side)]
-        rows.append(torch.cat(blocks, 1))
-    return torch.cat(rows) if rows else a.new_empty(0, len(b))
+    for i in range(0, len(a), side):
+        for j in range(0, len(b), side):
+            rows, columns = slice(i, i + side), slice(j, j + side)
+            cost = _frame_costs(a[rows], b[columns], band)
+            out[rows, columns] = _cheapest_walk(cost, band)
+    return out
 
 
 def _frame_costs(a, b, band):

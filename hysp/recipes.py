@@ -683,7 +683,11 @@ def demo_data(
 
     if cfg.data and Path(cfg.data).is_dir():
         return Path(cfg.data)
-    source = arrays(cfg.data) if cfg.data else generate(seed=cfg.seed)
+    source = (
+        arrays(cfg.data)
+        if cfg.data
+        else generate(1200, subjects=10, seed=cfg.seed, difficulty="easy")
+    )
     return prepare(source, Path(cfg.out) / "data", frames=cfg.frames, overwrite=True)
 
 # %% ../nbs/80_recipes.ipynb #ae8bdf96

@@ -251,7 +251,11 @@ def example_data(
             dir=out.parent
         ) as tmp:  # Two at once make it twice, and one is kept
             made = prepare(
-                generate(seed=0), Path(tmp) / "data", frames=16, align="frame", scale="none"
+                generate(1200, subjects=10, seed=0, difficulty="easy"),
+                Path(tmp) / "data",
+                frames=16,
+                align="frame",
+                scale="none",
             )
             try:
                 made.rename(out)

@@ -72,7 +72,7 @@ def small(tmp_path_factory):
     "A dataset folder and the settings of a run of seconds on it"
     folder = tmp_path_factory.mktemp("small")
     data = prepare(
-        generate(48, classes=["wave", "kick", "hug"], subjects=4, seed=0),
+        generate(48, classes=["wave", "kick", "hug"], subjects=4, seed=0, difficulty="easy"),
         folder / "data",
         frames=8,
         progress=False,
@@ -357,7 +357,7 @@ def test_dataset_that_changed(small, tmp_path):
     run = pretrain(cfg).run
     embed(Embed(run))
     prepare(
-        generate(48, classes=["wave", "kick", "hug"], subjects=4, seed=1),
+        generate(48, classes=["wave", "kick", "hug"], subjects=4, seed=1, difficulty="easy"),
         tmp_path / "data",
         frames=8,
         progress=False,

@@ -1,11 +1,13 @@
 import pickle, subprocess, sys
+from collections import Counter
+from dataclasses import replace
 from hashlib import sha256
 import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 from hysp.core import HyspError
 from hysp.prepare import to_array
-from hysp.synthetic import Variety, actions, generate, layout
+from hysp.synthetic import Variety, actions, generate, layout, worlds
 
 
 def digest(source):
@@ -26,12 +28,31 @@ def nearest(x, label, subject):
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_nearest_neighbour_is_neither_helpless_nor_enough(seed):
-    x, *who = prepared(generate(600, seed=seed))
+    x, *who = prepared(generate(600, subjects=10, seed=seed, difficulty="easy"))
     raw = nearest(x, *who)
     assert 0.40 <= raw <= 0.85
     assert (
         nearest(abs(np.fft.rfft(x, axis=2))[:, :, 1:7], *who) > raw + 0.05
     )  # there is more to learn than coordinates say
+
+
+# First eight digits of the sha256 of clips 0, 3, 17 and the last, made before there was a hard world
+was = [
+    (dict(n=1200, subjects=10, seed=0), "b1e1a201 b009ce70 a344d41e 1e2ea0ee"),
+    (dict(n=40, classes=16, subjects=4, seed=7), "f5d5d325 509cfd7e 5f165af2 c96d16e2"),
+    (dict(n=40, subjects=3, seed=3, variety=0.5), "350409a7 a6dedca5 f0412218 4d9e536d"),
+    (
+        dict(n=60, classes=["wave", "push", "walk"], subjects=5, seed=1),
+        "2b29669e a41fbff5 4de8a953 549735f5",
+    ),
+]
+
+
+@pytest.mark.parametrize("kwargs,wanted", was)
+def test_easy_is_what_it_was_to_the_bit(kwargs, wanted):
+    source = generate(**kwargs, difficulty="easy")
+    clips = [source[i].position for i in (0, 3, 17, -1)]
+    assert [sha256(clip.tobytes()).hexdigest()[:8] for clip in clips] == wanted.split()
 
 
 def test_same_in_another_process():
@@ -59,13 +80,14 @@ def test_clip_does_not_depend_on_the_size_of_the_set():
     assert digest(twelve) == digest(sixteen[:12])
 
 
+@pytest.mark.parametrize("difficulty,fps,least,most", [("easy", 30, 40, 140), ("hard", 15, 20, 70)])
 @pytest.mark.parametrize("classes", [2, 12, 16])
-def test_every_clip_is_well_formed(classes):
-    source = generate(96, classes, subjects=3, seed=classes)
+def test_every_clip_is_well_formed(classes, difficulty, fps, least, most):
+    source = generate(96, classes, subjects=3, seed=classes, difficulty=difficulty)
     assert (
         source.class_names == list(actions)[:classes]
         and source.layout is layout
-        and source.fps == 30
+        and source.fps == fps
     )
     assert len(set(source.names)) == 96
     for name, o in zip(source.names, source):
@@ -73,7 +95,7 @@ def test_every_clip_is_well_formed(classes):
         c, t, v, m = o.position.shape
         assert (
             (c, v) == (3, 25)
-            and 40 <= t <= 140
+            and least <= t <= most
             and m == (2 if actions[source.class_names[o.label]].partner else 1)
         )
         assert 1 <= o.subject <= 3 and 1 <= o.camera <= 3 and (o.position != 0).any((0, 2)).all()
@@ -127,7 +149,7 @@ def test_left_handed_people_act_with_the_left():
 
 
 def test_clips_differ_in_length():
-    frames = [o.position.shape[1] for o in generate(120)]
+    frames = [o.position.shape[1] for o in generate(120, subjects=10, difficulty="easy")]
     assert max(frames) - min(frames) > 40
 
 
@@ -144,8 +166,89 @@ def test_clips_differ_in_length():
         (dict(classes=["wave", "wave"]), "two different"),
         (dict(variety=-1), "variety must be"),
         (dict(variety="much"), "variety must be"),
+        (dict(difficulty="heasy"), "unknown difficulty 'heasy'; did you mean 'easy'"),
     ],
 )
 def test_what_cannot_be_is_said(kwargs, says):
     with pytest.raises(HyspError, match=says):
         generate(**kwargs)
+
+
+# The hard world
+
+hard = worlds["hard"].variety
+exact = replace(hard, noise=0, dropout=0, swap=0)
+
+
+def jumps(clip):
+    "Metres that each joint of the first body moves from frame to frame, shape (T-1,V)"
+    return np.linalg.norm(np.diff(clip.position[..., 0], axis=1), axis=0)
+
+
+def lengths(clip):
+    "Of the bones of the first body, metres, shape (T,B)"
+    x = clip.position[..., 0].astype(float)
+    return np.stack([np.linalg.norm(x[:, :, i] - x[:, :, p], axis=0) for i, p in layout.bones], -1)
+
+
+def test_the_usual_set_is_hard_and_in_equal_parts():
+    source = generate()
+    assert (len(source), len(source.class_names), source.fps, source.bodies) == (3600, 12, 15, 2)
+    assert digest(source[:24]) == digest(generate(24, difficulty="hard"))
+    assert digest(source[:24]) != digest(generate(24, difficulty="easy"))
+    people = Counter(name[8:12] for name in source.names)
+    assert len(people) == 30 and set(people.values()) == {120}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hard_people_use_either_hand(seed):
+    alone = replace(exact, fidget=0, idle=0)
+    source = generate(120, ["wave", "throw"], subjects=6, seed=seed, variety=alone)
+    hands = [layout.joints.index(f"{side} wrist") for side in ("left", "right")]
+    used = {}
+    for clip in source:
+        travel = jumps(clip).sum(0)
+        used.setdefault(clip.subject, []).append(travel[hands[0]] > travel[hands[1]])
+    for lefts in used.values():
+        assert 0.1 < np.mean(lefts) < 0.9
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hard_people_are_seen_from_anywhere_in_front(seed):
+    sides = [layout.joints.index(f"{side} shoulder") for side in ("left", "right")]
+    looks = []
+    for clip in generate(240, ["wave", "kick"], subjects=8, seed=seed, variety=exact):
+        left, right = clip.position[..., sides, 0].mean(1).T
+        x, _, z = right - left
+        looks.append(np.degrees(np.arctan2(z, x)))
+    per_30_degrees = np.histogram(looks, 6, (-90, 90))[0]
+    assert per_30_degrees.min() >= 8 and np.std(looks) > 35
+    assert np.percentile(np.abs(looks), 99) < 150
+
+
+def test_hard_clips_hold_idle_time_and_are_cut_off():
+    calm = replace(exact, fidget=0, sway=0)
+    source = generate(200, ["wave", "squat", "clap"], seed=0, variety=calm)
+    moves = [jumps(clip).max(1) > 1e-6 for clip in source]
+    before, after = (np.array([m[::step].argmax() for m in moves]) for step in (1, -1))
+    for idle in (before, after):
+        assert (idle > source.fps).mean() > 0.2
+        assert (idle == 0).mean() > 0.1
+    restless = generate(200, ["wave", "squat", "clap"], seed=0, variety=replace(calm, fidget=30))
+    still = [(jumps(clip).max(1) < 1e-6).mean() for clip in restless]
+    assert np.mean(still) < 0.5 * np.mean([1 - m.mean() for m in moves])
+
+
+def test_hard_sensors_lose_and_swap_joints():
+    rigid = [layout.joints.index(f"{side} shoulder") for side in ("left", "right")]
+    kinds = {}
+    for name, lost, swapped in (("none", 0, 0), ("lost", hard.dropout, 0), ("swap", 0, hard.swap)):
+        variety = replace(exact, dropout=lost, swap=swapped)
+        clips = list(generate(120, seed=1, variety=variety))
+        bones = [lengths(clip) for clip in clips]
+        bent = np.mean([np.ptp(o, axis=0).max() > 0.02 for o in bones])
+        leaps = np.mean([jumps(clip)[:, rigid].max() > 0.25 for clip in clips])
+        kinds[name] = bent, leaps
+    assert kinds["none"][0] == 0 and kinds["none"][1] < 0.2
+    assert kinds["lost"][0] > 0.5
+    assert kinds["swap"][0] == 0 and 0.1 < kinds["swap"][1] - kinds["none"][1] < 0.7
