@@ -633,7 +633,7 @@ class Natural(View):
     layout: str | Layout  # Of the clips, by name or as an object
     crop: float = within(0.7, "share")  # Smallest share of the clip that is kept, from U(crop, 1)
     tempo: float = within(0.3, "spread")  # Of the log-speed at 4 moments, linear between
-    bone: float = within(0.1, "spread")  # Of the log-length of a bone, left and right alike
+    bone: float = within(0.15, "spread")  # Of the log-length of a bone, left and right alike
     size: float = within(0.1, "spread")  # Of the log-size of a body
     yaw: float = within(30.0, "amount")  # Largest turn about y, degrees, from U(-yaw, yaw)
     tilt: float = within(7.5, "amount")  # Standard deviation of pitch and of roll, degrees

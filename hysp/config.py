@@ -76,6 +76,8 @@ ranges = {
             "queue",
             "epochs",
             "batch",
+            "steps",
+            "passes",
             "save_every",
             "keep_every",
             "frames",
@@ -87,7 +89,6 @@ ranges = {
             "lr",
             "head_lr",
             "weight_decay",
-            "warmup",
             "threads",
             "keep_last",
             "k",
@@ -98,7 +99,7 @@ ranges = {
         ),
         (0, None),
     ),
-    **dict.fromkeys(("momentum", "dropout"), (0, 1)),
+    **dict.fromkeys(("momentum", "dropout", "warmup", "own"), (0, 1)),
 }
 
 

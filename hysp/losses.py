@@ -183,11 +183,11 @@ def batch_contrast(
     lam: float,  # Weight of the hyperbolic term, 0...1
     c: float = 1.0,  # Curvature magnitude, c>0
     geometry: str = "tangent",  # For the training loop; distances come straight from the tangents
-    match: Tensor | None = None,  # Which clips show the same, (N, N), bool; None: each its own
+    match: Tensor | None = None,  # Which of both views show the same, (2N, 2N), bool; None: a clip
     similarity: str = "lorentz",  # Of the hyperbolic term: lorentz or distance
-    temperature: float = 2.0,  # Of the hyperbolic term, >0
+    temperature: float = 0.3,  # Of the hyperbolic term, >0
     angle_temperature: float = 0.2,  # Of the Euclidean term, >0
-    reach: float = 1.0,  # R of `soft_clip`
+    reach: float = 0.5,  # R of `soft_clip`
     prior: float = 0.01,  # β, how much the hyperbolic term draws tangents to the origin
 ) -> tuple[Tensor, Tensor, Tensor]:  # Loss, Euclidean and hyperbolic term, each (N,)
     "Contrast of two views within the batch, by angle and in the ball (SimCLR)"
@@ -197,8 +197,8 @@ def batch_contrast(
     with torch.autocast(u.device.type, enabled=False):
         both = torch.cat([u, v])
         both = both.to(torch.promote_types(both.dtype, torch.float32))
-        match = torch.eye(len(u), dtype=torch.bool, device=u.device) if match is None else match
-        match = match.repeat(2, 2)
+        own = torch.eye(len(u), dtype=torch.bool, device=u.device).repeat(2, 2)
+        match = own if match is None else match | own
 
         def per_clip(loss):
             return loss.view(2, -1).mean(0)

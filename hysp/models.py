@@ -32,8 +32,7 @@ class Online(nn.Module):
         pool: str = "all",  # Average over 'all' bodies (the paper) or those 'present'
         encoder: str = "stgcn",  # Its name, see `hysp.encoders`
         gain: float = 1.0,  # Factor on the initial weights of the heads' last layers; below 1 the tangents begin nearer the origin
-        middle: int
-        | None = None,  # Hidden width of the predictor; as `head` if None; SimSiam has a half of it
+        middle: int | None = None,  # Hidden width of the last head; as `head` if None
         **own,  # What this encoder alone takes, such as `edge_importance` of the stgcn
     ):
         super().__init__()
@@ -41,9 +40,10 @@ class Online(nn.Module):
         self.online_encoder = make_encoder(
             encoder, layout, channels(stream), hidden, out, dropout, pool, **own
         )
-        self.online_projector = Projector(out, head, head)
+        middle = middle or head
+        self.online_projector = Projector(out, head if self.predicts else middle, head)
         if self.predicts:
-            self.online_predictor = Predictor(head, middle or head, head)
+            self.online_predictor = Predictor(head, middle, head)
         with torch.no_grad():
             for made in (o for o in self.children() if isinstance(o, Projector)):
                 made.net[-1].weight *= gain

@@ -20,6 +20,7 @@ from .losses import mix
 from .metrics import collapse_std, effective_rank, radius
 from .models import everyone
 from .optim import curriculum
+from .pairs import Pairs, paired_order
 from .skeleton import stream
 
 # %% ../nbs/52_train.ipynb #556a95f5
@@ -85,6 +86,8 @@ class Setup:
     keep_every: int = 50  # Epochs between two weights files that stay
     keep_last: int = 0  # Of these, only so many, the newest; 0: all
     tracker: str | None = None  # tensorboard, wandb or none
+    pairs: Pairs | None = None  # Clips that are views of each other; None: views of one clip alone
+    own: float = 0.3  # With `pairs`, share of a step's clips that are paired with themselves
     about: dict = field(default_factory=dict)  # Description that goes into each weights file
     on_epoch: object = None  # Called with the trainer and the epoch's row of metrics
 
@@ -140,6 +143,7 @@ class Resumable(Setup):
             lr=course(self.lr),
             lam=course(self.lam),
             precision=self.precision,
+            **(dict(pairs=self.pairs.digest(), own=self.own) if self.pairs else {}),
         )
 
     def finite(self):  # The model's state
@@ -228,30 +232,37 @@ class Stepper(Resumable):
 
     def step(
         self,
-        i: Tensor,  # Which clips, of all processes
+        first: Tensor,  # Clips of the first view, of all processes
+        second: Tensor | None = None,  # Clips of the second view; None: the same
     ) -> Tensor:  # The batch's `measures`
         "One step: views, loss, gradient, target"
-        i, at = (
-            self.devices.part(i),
-            (self.seed, self.epoch, self.k, *([self.devices.rank] if self.devices.rank else [])),
-        )
+        second = first if second is None else second
+        at = self.seed, self.epoch, self.k, *([self.devices.rank] if self.devices.rank else [])
         torch.manual_seed(_seed("dropout", *at))
         g = torch.Generator(self.device).manual_seed(_seed("views", *at))
-        x = self.data.batch(i).to(self.device)
-        views = [stream(v(x, g), self.stream, self.data.layout) for v in (self.strong, self.normal)]
-        for p, lr in zip(self.optimizer.param_groups, self.base):
-            p["lr"] = lr * self.lr(self.epoch + self.k / self.steps)
-        pairs = self.net(*views)
-        loss, euc, hyp = (
-            sum(o) / len(pairs)
-            for o in zip(
-                *[self.loss(*p, self.lam(self.epoch), self.c, self.geometry) for p in pairs]
-            )
-        )
+        x = self.data.batch(self.devices.part(first)).to(self.device)
+        y = x if second is first else self.data.batch(self.devices.part(second)).to(self.device)
+        views = [
+            stream(view(clips, g), self.stream, self.data.layout)
+            for view, clips in ((self.strong, x), (self.normal, y))
+        ]
+        for group, lr in zip(self.optimizer.param_groups, self.base):
+            group["lr"] = lr * self.lr(self.epoch + self.k / self.steps)
+        predicted = self.net(*views)
+        rest = self.lam(self.epoch), self.c, self.geometry
+        match = self.match(first, second)
+        terms = [self.loss(*pair, *rest, **match) for pair in predicted]
+        loss, euc, hyp = (sum(term) / len(predicted) for term in zip(*terms))
         if not loss.isfinite().all():
-            self.refuse(x, i, loss)
+            self.refuse(x, first, loss)
         self.descend(loss.mean())
-        return self.measure(pairs[0][0], loss, euc, hyp)
+        return self.measure(predicted[0][0], loss, euc, hyp)
+
+    def match(self, first, second):
+        "For a loss that compares the clips of a step: which of them show the same"
+        if not getattr(self.model, "whole_batch", False) or self.pairs is None:
+            return {}
+        return dict(match=self.pairs.match(torch.cat([first, second])).to(self.device))
 
     def descend(self, loss):
         accelerator = self.devices.accelerator
@@ -266,7 +277,9 @@ class Stepper(Resumable):
 
     @torch.no_grad()
     def measure(self, q, *losses):
-        q, losses = everyone(q), [everyone(o).mean().double() for o in losses]
+        if not getattr(self.model, "whole_batch", False):
+            q, losses = everyone(q), [everyone(o) for o in losses]
+        losses = [o.mean().double() for o in losses]
         if self.k == self.steps - 1:
             r = radius(q, self.c).quantile(
                 torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64, device=q.device)
@@ -276,11 +289,13 @@ class Stepper(Resumable):
             [*losses, radius(q, self.c).mean(), collapse_std(q), self.grad_norm.double()]
         ).cpu()
 
-    def refuse(self, x, i, loss):
+    def refuse(self, x, clips, loss):
         bad = ~x.flatten(1).isfinite().all(1)
         if not bad.any():
             bad = ~loss.isfinite()
-        names = [self.data.names[int(j)] for j in i[bad.cpu()]]
+        if len(bad) < len(clips):
+            clips = self.devices.part(clips)
+        names = [self.data.names[int(j)] for j in clips[bad.cpu()]]
         raise HyspError(
             f"the loss is not finite in epoch {self.epoch}, step {self.k}: clips {', '.join(names[:5])}{'…' if len(names) > 5 else ''}; "
             "look at these clips, or lower the learning rate in a new run folder (what was saved is from before this step)"
@@ -403,11 +418,16 @@ class Trainer(Diary):
 
     def one_epoch(self, bar):
         self.model.train()
-        order, start = epoch_order(len(self.data), self.seed, self.epoch), time.perf_counter()
+        start, batch = time.perf_counter(), self.batch
+        first = second = epoch_order(len(self.data), self.seed, self.epoch)
+        if self.pairs:
+            g = torch.Generator().manual_seed(_seed("pairs", self.seed, self.epoch))
+            first, second = paired_order(first, self.pairs, batch, self.own, g)
         while self.k < self.steps:
             if self.devices.any(self.asked):
                 self.stop()
-            self.sums += self.step(order[self.k * self.batch :][: self.batch])
+            now = slice(self.k * batch, (self.k + 1) * batch)
+            self.sums += self.step(first[now], second[now] if self.pairs else None)
             self.k += 1
             bar.set_postfix_str(
                 f"epoch {self.epoch}, loss {self.sums[0] / self.k:.3f}, radius {self.sums[3] / self.k:.3f}",
