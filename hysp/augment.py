@@ -637,7 +637,7 @@ class Natural(View):
     size: float = within(0.1, "spread")  # Of the log-size of a body
     yaw: float = within(30.0, "amount")  # Largest turn about y, degrees, from U(-yaw, yaw)
     tilt: float = within(7.5, "amount")  # Standard deviation of pitch and of roll, degrees
-    noise: float = within(0.02, "amount")  # Largest σ, in the clips' unit: σ from U(0, noise)
+    noise: float = within(0.03, "amount")  # Largest σ, in the clips' unit: σ from U(0, noise)
     mirror: float = within(0.0, "probability")  # Of the mirror image
 
     def draw(self, n, frames, generator, bodies=1):
