@@ -99,7 +99,7 @@ class Contrast:
     similarity: Literal["lorentz", "distance"] = "lorentz"
     temperature: float = 0.3  # Of the hyperbolic term
     angle_temperature: float = 0.2  # Of the Euclidean term
-    reach: float = 0.5  # Length that no tangent reaches
+    reach: float = 0.5  # Length beyond which the hyperbolic term tells no difference
     prior: float = 0.01  # How much the hyperbolic term draws tangents to the origin
 
 # %% ../nbs/80_recipes.ipynb #aa834d2a
@@ -196,8 +196,6 @@ def describe(
         spec["edge_importance"] = cfg.edge_importance
     if cfg.model == "skeletonclr":
         spec["queue"] = cfg.queue
-    if cfg.model == "simclr":
-        spec["reach"] = cfg.contrast.reach
     return spec
 
 # %% ../nbs/80_recipes.ipynb #fffc5755
