@@ -120,9 +120,8 @@ class Pretrain:
     views: str = "natural"  # natural: as people and cameras differ; paper: its strong and mild view
     # Two views of a clip, or clips of two people who do the same, found without labels
     pairs: Literal["people", "own"] = "people"
-    own: float = (
-        0.3  # With pairs of people: share of a step's clips that are paired with themselves
-    )
+    # With pairs of people: share of a step's clips that are paired with themselves
+    own: float = 0.3
     width: int = 64  # Channels of the encoder's first blocks
     out_dim: int = 256  # Size of the embedding
     head_dim: int | None = 64  # Width of projector and predictor; None: `out_dim`
@@ -166,9 +165,8 @@ class Pretrain:
     threads: int = 1  # CPU threads; 0: as many as torch takes
     # Of the networks; distances stay in fp32 or better
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    save_every: int = (
-        10  # Epochs between two saves of the state that an interrupted run continues from
-    )
+    # Epochs between two saves of the state that an interrupted run continues from
+    save_every: int = 10
     keep_every: int = 50  # Epochs between two weights files that stay
     keep_last: int = 0  # Of these, only so many, the newest; 0: all
     track: Literal["tensorboard", "wandb"] | None = None  # Tell a tracker how it goes
