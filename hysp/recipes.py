@@ -237,12 +237,12 @@ def budget(
 def partners(
     cfg: Pretrain,  # Settings
     data,  # The `Dataset` they mean
-):  # `hysp.pairs.Pairs` of its clips, or None with --pairs own
+):  # `hysp.pairs.Pairs` of its clips; None with --pairs own, and for fewer than two clips
     "Who does the same as whom: as the run folder has it, or sought anew"
     from hysp.pairs import find_pairs, short_clips
     from hysp.runs import load_pairs
 
-    if cfg.pairs == "own":
+    if cfg.pairs == "own" or len(data) < 2:
         return None
     file = Path(cfg.out) / "pairs.safetensors"
     if file.exists():
