@@ -137,8 +137,8 @@ class Pretrain:
     queue: int = 8192  # Negatives that SkeletonCLR keeps
     temperature: float = 0.07  # Of SkeletonCLR's contrast
     init: Path | None = None  # Weights to begin with: run folder or checkpoint; None: random
-    steps: int = 2000  # Steps of the run, where `epochs` does not say how long it is
-    passes: int = 500  # But at most so many passes over the clips
+    steps: int = 800  # Steps of the run, where `epochs` does not say how long it is
+    passes: int = 400  # But at most so many passes over the clips
     epochs: int | None = None  # Passes over the clips; None: as many as `steps` take
     batch: int = 64  # Clips in a step, of all processes together
     # Update rule; the riemannian ones are geoopt's
