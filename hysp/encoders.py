@@ -22,7 +22,7 @@ def segment_weights(
 ) -> Tensor:  # Shape (T, S); each column sums to 1
     "Share of each frame in the mean of each of S equal segments of time"
     start = torch.arange(frames, device=device)[:, None]
-    edges = torch.arange(segments + 1, device=device) * (frames / segments)
+    edges = torch.arange(segments + 1, device=device) * frames / segments
     ends = torch.minimum(start + 1, edges[1:])
     overlap = (ends - torch.maximum(start, edges[:-1])).clamp(min=0)
     return overlap / overlap.sum(0)
