@@ -783,14 +783,10 @@ def prepare(
         motion=reference,
         not_done=tuple(not_done),
     )
+    shape = len(source), 3, frames, len(source.layout), steps.bodies
     out = check_free(out, overwrite)
     try:
-        with _Part(
-            out,
-            _plan(source, steps),
-            (len(source), 3, frames, len(source.layout), steps.bodies),
-            reference,
-        ) as part:
+        with _Part(out, _plan(source, steps), shape, reference) as part:
             _run(source, steps, part, workers, strict, progress)
             _finish(source, steps, part, protocols, max_bodies is not None, overwrite)
     except KeyboardInterrupt:
