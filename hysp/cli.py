@@ -235,10 +235,8 @@ def _run_info(path):
         "seed",
     ):
         print(f"{k:12}{cfg.get(k)}")
-    print(
-        "weights     "
-        + (", ".join(o.name for o in sorted(path.glob("*.safetensors"))) or "none yet")
-    )
+    kept = [*path.glob("best.safetensors"), *path.glob("epoch_*.safetensors")]
+    print("weights     " + (", ".join(sorted(o.name for o in kept)) or "none yet"))
     if not (path / "metrics.csv").exists():
         return print("no epoch is finished")
     with open(path / "metrics.csv", encoding="utf-8", newline="") as f:
