@@ -104,11 +104,16 @@ def sequences(
     return torch.cat([rows, velocity * step], 2)
 
 # %% ../nbs/06_dtw.ipynb #029a8560
-def _orders(bodies, slots):
+def _bodies_first(x, number):
+    "Clips with so many of their bodies, those that are there before those that are not"
+    order = present(x).int().argsort(dim=1, descending=True, stable=True)[:, :number]
+    return x.gather(-1, order[:, None, None, None].expand(*x.shape[:-1], -1))
+
+
+def _orders(bodies):
     "Orders in which the bodies of a clip may be taken: all, up to three bodies"
-    if bodies < 2 or slots > 3:
-        return [list(range(slots))]
-    return [list(o) for o in itertools.permutations(range(slots))]
+    order = range(bodies)
+    return [list(o) for o in itertools.permutations(order)] if bodies <= 3 else [list(order)]
 
 
 def clip_dtw(
@@ -123,15 +128,15 @@ def clip_dtw(
     shape = (len(x), len(y)) if index is None else index.shape
     out = x.new_full(shape, math.inf)
     for bodies in bodies_x.unique().tolist():
-        own = (bodies_x == bodies).nonzero()[:, 0]
-        a = sequences(x[own], velocity)
-        for order in _orders(bodies, y.shape[-1]):
+        own, other = ((o == bodies).nonzero()[:, 0] for o in (bodies_x, bodies_y))
+        a = sequences(_bodies_first(x[own], bodies), velocity)
+        mine = y[other] if index is None else y
+        for order in _orders(bodies):
+            b = sequences(_bodies_first(mine, bodies)[..., order], velocity)
             if index is None:
-                other = (bodies_y == bodies).nonzero()[:, 0]
-                cost = dtw(a, sequences(y[other][..., order], velocity), band)
-                at = own[:, None], other
+                cost, at = dtw(a, b, band), (own[:, None], other)
             else:
-                cost, at = _some(a, sequences(y[..., order], velocity), index[own], band), own
+                cost, at = _some(a, b, index[own], band), own
             out[at] = torch.minimum(out[at], cost)
     return out if index is None else out.masked_fill(bodies_x[:, None] != bodies_y[index], math.inf)
 

@@ -61,7 +61,7 @@ class TCN(BodyEncoder):
             wide, last = _layer(hidden, hidden, 3), _layer(hidden, hidden, 1)
             self.blocks.append(nn.Sequential(*wide, *last[:2], nn.Dropout(dropout), last[2]))
         self.last = nn.Sequential(nn.BatchNorm1d(hidden), nn.ReLU())
-        self.crowd = nn.Parameter(0.5 * torch.randn(out))
+        self.crowd = nn.Parameter(torch.zeros(out))
 
     def bodies(self, x: Tensor) -> Tensor:
         "Bodies (B, C, T, V) to features (B, out), segment after segment"

@@ -88,6 +88,7 @@ def dtw_costs(
     sets: tuple,  # The training clips and those to judge
     near: Tensor,  # Positions of training clips for each clip to judge, (m, k)
     device: str = "cpu",  # Where to compare
+    velocity: float = 2.0,  # As for `sequences`; 2, as pairs of people are sought
 ) -> Tensor:  # (m, k); infinite where the number of bodies differs
     "What it costs to warp each clip onto some training clips"
     train, val = sets
@@ -95,7 +96,7 @@ def dtw_costs(
     for some in torch.arange(len(val)).split(1000):
         used, index = near[some].unique(return_inverse=True)
         x, y = val.batch(some.numpy()).to(device), train.batch(used.numpy()).to(device)
-        parts.append(clip_dtw(x, y, index.to(device)).cpu())
+        parts.append(clip_dtw(x, y, index.to(device), velocity).cpu())
     return torch.cat(parts)
 
 # %% ../nbs/64_protocols.ipynb #27fa9d46

@@ -1,0 +1,126 @@
+"""What a minute on one CPU core teaches, beside what costs nothing: the table of the tutorial *a minute on a laptop*
+
+python bench/minute.py --sets synthetic ../shared/data/kard.npz ... --seeds 0 1 2 --out nbs/tutorials/a_minute_on_a_laptop.csv
+
+A set is `synthetic` or an npz of plain arrays. Odd subjects train, even subjects judge. Each recipe has its steps from the
+list below; the seconds of processor time that its training took are written down beside what it reached, pairs included.
+Lines that are in the file already are not measured again."""
+
+import argparse
+import contextlib
+import csv
+import io
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from hysp.core import write_table
+from hysp.prepare import prepare
+from hysp.readers import arrays
+from hysp.recipes import Evaluate, Pretrain, evaluate, load_config, pretrain
+from hysp.synthetic import generate
+
+HEAD = "set", "recipe", "pairs", "seed", "features", "measure", "top1", "clips", "seconds"
+QUICK_STEPS = 1500
+
+# Name: the settings it starts from, and those that differ. The last is the paper's recipe, in small.
+RECIPES = {
+    "SimCLR, lorentz": ("quick", dict(steps=QUICK_STEPS)),
+    "SimCLR, distance": (
+        "quick",
+        {
+            "steps": QUICK_STEPS,
+            "contrast.similarity": "distance",
+            "contrast.temperature": 0.5,
+            "contrast.reach": 4.0,
+            "contrast.prior": 0.1,
+        },
+    ),
+    "SimCLR, angle": ("quick", dict(steps=QUICK_STEPS, ramp=None)),
+    "SkeletonCLR, ball": (
+        "quick",
+        dict(steps=QUICK_STEPS, model="skeletonclr", queue=1024, ema=0.99),
+    ),
+    "SkeletonCLR, angle": (
+        "quick",
+        dict(steps=QUICK_STEPS, model="skeletonclr", queue=1024, ema=0.99, ramp=None),
+    ),
+    "HYSP's loss": ("quick", dict(steps=QUICK_STEPS, model="hysp", ema=0.99)),
+    "HYSP as published": ("uiprmd", dict()),
+}
+PAPER_STEPS = 500  # of 16 clips: about as many seconds as a minute has
+
+
+def prepared(name, folder):
+    "A dataset folder of `synthetic` or of an npz"
+    source = generate(seed=0) if name == "synthetic" else arrays(name)
+    return prepare(source, folder / Path(name).stem, 16, progress=False)
+
+
+def settings(recipe, pairs, data, out, seed, clips):
+    "Settings of one run"
+    config, own = RECIPES[recipe]
+    if config == "uiprmd":
+        epochs = max(2, round(PAPER_STEPS / (clips // 16)))
+        own = dict(epochs=epochs, ramp=(1, max(2, epochs // 6)))
+    rarely = dict(save_every=10**6, keep_every=10**6)
+    given = dict(own, **rarely, data=data, out=out, seed=seed, pairs=pairs, threads=1)
+    return load_config(Pretrain, config, given)
+
+
+def measured(recipe, pairs, data, out, seed, free):
+    "One run and what it reached: lines of the table; with `free`, what costs nothing too"
+    from hysp.feeder import Dataset
+
+    cfg = settings(recipe, pairs, data, out, seed, len(Dataset(data, "xsub/train")))
+    begun = time.process_time()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        run = pretrain(cfg).run
+        seconds = time.process_time() - begun
+        rows = evaluate(Evaluate(run, rerank=5, seed=seed, baselines=free, threads=1))
+    for row in rows:
+        ours = row["weights"] is not None
+        for measure, (verdict, _) in row["verdicts"].items():
+            who = (recipe, pairs) if ours else ("nothing learnt", "")
+            what = row["features"].split(", epoch")[-1].lstrip(" 0123456789") if ours else ""
+            name = {"": "encoder", ", tangents": "tangents", "⊕ raw": "⊕ raw"}.get(what, what)
+            figures = f"{100 * verdict.top1:.2f}", len(verdict.pred), f"{seconds:.1f}"
+            yield *who, seed, name if ours else row["features"], measure, *figures
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--sets", nargs="+", default=["synthetic"])
+    p.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    p.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=list(RECIPES))
+    p.add_argument("--pairs", nargs="+", default=["people", "own"])
+    p.add_argument("--out", type=Path, required=True)
+    args = p.parse_args()
+    torch.set_num_threads(1)
+    table = []
+    if args.out.exists():
+        with open(args.out, encoding="utf-8", newline="") as f:
+            table = [tuple(line.values()) for line in csv.DictReader(f)]
+    done = {line[:4] for line in table}
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        for name in args.sets:
+            data, short = prepared(name, folder), Path(name).stem
+            for seed in args.seeds:
+                for recipe in args.recipes:
+                    for pairs in args.pairs:
+                        if (short, recipe, pairs, str(seed)) in done:
+                            continue
+                        free = (short, "nothing learnt", "", str(seed)) not in done
+                        out = folder / f"{short}-{recipe}-{pairs}-{seed}"
+                        lines = measured(recipe, pairs, data, out, seed, free)
+                        table += [(short, *map(str, line)) for line in lines]
+                        done |= {line[:4] for line in table}
+                        write_table(args.out, HEAD, table)
+                        print(short, recipe, pairs, seed, flush=True)
+
+
+if __name__ == "__main__":
+    main()
