@@ -86,7 +86,7 @@ def test_choices_are_the_plain_form(takes, n, seed):
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.5])
 def test_match_is_the_plain_form(seed, share):
     g = torch.Generator().manual_seed(seed)
-    drawn = torch.rand(12, 12, generator=g).triu(1) < share
+    drawn = (torch.rand(12, 12, generator=g) < share).triu(1)
     pairs = make_pairs(12, *(drawn | drawn.T).nonzero().T)
     check(pairs)
     clips, found = torch.randint(12, (30,), generator=g), couples(pairs)
