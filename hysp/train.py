@@ -143,7 +143,7 @@ class Resumable(Setup):
             lr=course(self.lr),
             lam=course(self.lam),
             precision=self.precision,
-            **(dict(pairs=self.pairs.digest(), own=self.own) if self.pairs else {}),
+            **({} if self.pairs is None else dict(pairs=self.pairs.digest(), own=self.own)),
         )
 
     def finite(self):  # The model's state
@@ -201,10 +201,11 @@ class Resumable(Setup):
             return False
         s = load_state(self.run / "last.pt", self.device)
         try:
+            old, new = s["key"], self.key()
             odd = [
-                f"{k} was {s['key'].get(k)}, is {v}"
-                for k, v in self.key().items()
-                if v != s["key"].get(k)
+                f"{k} was {old.get(k)}, is {new.get(k)}"
+                for k in {**new, **old}
+                if old.get(k) != new.get(k)
             ]
             if odd:
                 raise HyspError(

@@ -310,7 +310,7 @@ def test_people_are_known_where_all_are_and_are_several(tmp_path, who, known):
     check(pairs, person if known else None)
     assert partners(settings(data.path, tmp_path / "run", pairs="own"), data) is None
     said = about_pairs(pairs, data)
-    assert ("who" in said) != known and "\n" not in said and "not use" in said
+    assert ("other recordings" in said) != known and "\n" not in said and "not use" in said
 
 
 # Steps of pairs
