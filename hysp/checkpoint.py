@@ -135,12 +135,18 @@ def _spec(state, layout):
         raise HyspError(
             f"the file's skeleton has {A.shape[1]} joints, layout '{layout.name}' has {len(layout)}; name its layout"
         )
-    head, middle = (state.get(f"online_{o}.weight") for o in ("projector.net.3", "predictor.net.0"))
+    head, projected, predicted = (
+        state.get(f"online_{o}.weight")
+        for o in ("projector.net.3", "projector.net.0", "predictor.net.0")
+    )
+    middle = projected if predicted is None else predicted  # Of the last head
     name = (
         "skeletonclr"
         if "queue" in state
         else "hysp"
         if any(k.startswith("target_") for k in state)
+        else "simclr"
+        if predicted is None and head is not None
         else "simsiam"
     )
     stream = {1: "joint", 2: "2s", 3: "3s"}.get(len(bn) / A.shape[1] / 3)

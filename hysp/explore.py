@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 import anywidget, numpy as np, torch, traitlets
 from torch import Tensor
-from .core import HyspError, pick
+from .core import HyspError, pick, some_of
 from .disk import Drawing, _cross, _rays, projections as ways
 from .evaluate import features
 from .feeder import Dataset, write_view
@@ -320,7 +320,7 @@ def explorer_page(
 ) -> Path:  # The file
     "The explorer as one file that works without a kernel and without a network"
     scenes = [scenes] if isinstance(scenes, Scene) else list(scenes)
-    views, near, some = {}, {}, [_spaced(len(o.e.names), clips) for o in scenes]
+    views, near, some = {}, {}, [some_of(len(o.e.names), clips) for o in scenes]
     for k, s in enumerate(scenes):
         for epoch in reversed(s.e.epochs):
             for p in projections:
@@ -350,16 +350,10 @@ def explorer_page(
         script=_asset("skeleton.js", "explore.js"),
     )
 
-
-def _spaced(n, most):
-    return (
-        np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int)).tolist() if most else []
-    )
-
 # %% ../nbs/72_explore.ipynb #841aba6a
 def _seen(trainer, most):
     "What a `Scene` wants to know of a trainer's clips, none embedded yet, and the clips"
-    data = trainer.data.subset(_spaced(len(trainer.data), most))
+    data = trainer.data.subset(some_of(len(trainer.data), most))
     column = lambda k: torch.as_tensor(data.columns.get(k, [-1] * len(data)))
     return data, SimpleNamespace(
         epochs=[],

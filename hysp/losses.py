@@ -11,7 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from .core import HyspError, pick
-from .poincare import dist, expmap0, lorentz_gap, tangent_cdist, tangent_dist
+from hysp.poincare import (
+    dist,
+    expmap0,
+    lorentz_gap,
+    soft_clip,
+    tangent_cdist,
+    tangent_dist,
+)
 
 # %% ../nbs/30_losses.ipynb #016b6d2f
 def cosine_dist(
@@ -178,8 +185,8 @@ similarities = dict(lorentz=_by_lorentz, distance=_by_distance)
 
 
 def batch_contrast(
-    u: Tensor,  # Tangents of one view, held within `reach`, (N, d)
-    v: Tensor,  # Tangents of the other view, likewise, (N, d)
+    u: Tensor,  # Tangents of one view, (N, d)
+    v: Tensor,  # Tangents of the other view, (N, d)
     lam: float,  # Weight of the hyperbolic term, 0...1
     c: float = 1.0,  # Curvature magnitude, c>0
     geometry: str = "tangent",  # For the training loop; distances come straight from the tangents
@@ -187,7 +194,7 @@ def batch_contrast(
     similarity: str = "lorentz",  # Of the hyperbolic term: lorentz or distance
     temperature: float = 0.3,  # Of the hyperbolic term, >0
     angle_temperature: float = 0.2,  # Of the Euclidean term, >0
-    reach: float = 0.5,  # R of `soft_clip`
+    reach: float = 0.5,  # R of `soft_clip`, which the hyperbolic term sees tangents through
     prior: float = 0.01,  # β, how much the hyperbolic term draws tangents to the origin
 ) -> tuple[Tensor, Tensor, Tensor]:  # Loss, Euclidean and hyperbolic term, each (N,)
     "Contrast of two views within the batch, by angle and in the ball (SimCLR)"
@@ -208,8 +215,8 @@ def batch_contrast(
             return per_clip(match_nce(unit @ unit.T / angle_temperature, match))
 
         def by_ball():
-            held = (both.norm(dim=1) / reach).clamp(max=1 - 1e-6)
-            drawn = prior * (reach * torch.atanh(held)).square()
-            return per_clip(match_nce(alike(both, c) / temperature, match) + drawn)
+            near = alike(soft_clip(both, reach), c)
+            drawn = prior * both.square().sum(1)
+            return per_clip(match_nce(near / temperature, match) + drawn)
 
         return _blend(lam, both[: len(u)], by_angle, by_ball)

@@ -13,7 +13,7 @@ from copy import deepcopy
 from torch import nn, Tensor
 from .core import HyspError
 from .encoders import make_encoder
-from .heads import Predictor, Projector, SoftClip, ema_update
+from .heads import Predictor, Projector, ema_update
 from .skeleton import Layout, channels
 
 # %% ../nbs/40_models.ipynb #364b9361
@@ -201,24 +201,11 @@ class SimCLR(Online):
     predicts = False
     whole_batch = True  # Its loss compares the clips of a step, of all processes
 
-    def __init__(
-        self,
-        *args,  # As for `Online`
-        reach: float = 1.0,  # R, the length that no tangent reaches
-        **kwargs,  # As for `Online`
-    ):
-        super().__init__(*args, **kwargs)
-        self.reach = SoftClip(reach)
-
-    @property
-    def online(self):  # Clips (N, C, T, V, M) to tangents (N, head), held within the reach
-        return nn.Sequential(self.online_encoder, self.online_projector, self.reach)
-
     def forward(
         self,
         x: Tensor,  # One view, (N, C, T, V, M)
         y: Tensor,  # The other view, likewise
-    ) -> tuple:  # One pair of tangents, each (N, head), of all processes
+    ) -> tuple:  # One pair of tangents, each (N, head), with those of all processes
         u, v = self.predict(torch.cat([x, y])).chunk(2)
         return ((gather(u), gather(v)),)
 

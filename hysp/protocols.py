@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn, Tensor
-from .core import write_table
+from .core import some_of, write_table
 from .dtw import clip_dtw
 from hysp.evaluate import (
     Verdict,
@@ -62,23 +62,16 @@ def bodies(
     return torch.cat([present(x).sum(1) for x, _ in data.batches(1024)])
 
 # %% ../nbs/64_protocols.ipynb #b2fa6936
-def _spaced(clips, most):
-    "At most so many of the clips, evenly spaced"
-    return torch.linspace(0, clips - 1, min(most, clips)).round().long()
-
-
 def dtw_neighbours(
     sets: tuple,  # The training clips and those to judge
-    most: tuple = (
-        2_000,
-        500,
-    ),  # Training and judged clips of a sample, taken where all pairs are more
+    most: tuple = (2_000, 500),  # Training and judged clips of a sample, if all pairs are more
     device: str = "cpu",  # Where to compare
 ) -> tuple:  # Positions in training, -1 for none, (m,); judged clips, (m,); size of the gallery
     "The nearest training clip under dynamic time warping, of each clip or of a sample"
     train, val = sets
     large = len(train) * len(val) > most[0] * most[1]
-    gallery, judged = (_spaced(len(o), n if large else len(o)) for o, n in zip(sets, most))
+    sizes = [min(len(o), n) if large else len(o) for o, n in zip(sets, most)]
+    gallery, judged = (torch.tensor(some_of(len(o), n)) for o, n in zip(sets, sizes))
     x, y = val.batch(judged.numpy()), train.batch(gallery.numpy())
     cost, nearest = clip_dtw(x.to(device), y.to(device)).cpu().min(1)
     return torch.where(cost.isfinite(), gallery[nearest], -1), judged, len(gallery)

@@ -99,7 +99,7 @@ class Contrast:
     similarity: Literal["lorentz", "distance"] = "lorentz"
     temperature: float = 0.3  # Of the hyperbolic term
     angle_temperature: float = 0.2  # Of the Euclidean term
-    reach: float = 0.5  # Length that no tangent reaches
+    reach: float = 0.5  # Length beyond which the hyperbolic term tells no difference
     prior: float = 0.01  # How much the hyperbolic term draws tangents to the origin
 
 # %% ../nbs/80_recipes.ipynb #aa834d2a
@@ -120,9 +120,7 @@ class Pretrain:
     views: str = "natural"  # natural: as people and cameras differ; paper: its strong and mild view
     # Two views of a clip, or clips of two people who do the same, found without labels
     pairs: Literal["people", "own"] = "people"
-    own: float = (
-        0.3  # With pairs of people: share of a step's clips that are paired with themselves
-    )
+    own: float = 0.3  # With pairs of people: share of clips that are paired with themselves
     width: int = 64  # Channels of the encoder's first blocks
     out_dim: int = 256  # Size of the embedding
     head_dim: int | None = 64  # Width of projector and predictor; None: `out_dim`
@@ -131,16 +129,14 @@ class Pretrain:
     dropout: float = 0.0  # Dropout within each block of the encoder
     # Bodies the embedding is averaged over: `all` counts an empty one too, as the reference does
     pool: Literal["present", "all"] = "present"
-    # Factor on the first weights of the heads' last layers: below 1 the tangents begin nearer the
-    # origin
+    # Factor on the first weights of the heads' last layers: below 1 tangents begin further in
     gain: float = 1.0
     # Distance by way of the ball, as the reference, or straight from the tangent vectors
     geometry: Literal["tangent", "ball"] = "tangent"
     contrast: Contrast = field(default_factory=Contrast)  # Of SimCLR
     queue: int = 8192  # Negatives that SkeletonCLR keeps
     temperature: float = 0.07  # Of SkeletonCLR's contrast
-    # Weights to begin with: a run folder or a checkpoint; None: random ones
-    init: Path | None = None
+    init: Path | None = None  # Weights to begin with: run folder or checkpoint; None: random
     steps: int = 2000  # Steps of the run, where `epochs` does not say how long it is
     passes: int = 500  # But at most so many passes over the clips
     epochs: int | None = None  # Passes over the clips; None: as many as `steps` take
@@ -166,9 +162,7 @@ class Pretrain:
     threads: int = 1  # CPU threads; 0: as many as torch takes
     # Of the networks; distances stay in fp32 or better
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    save_every: int = (
-        10  # Epochs between two saves of the state that an interrupted run continues from
-    )
+    save_every: int = 10  # Epochs between two saves of the state a stopped run continues from
     keep_every: int = 50  # Epochs between two weights files that stay
     keep_last: int = 0  # Of these, only so many, the newest; 0: all
     track: Literal["tensorboard", "wandb"] | None = None  # Tell a tracker how it goes
@@ -196,8 +190,6 @@ def describe(
         spec["edge_importance"] = cfg.edge_importance
     if cfg.model == "skeletonclr":
         spec["queue"] = cfg.queue
-    if cfg.model == "simclr":
-        spec["reach"] = cfg.contrast.reach
     return spec
 
 # %% ../nbs/80_recipes.ipynb #fffc5755
@@ -239,12 +231,12 @@ def budget(
 def partners(
     cfg: Pretrain,  # Settings
     data,  # The `Dataset` they mean
-):  # `hysp.pairs.Pairs` of its clips, or None with --pairs own
+):  # `hysp.pairs.Pairs` of its clips; None with --pairs own, and for fewer than two clips
     "Who does the same as whom: as the run folder has it, or sought anew"
     from hysp.pairs import find_pairs, short_clips
     from hysp.runs import load_pairs
 
-    if cfg.pairs == "own":
+    if cfg.pairs == "own" or len(data) < 2:
         return None
     file = Path(cfg.out) / "pairs.safetensors"
     if file.exists():

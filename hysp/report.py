@@ -12,7 +12,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from .core import atomic_write, write_json, write_table
+from .core import atomic_write, some_of, write_json, write_table
 from .disk import polar
 from .evaluate import Verdict, difference, features
 from .feeder import Dataset
@@ -384,13 +384,13 @@ def draw(
     data: str | Path,  # Dataset folder
     out: str | Path,  # HTML file to write
     split: str = "xsub/val",  # Which clips to draw
-    most: int = 600,  # Clips on the page, at most: evenly spaced through the split
+    most: int = 600,  # Clips on the page, at most: a sample of the split
 ) -> Path:  # The file
     "The page: Poincaré disk with moving skeletons, radius against accuracy, curves, table"
     model, about = load_run(run)
     data = Dataset(data, split)
     z = features(model.online, data, about["spec"]["stream"])
-    some = np.unique(np.linspace(0, len(data) - 1, most).astype(int))
+    some = np.array(some_of(len(data), most))
     pred, drawing = rows[0]["verdict"].pred.numpy(), polar(z, data.labels)
     said = next(Rows(rows).parts())[2].splitlines()
     return report_page(

@@ -215,12 +215,8 @@ class Resumable(Setup):
             self.optimizer.load_state_dict(s["optimizer"])
             if s["scaler"]:
                 self.devices.accelerator.scaler.load_state_dict(s["scaler"])
-            self.epoch, self.k, self.sums, self.rows = (
-                s["epoch"],
-                s["k"],
-                s["sums"].cpu(),
-                s["rows"],
-            )
+            self.epoch, self.k = s["epoch"], s["k"]
+            self.sums, self.rows = s["sums"].cpu(), s["rows"]
         except (KeyError, TypeError, AttributeError, RuntimeError) as e:
             raise HyspError(
                 f"{self.run / 'last.pt'} is the state of another model ({str(e).splitlines()[0]}); name a new run folder"

@@ -434,13 +434,13 @@ def test_draws_of_natural_views():
     assert degrees[:, 1].abs().max() <= 30 + 1e-5
     near(degrees[:, 0], 0, 7.5)
     near(degrees[:, 2], 0, 7.5)
-    near(d["noise"], 0.01, 0.02 / 12**0.5)
-    assert 0 <= d["noise"].min() and d["noise"].max() <= 0.02
+    near(d["noise"], 0.015, 0.03 / 12**0.5)
+    assert 0 <= d["noise"].min() and d["noise"].max() <= 0.03
     near(d["mirror"], 0.3, (0.3 * 0.7) ** 0.5)
     bones = d["bones"].log()
     for joint in range(25):
-        near(bones[:, joint, 0], 0, 0.1)
-        near(bones[:, joint, 1], 0, 0.1)
+        near(bones[:, joint, 0], 0, 0.15)
+        near(bones[:, joint, 1], 0, 0.15)
     near(d["size"][:, 0].log(), 0, 0.1)
     near(d["size"][:, 1].log(), 0, 0.1)
     once = [j for j, m in enumerate(layout.mirror) if j <= m]
@@ -536,7 +536,7 @@ def test_people_stay_together():
 
 def test_one_switch_changes_no_other_draw():
     a = A.Natural("coco").draw(9, 16, gen(), 2)
-    b = A.Natural("coco", **still | dict(tilt=7.5, noise=0.02)).draw(9, 16, gen(), 2)
+    b = A.Natural("coco", **still | dict(tilt=7.5, noise=0.03)).draw(9, 16, gen(), 2)
     for name in ("noise", "mirror"):
         assert torch.equal(a[name], b[name])
     assert torch.equal(a["angles"][:, [0, 2]], b["angles"][:, [0, 2]])

@@ -129,7 +129,10 @@ def test_overview_names_every_command(capsys):
         ("pretrain --data d --lr nan", "lr must be a finite number, not nan"),
         ("pretrain --data d --epochs 3.5", "epochs must be a whole number, not 3.5"),
         ("pretrain --data d --ramp 5", "ramp must be a list of 2, not [5]"),
-        ("pretrain --data d --steps 3 x", "steps, item 2, must be a whole number, not 'x'"),
+        (
+            "pretrain --data d --milestones 3 x",
+            "milestones, item 2, must be a whole number, not 'x'",
+        ),
         ("pretrain --data d --head_dim=wide", "head_dim must be a whole number, not 'wide'"),
         ("pretrain --data", "Missing value for argument '--data'"),
         ("pretrain", "Missing from hysp pretrain: --data"),
@@ -164,7 +167,8 @@ def test_refused_in_one_sentence(typed, says, capsys, tmp_path, monkeypatch):
         ("lr: fast\n", "line 1: lr must be a finite number, not 'fast'"),
         ("lr: .nan\n", "line 1: lr must be a finite number, not nan"),
         ("epochs: true\n", "line 1: epochs must be a whole number, not True"),
-        ("steps: 3\n", "line 1: steps must be a list, not 3"),
+        ("milestones: 3\n", "line 1: milestones must be a list, not 3"),
+        ("steps: [3]\n", "line 1: steps must be a whole number, not [3]"),
         ("ramp: [1]\n", "line 1: ramp must be a list of 2, not [1]"),
         ("strong: 1\n", "line 1: strong is a group of settings (shear, crop"),
         ("stream: boen\n", "line 1: unknown stream 'boen'; did you mean 'bone'?"),
@@ -214,7 +218,7 @@ def test_typed_wins_over_file_wins_over_extended(tmp_path):
 @pytest.mark.parametrize(
     "typed",
     [
-        "--steps 1 2 3 --ramp None",
+        "--milestones 1 2 3 --ramp None",
         "--head-dim 7 --no-strong.normalise-blur",
         "--lr 1e-300 --out a\u00e9/b",
         "--weight_decay=0",
@@ -247,7 +251,12 @@ def test_ready_made_settings_load_for_some_command(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "group,view", [(recipes.NormalView, "Normal"), (recipes.StrongView, "Strong")]
+    "group,view",
+    [
+        (recipes.NormalView, "Normal"),
+        (recipes.StrongView, "Strong"),
+        (recipes.NaturalView, "Natural"),
+    ],
 )
 def test_view_settings_are_those_of_the_views(group, view):
     from hysp import augment
@@ -255,6 +264,9 @@ def test_view_settings_are_those_of_the_views(group, view):
     theirs = {
         o.name: o.default for o in dataclasses.fields(getattr(augment, view)) if o.name != "layout"
     }
+    if view == "Natural":
+        assert theirs["mirror"] == 0
+        theirs["mirror"] = None  # The pairs decide whether people use either side
     assert {o.name: o.default for o in dataclasses.fields(group)} == theirs
 
 

@@ -42,12 +42,15 @@ def test_resolves_and_builds(name):
         spec = describe(cfg, layouts["ui-prmd" if "uiprmd" in name else "ntu-rgb+d"])
     model = build(spec)
     assert type(model) is models[cfg.model]
-    assert model.online_encoder.data_bn.num_features == channels(stream) * len(
-        model.online_encoder.layout
-    )
+    encoder = model.online_encoder
+    read = channels(stream) * len(encoder.layout)
+    if cfg.encoder == "stgcn":
+        assert encoder.data_bn.num_features == read
+    else:
+        assert cfg.encoder == "tcn" and encoder.into[0].num_features == 2 * read  # And its steps
 
 
-table = {  # METHOD: epochs, lr steps, lr, optimizer
+table = {  # METHOD: epochs, milestones, lr, optimizer
     "ntu60/xview": (600, (400,), 0.2, "riemannian_sgd"),
     "ntu60/xsub": (400, (300,), 0.2, "riemannian_sgd"),
     "ntu120/xsub": (400, (300,), 0.2, "sgd"),
@@ -60,7 +63,8 @@ table = {  # METHOD: epochs, lr steps, lr, optimizer
 @pytest.mark.parametrize("name", table)
 def test_the_papers_settings(name):
     cfg = load_config(Pretrain, name)
-    assert (cfg.epochs, cfg.steps, cfg.lr, cfg.optimizer) == table[name]
+    assert (cfg.epochs, cfg.milestones, cfg.lr, cfg.optimizer) == table[name]
+    assert (cfg.model, cfg.encoder, cfg.views, cfg.pairs) == ("hysp", "stgcn", "paper", "own")
     assert (
         cfg.batch,
         cfg.momentum,
@@ -87,6 +91,18 @@ def test_the_papers_settings(name):
         and cfg.split == f"{name.partition('/')[2]}/train"
         and 25 <= cfg.keep_every <= 50
     )
+
+
+@pytest.mark.parametrize("name", ["base", "uiprmd", "demo", "tiny/synth", "tiny/uiprmd"])
+def test_small_settings_of_the_paper_say_so(name):
+    cfg = load_config(Pretrain, name, missing=Path("data/x"))
+    assert (cfg.model, cfg.encoder, cfg.views, cfg.pairs) == ("hysp", "stgcn", "paper", "own")
+
+
+def test_quick_is_the_default():
+    cfg = load_config(Pretrain, "quick", dict(data="d"))
+    assert cfg == Pretrain(Path("d"))
+    assert (cfg.model, cfg.encoder, cfg.views, cfg.pairs) == ("simclr", "tcn", "natural", "people")
 
 
 def test_the_papers_size():
@@ -116,7 +132,7 @@ def test_the_papers_other_methods():
         (0, 50),
     )
     assert told(
-        "ntu60/xsub+skeletonclr", "model", "epochs", "steps", "queue", "temperature", "ramp"
+        "ntu60/xsub+skeletonclr", "model", "epochs", "milestones", "queue", "temperature", "ramp"
     ) == ("skeletonclr", 600, (400,), 8192, 0.07, None)
     assert told("ntu60/xsub+skeletonclr_hyperbolic", "ramp", "queue") == ((0, 0), 8192)
     assert told("ntu60/xsub+euclidean", "ramp", "epochs") == (None, 400)

@@ -177,23 +177,15 @@ def test_a_batch_that_cannot_be_shared(tmp_path, monkeypatch):
 )
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_resumes_to_the_bit_from_the_middle_of_an_epoch(tmp_path, name, optimizer, precision):
-    from hysp.losses import contrast, mix
+    from hysp.losses import batch_contrast, contrast, mix
+
+    losses = dict(skeletonclr=contrast, simclr=batch_contrast)
+    own = dict(skeletonclr=dict(queue=8), simclr=dict(reach=0.5))
 
     def make():
-        return models[name](
-            "ui-prmd",
-            hidden=2,
-            out=4,
-            dropout=0.3,
-            **(dict(queue=8) if name == "skeletonclr" else {}),
-        )
+        return models[name]("ui-prmd", hidden=2, out=4, dropout=0.3, **own.get(name, {}))
 
-    kw = dict(
-        make=make,
-        optimizer=optimizer,
-        precision=precision,
-        loss=contrast if name == "skeletonclr" else mix,
-    )
+    kw = dict(make=make, optimizer=optimizer, precision=precision, loss=losses.get(name, mix))
     trainer(tmp_path / "whole", **kw).fit()
     with pytest.raises(KeyboardInterrupt):
         trainer(tmp_path / "parts", data=Asking(4), **kw).fit()

@@ -110,7 +110,7 @@ def test_nothing_of_one_machine(path):
 
 # Cells that were short before the formatter and wait to be taken apart, with their lines: none may grow
 TOO_LONG = {
-    "4f8badfd": 98,
+    "4f8badfd": 95,
     "583e17df": 116,
     "8be2c4f9": 61,
     "8cda11e3": 64,

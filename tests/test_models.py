@@ -2,7 +2,7 @@
 
 import numpy as np, pytest, torch
 from pathlib import Path
-from hysp.losses import cosine_dist, hyperbolic_dist, mix
+from hysp.losses import batch_contrast, cosine_dist, hyperbolic_dist, mix
 from hysp.models import HYSP, SimSiam, SkeletonCLR, models
 from hysp.stgcn import STGCN
 
@@ -109,7 +109,7 @@ def test_simsiam_reproduces_losses_and_gradients(lam):
         assert (params[k].grad - want).norm() / want.norm() < 1e-4, k
 
 
-# All three
+# All of them
 
 
 @pytest.mark.parametrize("name", models)
@@ -118,6 +118,14 @@ def test_swapping_the_views_of_a_symmetric_loss(name):
     m = models[name]("coco", hidden=2, out=8).eval()
     x, y = torch.randn(2, 3, 3, 8, 17, 2)
     a, b = m(x, y), m(y, x)
+    if name == "simclr":
+        [(u, v)], [(r, l)] = a, b  # One pair, whose parts change places, and both learn
+        torch.testing.assert_close((u, v), (l, r), atol=1e-6, rtol=0)
+        assert u.shape == v.shape == (3, 8) and not torch.equal(u, v)
+        assert u.requires_grad and v.requires_grad
+        for one, other in zip(batch_contrast(u, v, 0.5), batch_contrast(v, u, 0.5)):
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+        return
     assert len(a) == (1 if name == "skeletonclr" else 2)
     for (q, k, *_), (r, l, *_) in zip(a, b[::-1] if len(a) == 2 else b):
         assert torch.equal(k, l) == (len(a) == 2) and torch.equal(q, r) == (len(a) == 2)

@@ -9,12 +9,14 @@ import torch
 
 from hysp import train
 from hysp.augment import Normal, Strong
-from hysp.losses import contrast, mix
+from hysp.losses import batch_contrast, contrast, mix
 from hysp.models import everyone, models
 from hysp.optim import curriculum, make_optimizer
 from hysp.skeleton import layouts
 
 folder = Path(sys.argv[1])
+losses = dict(skeletonclr=contrast, simclr=batch_contrast)
+own = dict(skeletonclr=dict(queue=32), simclr=dict(reach=0.5))  # Of one model alone
 seen = []
 
 
@@ -38,13 +40,7 @@ class Clips:
 def trainer(run, name="hysp", data=None, plain=False, dropout=0.2, precision="fp32", epochs=2):
     "Of a small model; `plain`: views that are the clips themselves"
     torch.manual_seed(0)
-    m = models[name](
-        "ui-prmd",
-        hidden=4,
-        out=8,
-        dropout=dropout,
-        **(dict(queue=32) if name == "skeletonclr" else {}),
-    )
+    m = models[name]("ui-prmd", hidden=4, out=8, dropout=dropout, **own.get(name, {}))
     if plain:
         settle(m.double())
     opt = make_optimizer([p for p in m.parameters() if p.requires_grad], "sgd", 0.1)
@@ -61,7 +57,7 @@ def trainer(run, name="hysp", data=None, plain=False, dropout=0.2, precision="fp
         folder / run,
         epochs,
         batch=8,
-        loss=contrast if name == "skeletonclr" else mix,
+        loss=losses.get(name, mix),
         lam=lambda e: curriculum(e, (1, 3)),
         ema=0.9,
         save_every=1,
