@@ -220,6 +220,8 @@ def budget(
     clips: int,  # In the set
 ) -> tuple:  # Epochs, and clips a step
     "How long the run is: `epochs`, or as many passes over the clips as `steps` take"
+    if cfg.batch < 2:
+        raise HyspError("the clips of a step are compared, so a batch is two clips or more, not 1")
     if cfg.epochs:
         return cfg.epochs, cfg.batch
     if clips < 2:
