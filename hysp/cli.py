@@ -35,7 +35,8 @@ class Prepare:
     # The folder or file to read; of NTU and PKU several, and zip archives as they are
     source: Positional[tuple[Path, ...]] = ()
     raw: tuple[Path, ...] = ()  # The same, as an option
-    frames: int = 50  # Frames that each clip is resized to
+    # Frames that each clip is resized to; None: 50 for NTU and PKU, else 16
+    frames: int | None = None
     # Of csv and arrays: the skeleton, a known layout or a YAML file of your own
     layout: str | None = None
     # Of NTU: the authors' list of clips without skeletons, to leave out
@@ -133,7 +134,7 @@ class Synth:
     subjects: int = 30  # People; those with odd numbers train under the protocol `xsub`
     variety: float = 1.0  # How much clips of one action differ, as a factor of the usual
     difficulty: str = "hard"  # hard: as a sensor in a living room; easy: as in a laboratory
-    frames: int = 50  # Frames that each clip is resized to
+    frames: int | None = None  # Frames that each clip is resized to; None: 16
     seed: int = 0  # The same seed gives the same clips to the bit
     overwrite: bool = False  # Replace a dataset folder that is there already
 

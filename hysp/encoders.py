@@ -66,8 +66,8 @@ class TCN(BodyEncoder):
     def bodies(self, x: Tensor) -> Tensor:
         "Bodies (B, C, T, V) to features (B, out), segment after segment"
         x = x.transpose(2, 3).flatten(1, 2)
-        step = F.pad(x[..., 1:] - x[..., :-1], (0, 1))
-        y = self.into(torch.cat([x, 4 * step], 1))
+        velocity = F.pad(x[..., 1:] - x[..., :-1], (0, 1)) * (x.shape[-1] / 4)
+        y = self.into(torch.cat([x, velocity], 1))
         for block in self.blocks:
             y = y + block(y)
         weights = segment_weights(x.shape[-1], self.segments, x.device)

@@ -190,8 +190,8 @@ def recorded_motion(
 
 # %% ../nbs/02_prepare.ipynb #7ef5caf3
 usual = {  # By whether a source is a benchmark
-    True: dict(align="frame", scale="none"),  # As the reference does
-    False: dict(align="clip", scale="torso"),  # As measured best: bench/preparation.py
+    True: dict(align="frame", scale="none", frames=50),  # As the reference does
+    False: dict(align="clip", scale="torso", frames=16),  # As measured best: bench/preparation.py
 }
 
 
@@ -747,7 +747,7 @@ def _check_source(source, strict):
 def prepare(
     source,  # Clips with a layout and class names, from `hysp.readers` or `hysp.synthetic`
     out: str | Path,  # The dataset folder to make
-    frames: int = 50,  # Resize each clip to this many frames
+    frames: int = None,  # Resize each clip to this many frames; None: what is usual for such a source
     protocols: dict = None,  # Name to training subjects, or to a dict with train, val, by; None: the source's own, or odd subjects train
     max_bodies: int = None,  # Keep this many bodies; None: as many as there are, at most 2
     bodies: str = "file",  # Which, where there are more: the first of the `file`, or by `motion`
@@ -763,6 +763,7 @@ def prepare(
     progress: bool = True,  # Show a bar?
 ) -> Path:  # The folder; raises `HyspError`, and leaves no folder that looks whole
     "Write a dataset folder of all clips of a source"
+    frames = usual[source.benchmark]["frames"] if frames is None else frames
     if frames < 1 or max_bodies is not None and max_bodies < 1:
         raise HyspError(f"frames and max_bodies must be at least 1, not {frames} and {max_bodies}")
     _check_source(source, strict)

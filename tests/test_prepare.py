@@ -580,7 +580,7 @@ sys.path[:0] = [{str(root)!r}, {str(root / "tests")!r}]
 from test_prepare import made_up, prepare
 from hysp.core import HyspError
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-try: prepare(made_up(), Path({str(tmp_path)!r})/'s', progress=False)
+try: prepare(made_up(), Path({str(tmp_path)!r})/'s', 50, progress=False)
 except HyspError as e: print('refused:', e)
 """
     res = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
