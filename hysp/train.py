@@ -202,11 +202,8 @@ class Resumable(Setup):
         s = load_state(self.run / "last.pt", self.device)
         try:
             old, new = s["key"], self.key()
-            odd = [
-                f"{k} was {old.get(k)}, is {new.get(k)}"
-                for k in {**new, **old}
-                if old.get(k) != new.get(k)
-            ]
+            changed = [k for k in new | old if old.get(k) != new.get(k)]
+            odd = [f"{k} was {old.get(k)}, is {new.get(k)}" for k in changed]
             if odd:
                 raise HyspError(
                     f"{self.run} holds another run ({'; '.join(odd)}); name a new run folder"
