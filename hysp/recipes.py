@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['start', 'NormalView', 'StrongView', 'NaturalView', 'Contrast', 'Pretrain', 'describe', 'named', 'resolved', 'budget',
-           'partners', 'people', 'about_pairs', 'trainer', 'check_run', 'ready', 'pretrain', 'live', 'Linear', 'Tune',
-           'Evaluate', 'evaluate', 'Ensemble', 'ensemble', 'Subset', 'subset', 'Embed', 'embed', 'Demo', 'demo_data',
-           'demo', 'check_config', 'checked', 'config_names', 'config_path', 'load_config', 'ranges', 'read_yaml',
-           'save_config', 'to_plain', 'to_yaml', 'build', 'load_run', 'open_checkpoints', 'begin', 'environment',
-           'read_manifest', 'write_manifest', 'example', 'example_data', 'table', 'draw', 'Embeddings', 'embeddings',
-           'load_embeddings', 'save_embeddings', 'save_arrays', 'kept_embeddings', 'scene', 'explore']
+           'partners', 'people', 'about_pairs', 'trainer', 'check_run', 'worth', 'ready', 'pretrain', 'live', 'Linear',
+           'Tune', 'Evaluate', 'evaluate', 'Ensemble', 'ensemble', 'Subset', 'subset', 'Embed', 'embed', 'Demo',
+           'demo_data', 'demo', 'check_config', 'checked', 'config_names', 'config_path', 'load_config', 'ranges',
+           'read_yaml', 'save_config', 'to_plain', 'to_yaml', 'build', 'load_run', 'open_checkpoints', 'begin',
+           'environment', 'read_manifest', 'write_manifest', 'example', 'example_data', 'table', 'draw', 'Embeddings',
+           'embeddings', 'load_embeddings', 'save_embeddings', 'save_arrays', 'kept_embeddings', 'scene', 'explore']
 
 # %% ../nbs/80_recipes.ipynb #33b7f9f3
 import dataclasses
@@ -137,8 +137,8 @@ class Pretrain:
     queue: int = 8192  # Negatives that SkeletonCLR keeps
     temperature: float = 0.07  # Of SkeletonCLR's contrast
     init: Path | None = None  # Weights to begin with: run folder or checkpoint; None: random
-    steps: int = 2000  # Steps of the run, where `epochs` does not say how long it is
-    passes: int = 500  # But at most so many passes over the clips
+    steps: int = 800  # Steps of the run, where `epochs` does not say how long it is
+    passes: int = 400  # But at most so many passes over the clips
     epochs: int | None = None  # Passes over the clips; None: as many as `steps` take
     batch: int = 64  # Clips in a step, of all processes together
     # Update rule; the riemannian ones are geoopt's
@@ -363,6 +363,39 @@ def check_run(
             f"{path.parent} holds another run ({'; '.join(odd)}); name a new run folder"
         )
 
+# %% ../nbs/80_recipes.ipynb #660f2580
+def worth(
+    t,  # A `train.Trainer` at its last epoch
+    most: int = 2000,  # Clips to look at, at most
+) -> str:  # '' where there is nothing to compare
+    "Whether the features of a run are better than those of the same encoder untrained, in a sentence"
+    from hysp.core import some_of
+    from hysp.evaluate import features, neighbours
+    from hysp.runs import build
+
+    data = t.data.subset(some_of(len(t.data), most))
+    who = people(data)
+    if data.classes < 2 or who is None:
+        return ""
+    fresh = build(t.about["spec"], t.seed).online_encoder
+    right = []
+    for encoder in (t.model.online_encoder, fresh):
+        z = features(encoder, data, t.stream, device=t.device, progress=False)
+        hits = 0
+        for person in set(who.tolist()):
+            own, others = (who == person).nonzero()[0], (who != person).nonzero()[0]
+            nearest = neighbours(z[others], z[own])[1][:, 0]
+            hits += int((data.labels[others][nearest] == data.labels[own]).sum())
+        right.append(100 * hits / len(data))
+    ours, untrained = right
+    mirror = (
+        f"the nearest training clip of another person is of the same class in {ours:.0f} % of cases, "
+        f"by the encoder untrained in {untrained:.0f} % (a look at the labels, which training does not use)"
+    )
+    if ours < untrained:
+        return f"warning: the features are below those of the same encoder untrained: {mirror}"
+    return mirror
+
 # %% ../nbs/80_recipes.ipynb #99375cbf
 def ready(
     cfg: Pretrain,  # Settings
@@ -398,6 +431,8 @@ def pretrain(
     t.fit()
     if t.devices.main:
         print(f"weights: {t.weights}")
+        if told := worth(t):
+            print(told)
     return t
 
 
