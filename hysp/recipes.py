@@ -220,6 +220,8 @@ def budget(
     clips: int,  # In the set
 ) -> tuple:  # Epochs, and clips a step
     "How long the run is: `epochs`, or as many passes over the clips as `steps` take"
+    if cfg.batch < 2:
+        raise HyspError("the clips of a step are compared, so a batch is two clips or more, not 1")
     if cfg.epochs:
         return cfg.epochs, cfg.batch
     if clips < 2:
@@ -260,9 +262,17 @@ def about_pairs(
     "What was found, in a line or two; the labels are looked at here and nowhere else"
     told = [f"people as views: {pairs!r}"]
     if people(data) is None:
-        told = [f"nobody says who is in these clips, so other recordings are views: {pairs!r}"]
+        who = set(data.columns.get("subject", [-1]))
+        why = (
+            "it is not said who is in each of these clips"
+            if min(who) < 0
+            else "one person is in all clips"
+        )
+        told = [f"{why}, so other recordings are views: {pairs!r}"]
+    if not len(pairs):
+        told.append("so every clip is paired with itself")
     if pairs.either_side:
-        told.append("people use either side, so clips are mirrored half of the time")
+        told.append("people use either side, so natural views mirror clips half of the time")
     if len(pairs) and data.classes > 1:
         right = f"{100 * pairs.agreement(data.labels):.0f} % of the pairs are of one class"
         told.append(f"{right} (a look at the labels, which training does not use)")
@@ -402,7 +412,7 @@ def ready(
         t.run.mkdir(parents=True, exist_ok=True)
         save_config(cfg, t.run / "config.yaml")
         save_environment(t)
-        if t.pairs:
+        if t.pairs is not None:
             save_pairs(t.run / "pairs.safetensors", t.pairs, t.data)
             print(about_pairs(t.pairs, t.data))
         print(
