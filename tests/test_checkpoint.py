@@ -27,6 +27,7 @@ from hysp.checkpoint import (
     save_weights,
 )
 from hysp.core import HyspError
+from hysp.encoders import TCN
 from hysp.models import HYSP, SimSiam, models
 from hysp.optim import make_optimizer
 from hysp.stgcn import STGCN
@@ -439,9 +440,9 @@ def agrees(enc, path, format, x):
         torch.testing.assert_close(run_exported(path, format, x), enc(x), atol=1e-4, rtol=0)
 
 
-def encoder(pool="present"):
+def encoder(pool="present", kind=STGCN):
     torch.manual_seed(0)
-    e = STGCN(hidden=4, out=16, pool=pool)
+    e = kind(hidden=4, out=16, pool=pool)
     e(clips(8, 20))  # Batch statistics that are not 0 and 1
     return e.eval()
 
@@ -450,8 +451,9 @@ def encoder(pool="present"):
     "format,frames",
     [("onnx", None), ("torch-export", None), ("torch-export", 20), ("torchscript", None)],
 )
-def test_exported_is_the_encoder(tmp_path, format, frames):
-    enc = encoder()
+@pytest.mark.parametrize("kind", [STGCN, TCN])
+def test_exported_is_the_encoder(tmp_path, format, frames, kind):
+    enc = encoder(kind=kind)
     export_encoder(enc, tmp_path / "e", format, frames)
     for n in (1, 2, 5):
         for t in (20,) if frames else (5, 20, 37):
@@ -460,8 +462,9 @@ def test_exported_is_the_encoder(tmp_path, format, frames):
 
 
 @pytest.mark.parametrize("pool", ["all", "present"])
-def test_portable_is_the_encoder(pool):
-    enc = encoder(pool)
+@pytest.mark.parametrize("kind", [STGCN, TCN])
+def test_portable_is_the_encoder(pool, kind):
+    enc = encoder(pool, kind)
     for x in (clips(3, 20), clips(3, 20, 1), 0 * clips(2, 20)):
         with torch.no_grad():
             torch.testing.assert_close(Portable(enc)(x), enc(x), atol=1e-6, rtol=0)

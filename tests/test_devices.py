@@ -180,7 +180,7 @@ def test_resumes_to_the_bit_from_the_middle_of_an_epoch(tmp_path, name, optimize
     from hysp.losses import batch_contrast, contrast, mix
 
     losses = dict(skeletonclr=contrast, simclr=batch_contrast)
-    own = dict(skeletonclr=dict(queue=8), simclr=dict(reach=0.5))
+    own = dict(skeletonclr=dict(queue=8))
 
     def make():
         return models[name]("ui-prmd", hidden=2, out=4, dropout=0.3, **own.get(name, {}))

@@ -16,7 +16,7 @@ from hysp.skeleton import layouts
 
 folder = Path(sys.argv[1])
 losses = dict(skeletonclr=contrast, simclr=batch_contrast)
-own = dict(skeletonclr=dict(queue=32), simclr=dict(reach=0.5))  # Of one model alone
+own = dict(skeletonclr=dict(queue=32))  # Of one model alone
 seen = []
 
 
