@@ -68,7 +68,11 @@ def measured(recipe, pairs, data, out, seed, free):
             who = (recipe, pairs) if ours else ("nothing learnt", "")
             what = row["features"].split(", epoch")[-1].lstrip(" 0123456789") if ours else ""
             name = {"": "encoder", ", tangents": "tangents", "⊕ raw": "⊕ raw"}.get(what, what)
-            figures = f"{100 * verdict.top1:.2f}", len(verdict.pred), f"{seconds:.1f}"
+            figures = (
+                f"{100 * verdict.top1:.2f}",
+                len(verdict.pred),
+                f"{seconds:.1f}" if ours else "",
+            )
             yield *who, seed, name if ours else row["features"], measure, *figures
 
 

@@ -66,7 +66,7 @@ class BodyEncoder(nn.Module):
         else:
             z = encode(rows)
         counts = there if self.pool == "present" else torch.ones_like(there)
-        return self.merge(z.view(N, M, -1), counts.view(N, M).to(z))
+        return self.merge(z.view(N, M, z.shape[1]), counts.view(N, M).to(z))
 
     def check(self, x: Tensor):
         "Refuse what is not a batch of clips of this layout and stream"

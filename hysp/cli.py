@@ -221,24 +221,14 @@ def _classes_info(seen):
 # %% ../nbs/81_cli.ipynb #a49b8c8a
 def _run_info(path):
     cfg, _ = read_yaml(path / "config.yaml")
-    for k in (
-        "data",
-        "split",
-        "model",
-        "encoder",
-        "stream",
-        "width",
-        "out_dim",
-        "steps",
-        "epochs",
-        "batch",
-        "optimizer",
-        "lr",
-        "seed",
-    ):
-        print(f"{k:12}{cfg.get(k)}")
-    kept = sorted([*path.glob("best.safetensors"), *path.glob("epoch_*.safetensors")])
-    print("weights     " + (", ".join(o.name for o in kept) or "none yet"))
+    shown = (
+        "data split model encoder pairs stream width out_dim steps epochs batch optimizer lr seed"
+    )
+    for key in shown.split():
+        if cfg.get(key) is not None:
+            print(f"{key:12}{cfg[key]}")
+    kept = [*path.glob("best.safetensors"), *path.glob("epoch_*.safetensors")]
+    print("weights     " + (", ".join(sorted(o.name for o in kept)) or "none yet"))
     if not (path / "metrics.csv").exists():
         return print("no epoch is finished")
     with open(path / "metrics.csv", encoding="utf-8", newline="") as f:

@@ -21,9 +21,9 @@ def segment_weights(
     device=None,  # Where the weights go
 ) -> Tensor:  # Shape (T, S); each column sums to 1
     "Share of each frame in the mean of each of S equal segments of time"
-    start = torch.arange(frames, device=device)[:, None]
-    edges = torch.arange(segments + 1, device=device) * frames / segments
-    ends = torch.minimum(start + 1, edges[1:])
+    start = segments * torch.arange(frames, device=device)[:, None]
+    edges = frames * torch.arange(segments + 1, device=device)  # in S-th parts of a frame
+    ends = torch.minimum(start + segments, edges[1:])
     overlap = (ends - torch.maximum(start, edges[:-1])).clamp(min=0)
     return overlap / overlap.sum(0)
 

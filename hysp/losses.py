@@ -194,12 +194,14 @@ def batch_contrast(
     similarity: str = "lorentz",  # Of the hyperbolic term: lorentz or distance
     temperature: float = 0.3,  # Of the hyperbolic term, >0
     angle_temperature: float = 0.2,  # Of the Euclidean term, >0
-    reach: float = 0.5,  # R of `soft_clip`, which the hyperbolic term sees tangents through
+    reach: float = 0.5,  # R>0 of `soft_clip`, which the hyperbolic term sees tangents through
     prior: float = 0.01,  # β, how much the hyperbolic term draws tangents to the origin
 ) -> tuple[Tensor, Tensor, Tensor]:  # Loss, Euclidean and hyperbolic term, each (N,)
     "Contrast of two views within the batch, by angle and in the ball (SimCLR)"
     if not min(temperature, angle_temperature) > 0:
         raise HyspError(f"temperatures are positive, not {temperature} and {angle_temperature}")
+    if not reach > 0:
+        raise HyspError(f"the reach must be positive, not {reach}")
     alike = pick(similarity, similarities, "similarity")
     with torch.autocast(u.device.type, enabled=False):
         both = torch.cat([u, v])

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['start', 'NormalView', 'StrongView', 'NaturalView', 'Contrast', 'Pretrain', 'describe', 'named', 'resolved', 'budget',
-           'partners', 'people', 'about_pairs', 'trainer', 'check_run', 'ready', 'pretrain', 'live', 'Linear', 'Tune',
-           'Evaluate', 'evaluate', 'Ensemble', 'ensemble', 'Subset', 'subset', 'Embed', 'embed', 'Demo', 'demo_data',
-           'demo', 'check_config', 'checked', 'config_names', 'config_path', 'load_config', 'ranges', 'read_yaml',
-           'save_config', 'to_plain', 'to_yaml', 'build', 'load_run', 'open_checkpoints', 'begin', 'environment',
-           'read_manifest', 'write_manifest', 'example', 'example_data', 'table', 'draw', 'Embeddings', 'embeddings',
-           'load_embeddings', 'save_embeddings', 'save_arrays', 'kept_embeddings', 'scene', 'explore']
+           'partners', 'people', 'about_pairs', 'trainer', 'check_run', 'worth', 'ready', 'pretrain', 'live', 'Linear',
+           'Tune', 'Evaluate', 'evaluate', 'Ensemble', 'ensemble', 'Subset', 'subset', 'Embed', 'embed', 'Demo',
+           'demo_data', 'demo', 'check_config', 'checked', 'config_names', 'config_path', 'load_config', 'ranges',
+           'read_yaml', 'save_config', 'to_plain', 'to_yaml', 'build', 'load_run', 'open_checkpoints', 'begin',
+           'environment', 'read_manifest', 'write_manifest', 'example', 'example_data', 'table', 'draw', 'Embeddings',
+           'embeddings', 'load_embeddings', 'save_embeddings', 'save_arrays', 'kept_embeddings', 'scene', 'explore']
 
 # %% ../nbs/80_recipes.ipynb #33b7f9f3
 import dataclasses
@@ -220,6 +220,8 @@ def budget(
     clips: int,  # In the set
 ) -> tuple:  # Epochs, and clips a step
     "How long the run is: `epochs`, or as many passes over the clips as `steps` take"
+    if cfg.batch < 2:
+        raise HyspError("the clips of a step are compared, so a batch is two clips or more, not 1")
     if cfg.epochs:
         return cfg.epochs, cfg.batch
     if clips < 2:
@@ -260,9 +262,17 @@ def about_pairs(
     "What was found, in a line or two; the labels are looked at here and nowhere else"
     told = [f"people as views: {pairs!r}"]
     if people(data) is None:
-        told = [f"nobody says who is in these clips, so other recordings are views: {pairs!r}"]
+        who = set(data.columns.get("subject", [-1]))
+        why = (
+            "it is not said who is in each of these clips"
+            if min(who) < 0
+            else "one person is in all clips"
+        )
+        told = [f"{why}, so other recordings are views: {pairs!r}"]
+    if not len(pairs):
+        told.append("so every clip is paired with itself")
     if pairs.either_side:
-        told.append("people use either side, so clips are mirrored half of the time")
+        told.append("people use either side, so natural views mirror clips half of the time")
     if len(pairs) and data.classes > 1:
         right = f"{100 * pairs.agreement(data.labels):.0f} % of the pairs are of one class"
         told.append(f"{right} (a look at the labels, which training does not use)")
@@ -353,6 +363,39 @@ def check_run(
             f"{path.parent} holds another run ({'; '.join(odd)}); name a new run folder"
         )
 
+# %% ../nbs/80_recipes.ipynb #660f2580
+def worth(
+    t,  # A `train.Trainer` at its last epoch
+    most: int = 2000,  # Clips to look at, at most
+) -> str:  # '' where there is nothing to compare
+    "Whether the features of a run are better than those of the same encoder untrained, in a sentence"
+    from hysp.core import some_of
+    from hysp.evaluate import features, neighbours
+    from hysp.runs import build
+
+    data = t.data.subset(some_of(len(t.data), most))
+    who = people(data)
+    if data.classes < 2 or who is None:
+        return ""
+    fresh = build(t.about["spec"], t.seed).online_encoder
+    right = []
+    for encoder in (t.model.online_encoder, fresh):
+        z = features(encoder, data, t.stream, device=t.device, progress=False)
+        hits = 0
+        for person in set(who.tolist()):
+            own, others = (who == person).nonzero()[0], (who != person).nonzero()[0]
+            nearest = neighbours(z[others], z[own])[1][:, 0]
+            hits += int((data.labels[others][nearest] == data.labels[own]).sum())
+        right.append(100 * hits / len(data))
+    ours, untrained = right
+    mirror = (
+        f"the nearest training clip of another person is of the same class in {ours:.0f} % of cases, "
+        f"by the encoder untrained in {untrained:.0f} % (a look at the labels, which training does not use)"
+    )
+    if ours < untrained:
+        return f"warning: the features are below those of the same encoder untrained: {mirror}"
+    return mirror
+
 # %% ../nbs/80_recipes.ipynb #99375cbf
 def ready(
     cfg: Pretrain,  # Settings
@@ -369,7 +412,7 @@ def ready(
         t.run.mkdir(parents=True, exist_ok=True)
         save_config(cfg, t.run / "config.yaml")
         save_environment(t)
-        if t.pairs:
+        if t.pairs is not None:
             save_pairs(t.run / "pairs.safetensors", t.pairs, t.data)
             print(about_pairs(t.pairs, t.data))
         print(
@@ -388,6 +431,8 @@ def pretrain(
     t.fit()
     if t.devices.main:
         print(f"weights: {t.weights}")
+        if told := worth(t):
+            print(told)
     return t
 
 

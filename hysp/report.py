@@ -395,7 +395,7 @@ def draw(
     said = next(Rows(rows).parts())[2].splitlines()
     return report_page(
         out,
-        title=f"{about['model']} on the Poincaré disk",
+        title=f"{type(model).__name__} on the Poincaré disk",
         points=drawing.points[some],
         fidelity=drawing.fidelity,
         labels=data.labels[some],

@@ -116,13 +116,20 @@ def open_data(
     return sets
 
 # %% ../nbs/63_runs.ipynb #c3d8eb4d
+def _who_and_what(data):
+    "What names the clips of a run and the people in them"
+    who = data.columns.get("subject")
+    told = data.checksum, data.names, None if who is None else who.tolist()
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
 def save_pairs(
     path: Path,  # File to write, `.safetensors`
     pairs: Pairs,  # Of the clips of `data`
     data: Dataset,  # Clips of a run
 ):
     "Keep who does the same as whom beside a run"
-    about = dict(data=data.checksum, clips=len(data), either_side=pairs.either_side)
+    about = dict(clips=_who_and_what(data), either_side=pairs.either_side)
     save_weights(path, dict(start=pairs.start, other=pairs.other), about)
 
 
@@ -132,9 +139,24 @@ def load_pairs(
 ) -> Pairs:  # Raises `HyspError` where they are of other clips
     "Pairs that a run has kept"
     state, about = load_weights(path)
-    if (about.get("data"), about.get("clips")) != (data.checksum, len(data)):
-        raise HyspError(f"{path} has pairs of other clips than {data.path}; name a new run folder")
-    return Pairs(state["start"], state["other"], bool(about["either_side"]))
+    if about.get("clips") != _who_and_what(data):
+        raise HyspError(
+            f"{path} has pairs of other clips than {data.path} ({data.split}), or of other people; "
+            "name a new run folder"
+        )
+    start, other = state.get("start"), state.get("other")
+    if not _are_pairs(start, other, len(data)):
+        raise HyspError(f"{path} is damaged; move it away, and pairs are sought anew")
+    return Pairs(start, other, bool(about.get("either_side")))
+
+
+def _are_pairs(start, other, clips):
+    "Can these be the pairs of so many clips?"
+    for o in (start, other):
+        if o is None or o.ndim != 1 or o.dtype != torch.int64:
+            return False
+    ends = len(start) == clips + 1 and start[0] == 0 and start[-1] == len(other)
+    return bool(ends and (start.diff() >= 0).all() and ((other >= 0) & (other < clips)).all())
 
 # %% ../nbs/63_runs.ipynb #6995de6c
 def git_state() -> (

@@ -143,7 +143,7 @@ class Resumable(Setup):
             lr=course(self.lr),
             lam=course(self.lam),
             precision=self.precision,
-            **(dict(pairs=self.pairs.digest(), own=self.own) if self.pairs else {}),
+            **({} if self.pairs is None else dict(pairs=self.pairs.digest(), own=self.own)),
         )
 
     def finite(self):  # The model's state
@@ -201,11 +201,9 @@ class Resumable(Setup):
             return False
         s = load_state(self.run / "last.pt", self.device)
         try:
-            odd = [
-                f"{k} was {s['key'].get(k)}, is {v}"
-                for k, v in self.key().items()
-                if v != s["key"].get(k)
-            ]
+            old, new = s["key"], self.key()
+            changed = [k for k in new | old if old.get(k) != new.get(k)]
+            odd = [f"{k} was {old.get(k)}, is {new.get(k)}" for k in changed]
             if odd:
                 raise HyspError(
                     f"{self.run} holds another run ({'; '.join(odd)}); name a new run folder"
