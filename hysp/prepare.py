@@ -785,12 +785,8 @@ def prepare(
     )
     out = check_free(out, overwrite)
     try:
-        with _Part(
-            out,
-            _plan(source, steps),
-            (len(source), 3, frames, len(source.layout), steps.bodies),
-            reference,
-        ) as part:
+        shape = len(source), 3, frames, len(source.layout), steps.bodies
+        with _Part(out, _plan(source, steps), shape, reference) as part:
             _run(source, steps, part, workers, strict, progress)
             _finish(source, steps, part, protocols, max_bodies is not None, overwrite)
     except KeyboardInterrupt:
