@@ -783,9 +783,9 @@ def prepare(
         motion=reference,
         not_done=tuple(not_done),
     )
-    shape = len(source), 3, frames, len(source.layout), steps.bodies
     out = check_free(out, overwrite)
     try:
+        shape = len(source), 3, frames, len(source.layout), steps.bodies
         with _Part(out, _plan(source, steps), shape, reference) as part:
             _run(source, steps, part, workers, strict, progress)
             _finish(source, steps, part, protocols, max_bodies is not None, overwrite)
