@@ -734,14 +734,20 @@ def test_bodies_and_time_warping_of_a_set(folder):
     sets = train, val = [Dataset(folder, f"xsub/{o}") for o in ("train", "val")]
     counts = [bodies(o) for o in sets]
     assert [o.tolist() for o in counts] == [o.columns["bodies"].tolist() for o in sets]
-    cost = clip_dtw(*(o.batch(range(len(o))) for o in (val, train)))
+    clips = [o.batch(range(len(o))) for o in (val, train)]
+    cost = clip_dtw(*clips)
     nearest, judged, gallery = dtw_neighbours(sets)
     assert torch.equal(nearest, cost.argmin(1)) and gallery == len(train)
     assert torch.equal(judged, torch.arange(len(val)))
     near = torch.randint(len(train), (len(val), 5), generator=torch.Generator().manual_seed(0))
-    found, wanted = dtw_costs(sets, near), cost.gather(1, near)
-    assert torch.equal(found.isinf(), wanted.isinf()) and wanted.isinf().any()
-    torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-4)
+    steps_too = clip_dtw(*clips, velocity=2.0)
+    for found, every in (
+        (dtw_costs(sets, near), steps_too),
+        (dtw_costs(sets, near, velocity=0.0), cost),
+    ):
+        wanted = every.gather(1, near)
+        assert torch.equal(found.isinf(), wanted.isinf()) and wanted.isinf().any()
+        torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-4)
     right = warped(nearest, judged, [o.labels for o in sets], 3).right
     assert right.tolist() == (train.labels[nearest.numpy()] == val.labels).tolist()
 
