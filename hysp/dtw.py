@@ -127,7 +127,7 @@ def clip_dtw(
     bodies_x, bodies_y = present(x).sum(1), present(y).sum(1)
     shape = (len(x), len(y)) if index is None else index.shape
     out = x.new_full(shape, math.inf)
-    for bodies in bodies_x.unique().tolist():
+    for bodies in bodies_x[bodies_x > 0].unique().tolist():
         own, other = ((o == bodies).nonzero()[:, 0] for o in (bodies_x, bodies_y))
         a = sequences(_bodies_first(x[own], bodies), velocity)
         mine = y[other] if index is None else y

@@ -218,10 +218,8 @@ def beside(
 
 # %% ../nbs/60_evaluate.ipynb #8aa8dbe9
 def _cosine(u, v):
-    return (
-        torch.cdist(nn.functional.normalize(u, dim=1), nn.functional.normalize(v, dim=1)).square()
-        / 2
-    )
+    "One minus the cosine of unit vectors"
+    return torch.cdist(u, v).square() / 2
 
 
 geometries = dict(cosine=_cosine, euclidean=torch.cdist, poincare=tangent_cdist)
@@ -239,11 +237,13 @@ def neighbours(
         raise HyspError(
             f"there are no {k} neighbours of {len(train)} clips; give a k from 1 to {len(train)}"
         )
-    far, train = pick(metric, geometries, "metric"), train.double()
+    far, train, val = pick(metric, geometries, "metric"), train.double(), val.double()
+    if metric == "cosine":  # once, not for each part of `val`
+        train, val = (nn.functional.normalize(o, dim=1) for o in (train, val))
     ours, theirs = bodies or (torch.zeros(len(train)), torch.zeros(len(val)))
     rows = max(1, 2**22 // len(train))  # At a time: so many that their distances take 32 MB
     found = []
-    for clips, count in zip(val.double().split(rows), theirs.split(rows)):
+    for clips, count in zip(val.split(rows), theirs.split(rows)):
         same = count[:, None] == ours
         other = ~same & (same.sum(1, keepdim=True) >= k)
         found.append(far(clips, train).masked_fill(other, torch.inf).topk(k, largest=False))

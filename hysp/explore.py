@@ -375,7 +375,7 @@ class Live(Explorer):
     def __init__(
         self,
         trainer,  # A `hysp.train.Trainer`
-        most: int = 1000,  # Clips to show, at most: evenly spaced through the training set
+        most: int = 1000,  # Clips to show, at most: a sample of the training set
         projections=("polar", "tangent_pca"),  # Names in `hysp.disk.projections`
         keep: int = 60,  # Epochs whose embeddings stay, at most
     ):

@@ -73,10 +73,10 @@ def make_pairs(
     either_side: bool = False,  # Do people do things with either hand?
 ) -> Pairs:
     "Pairs in the order of their clips"
-    order = (first * clips + other).argsort()
-    counts = torch.bincount(first, minlength=clips)
+    keys = (first * clips + other).unique()
+    counts = torch.bincount(keys // clips, minlength=clips)
     start = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-    return Pairs(start, other[order], either_side)
+    return Pairs(start, keys % clips, either_side)
 
 # %% ../nbs/07_pairs.ipynb #e2647c3a
 def mutual_choices(
@@ -231,7 +231,8 @@ def _costs(x, layout, index, progress):
     "Costs of warping each clip onto others, and onto their mirror images; both as `index`"
     image, every = reflect(x, layout), index.shape[1] == len(x)
     straight, across = [], []
-    clips = torch.arange(len(x), device=x.device).split(512)
+    # Each block takes all clips apart anew, so the blocks of candidates are large
+    clips = torch.arange(len(x), device=x.device).split(512 if every else 8192)
     for rows in tqdm(clips, desc="compare clips", leave=False, disable=not progress):
         which = None if every else index[rows]
         straight.append(clip_dtw(x[rows], x, which, velocity=2.0))

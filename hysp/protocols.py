@@ -66,6 +66,7 @@ def dtw_neighbours(
     sets: tuple,  # The training clips and those to judge
     most: tuple = (2_000, 500),  # Training and judged clips of a sample, if all pairs are more
     device: str = "cpu",  # Where to compare
+    velocity: float = 0.0,  # As for `sequences`
 ) -> tuple:  # Positions in training, -1 for none, (m,); judged clips, (m,); size of the gallery
     "The nearest training clip under dynamic time warping, of each clip or of a sample"
     train, val = sets
@@ -73,7 +74,7 @@ def dtw_neighbours(
     sizes = [min(len(o), n) if large else len(o) for o, n in zip(sets, most)]
     gallery, judged = (torch.tensor(some_of(len(o), n)) for o, n in zip(sets, sizes))
     x, y = val.batch(judged.numpy()), train.batch(gallery.numpy())
-    cost, nearest = clip_dtw(x.to(device), y.to(device)).cpu().min(1)
+    cost, nearest = clip_dtw(x.to(device), y.to(device), velocity=velocity).cpu().min(1)
     return torch.where(cost.isfinite(), gallery[nearest], -1), judged, len(gallery)
 
 

@@ -12,7 +12,7 @@ __all__ = ['start', 'NormalView', 'StrongView', 'NaturalView', 'Contrast', 'Pret
            'embeddings', 'load_embeddings', 'save_embeddings', 'save_arrays', 'kept_embeddings', 'scene', 'explore']
 
 # %% ../nbs/80_recipes.ipynb #33b7f9f3
-import dataclasses
+import dataclasses, math, os
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -218,16 +218,21 @@ def resolved(
 def budget(
     cfg: Pretrain,  # Settings
     clips: int,  # In the set
-) -> tuple:  # Epochs, and clips a step
+) -> tuple:  # Epochs, clips a step, and steps an epoch; None: a pass over the clips
     "How long the run is: `epochs`, or as many passes over the clips as `steps` take"
     if cfg.batch < 2:
         raise HyspError("the clips of a step are compared, so a batch is two clips or more, not 1")
     if cfg.epochs:
-        return cfg.epochs, cfg.batch
+        return cfg.epochs, cfg.batch, None
     if clips < 2:
         raise HyspError(f"a contrast takes two clips or more, and {cfg.data} has {clips}")
     batch = min(cfg.batch, clips)
-    return max(1, min(round(cfg.steps / (clips // batch)), cfg.passes)), batch
+    a_pass = clips // batch
+    epochs = max(1, min(round(cfg.steps / a_pass), cfg.passes))
+    if epochs > 4:
+        return epochs, batch, None
+    epochs = math.ceil(cfg.steps / a_pass)  # so few passes that a whole one more or less matters
+    return epochs, batch, math.ceil(cfg.steps / epochs)
 
 # %% ../nbs/80_recipes.ipynb #d212d99e
 def partners(
@@ -243,7 +248,8 @@ def partners(
     file = Path(cfg.out) / "pairs.safetensors"
     if file.exists():
         return load_pairs(file, data)
-    return find_pairs(short_clips(data), data.layout, people(data), progress=True)
+    first = os.environ.get("RANK", "0") == "0"  # of several processes, which all find the same
+    return find_pairs(short_clips(data), data.layout, people(data), progress=first)
 
 
 def people(
@@ -259,7 +265,7 @@ def about_pairs(
     pairs,  # `hysp.pairs.Pairs`
     data,  # The `Dataset` of their clips
 ) -> str:
-    "What was found, in a line or two; the labels are looked at here and nowhere else"
+    "What was found, in a line or two, and what the labels say of it"
     told = [f"people as views: {pairs!r}"]
     if people(data) is None:
         who = set(data.columns.get("subject", [-1]))
@@ -294,7 +300,7 @@ def trainer(
 
     cfg = resolved(cfg)
     device, data = start(cfg), Dataset(cfg.data, cfg.split)
-    epochs, batch = budget(cfg, len(data))
+    epochs, batch, steps = budget(cfg, len(data))
     pairs = partners(cfg, data)
     natural, normal, strong = map(dataclasses.asdict, (cfg.natural, cfg.normal, cfg.strong))
     if natural["mirror"] is None:
@@ -333,6 +339,7 @@ def trainer(
         tracker=cfg.track,
         pairs=pairs,
         own=cfg.own,
+        steps=steps,
         about=dict(model=cfg.model, spec=spec, settings=to_plain(cfg), environment=environment()),
         on_epoch=on_epoch,
     )
@@ -367,32 +374,33 @@ def check_run(
 def worth(
     t,  # A `train.Trainer` at its last epoch
     most: int = 2000,  # Clips to look at, at most
-) -> str:  # '' where there is nothing to compare
+) -> str:  # '' where there is one class, or nobody to compare with
     "Whether the features of a run are better than those of the same encoder untrained, in a sentence"
+    import torch
     from hysp.core import some_of
-    from hysp.evaluate import features, neighbours
+    from hysp.evaluate import difference, features
+    from hysp.protocols import bodies
     from hysp.runs import build
 
     data = t.data.subset(some_of(len(t.data), most))
     who = people(data)
-    if data.classes < 2 or who is None:
+    who, whose = (range(len(data)), "other") if who is None else (who, "another person's")
+    if data.classes < 2 or len(set(who)) < 2:
         return ""
-    fresh = build(t.about["spec"], t.seed).online_encoder
+    who, count, labels = torch.tensor(who), bodies(data), torch.tensor(data.labels)
     right = []
-    for encoder in (t.model.online_encoder, fresh):
-        z = features(encoder, data, t.stream, device=t.device, progress=False)
-        hits = 0
-        for person in set(who.tolist()):
-            own, others = (who == person).nonzero()[0], (who != person).nonzero()[0]
-            nearest = neighbours(z[others], z[own])[1][:, 0]
-            hits += int((data.labels[others][nearest] == data.labels[own]).sum())
-        right.append(100 * hits / len(data))
-    ours, untrained = right
+    for encoder in (t.model.online_encoder, build(t.about["spec"], t.seed).online_encoder):
+        z = features(encoder, data, t.stream, device=t.device, progress=False).double()
+        z = torch.nn.functional.normalize(z, dim=1)
+        far = -(z @ z.T) + 4 * (count[:, None] != count)  # as many bodies come first
+        nearest = far.masked_fill(who[:, None] == who, torch.inf).argmin(1)
+        right.append(labels[nearest] == labels)
+    ours, untrained = (100 * float(o.double().mean()) for o in right)
     mirror = (
-        f"the nearest training clip of another person is of the same class in {ours:.0f} % of cases, "
-        f"by the encoder untrained in {untrained:.0f} % (a look at the labels, which training does not use)"
+        f"the nearest of {whose} training clips is of the same class in {ours:.1f} % of cases, by the "
+        f"encoder untrained in {untrained:.1f} % (a look at the labels, which training does not use)"
     )
-    if ours < untrained:
+    if difference(*right)[2] < 0:
         return f"warning: the features are below those of the same encoder untrained: {mirror}"
     return mirror
 
@@ -545,13 +553,15 @@ def _without_features(cfg, sets, asked, columns, device):
 
     rows = []
     if "knn" in cfg.protocols:
-        nearest, judged, gallery = dtw_neighbours(sets, device=device)
         train, val = map(len, sets)
-        sampled = f" ({len(judged):,} of {val:,} clips beside {gallery:,} of {train:,})"
-        name = "DTW, nothing learnt" + sampled * ((len(judged), gallery) != (val, train))
-        for what, (labels, classes) in asked.items():
-            found = {"1-NN": (warped(nearest, judged, labels, classes), dict(gallery=gallery))}
-            rows.append(row(name, what, found, kind="dtw", judged=judged))
+        for name, velocity in (("DTW", 0.0), ("DTW with velocity", 2.0)):
+            nearest, judged, gallery = dtw_neighbours(sets, device=device, velocity=velocity)
+            name += ", nothing learnt"
+            if (len(judged), gallery) != (val, train):
+                name += f" ({len(judged):,} of {val:,} clips beside {gallery:,} of {train:,})"
+            for what, (labels, classes) in asked.items():
+                found = {"1-NN": (warped(nearest, judged, labels, classes), dict(gallery=gallery))}
+                rows.append(row(name, what, found, kind="dtw", judged=judged))
     for what, (labels, classes) in asked.items():
         found = dict.fromkeys(columns, (chance(labels, classes), {}))
         rows.append(row("chance", what, found, kind="free"))

@@ -88,15 +88,17 @@ class Setup:
     tracker: str | None = None  # tensorboard, wandb or none
     pairs: Pairs | None = None  # Clips that are views of each other; None: views of one clip alone
     own: float = 0.3  # With `pairs`, share of a step's clips that are paired with themselves
+    steps: int | None = None  # Steps of an epoch; None: as many full batches as the set holds
     about: dict = field(default_factory=dict)  # Description that goes into each weights file
     on_epoch: object = None  # Called with the trainer and the epoch's row of metrics
 
     def __post_init__(self):
-        self.run, self.steps = Path(self.run), len(self.data) // self.batch
-        if not self.steps:
+        self.run, whole = Path(self.run), len(self.data) // self.batch
+        if not whole:
             raise HyspError(
                 f"the set holds {len(self.data)} clips, fewer than a batch of {self.batch}; give a smaller batch"
             )
+        self.steps = min(self.steps or whole, whole)
         self.devices = Devices(self.device, self.precision)
         if self.batch % self.devices.processes:
             raise HyspError(
@@ -143,6 +145,7 @@ class Resumable(Setup):
             lr=course(self.lr),
             lam=course(self.lam),
             precision=self.precision,
+            **({} if self.steps == len(self.data) // self.batch else dict(steps=self.steps)),
             **({} if self.pairs is None else dict(pairs=self.pairs.digest(), own=self.own)),
         )
 

@@ -54,3 +54,14 @@ def visit(browser):
     yield visit
     for o in browser.contexts:
         o.close()
+
+
+@pytest.fixture
+def one_thread():
+    "Torch on one thread, so that small tests do not wait for a busy second core"
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -20,13 +20,7 @@ from hysp.recipes import explore as open_explorer
 from hysp.skeleton import channels, layouts, stream
 from hysp.synthetic import generate
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    n = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Toy(BodyEncoder):

@@ -27,13 +27,7 @@ npz = root.parent / "shared/data/uiprmd_kinect.npz"
 small = "--device cpu --threads 1 --width 2 --out-dim 4 --head-dim 4 --batch 8 --epochs 2 --dropout .2".split()
 quick = "--device cpu --threads 1 --linear.epochs 4 --linear.steps 3".split()
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    n = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def words(*args):
@@ -127,7 +121,8 @@ def kinds(*epochs):
     "Names of the rows of an evaluation"
     ours = [f"hysp, epoch {o}" for o in epochs]
     read = [f"{ours[-1]}, tangents", f"{ours[-1]} ⊕ raw", "untrained encoder", "untrained ⊕ raw"]
-    return [*ours, *read, "raw coordinates", "raw, whitened", "DTW, nothing learnt", "chance"]
+    warped = ["DTW, nothing learnt", "DTW with velocity, nothing learnt"]
+    return [*ours, *read, "raw coordinates", "raw, whitened", *warped, "chance"]
 
 
 def check_evaluation(out, classes, kinds):
@@ -432,12 +427,12 @@ def test_every_protocol_over_every_checkpoint(made, capsys, tmp_path):
     ]
     by_name = {r["features"]: list(r["protocols"]) for r in told["rows"]}
     tuned = ("hysp, epoch 1", "hysp, epoch 2", "untrained encoder", "chance")
-    warped = by_name.pop("DTW, nothing learnt")
-    assert warped == ["1-NN"]
+    for name in ("DTW, nothing learnt", "DTW with velocity, nothing learnt"):
+        assert by_name.pop(name) == ["1-NN"]
     assert all(found == names[: 7 if k in tuned else 5] for k, found in by_name.items())
     with open(places / "evaluation.csv", newline="") as f:
         flat = list(csv.DictReader(f))
-    assert len(flat) == 4 * 7 + 5 * 5 + 1
+    assert len(flat) == 4 * 7 + 5 * 5 + 2
     for r in flat:
         row = next(o for o in told["rows"] if o["features"] == r["features"])["protocols"][
             r["protocol"]

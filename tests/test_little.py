@@ -12,13 +12,7 @@ from people import made_up, write
 
 small = "--device cpu --split all --width 4 --out-dim 8 --head-dim 8 --pred-dim 8 --steps 3".split()
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    n = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -18,13 +18,7 @@ from people import layout, made_up, write
 
 kard = Path(__file__).parents[2] / "shared/data/kard.npz"
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    n = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def settings(data, out="nowhere", **kw):
@@ -230,7 +224,9 @@ def test_clips_without_a_difference(what, known):
         x = torch.zeros_like(x)
     for pairs in all_ways(x, person if known else None):
         check(pairs, person if known else None)
-        assert pairs.clips == 24 and pairs.start.diff().max() <= 24
+        assert pairs.clips == 24
+        if known and what == "identical":  # two takes of each other person at most
+            assert pairs.start.diff().max() <= 2 * (len(set(person.tolist())) - 1)
 
 
 def test_nobody_can_be_a_partner():

@@ -21,13 +21,7 @@ from test_train import differing, outcome
 
 root = Path(__file__).parents[1]
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    n = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def tangents(n, seed=0, d=5, dtype=torch.float64):

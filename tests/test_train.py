@@ -24,6 +24,8 @@ from hysp.optim import curriculum, make_optimizer, schedule
 from hysp.skeleton import layouts
 from hysp.train import Trainer, epoch_order
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 class Clips:
     "Twelve made-up clips"
@@ -82,14 +84,6 @@ def trainer(run, make=Little, optimizer="adamw", epochs=2, data=None, lr=1e-2, b
         schedule("cosine", epochs, (), 1.0),
         **kw,
     )
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    n = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n)
 
 
 # What a run comes to
