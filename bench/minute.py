@@ -52,7 +52,7 @@ def settings(recipe, pairs, data, out, seed, clips):
     return load_config(Pretrain, config, given)
 
 
-def measured(recipe, pairs, data, out, seed, free):
+def measured(recipe, pairs, data, out, seed, free, rerank):
     "One run and what it reached: lines of the table; with `free`, what costs nothing too"
     from hysp.feeder import Dataset
 
@@ -61,10 +61,11 @@ def measured(recipe, pairs, data, out, seed, free):
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         run = pretrain(cfg).run
         seconds = time.process_time() - begun
-        rows = evaluate(Evaluate(run, rerank=5, seed=seed, baselines=free, threads=1))
+        rows = evaluate(Evaluate(run, rerank=rerank, seed=seed, baselines=free, threads=1))
     for row in rows:
         ours = row["weights"] is not None
         for measure, (verdict, _) in row["verdicts"].items():
+            measure = measure.replace("re-ranked", f"re-ranked from {rerank}")
             who = (recipe, pairs) if ours else ("nothing learnt", "")
             what = row["features"].split(", epoch")[-1].lstrip(" 0123456789") if ours else ""
             name = {"": "encoder", ", tangents": "tangents", "⊕ raw": "⊕ raw"}.get(what, what)
@@ -82,6 +83,9 @@ def main():
     p.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     p.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=list(RECIPES))
     p.add_argument("--pairs", nargs="+", default=["people", "own"])
+    p.add_argument(
+        "--rerank", type=int, default=5, help="neighbours that time warping looks at again"
+    )
     p.add_argument("--out", type=Path, required=True)
     args = p.parse_args()
     torch.set_num_threads(1)
@@ -101,7 +105,7 @@ def main():
                             continue
                         free = (short, "nothing learnt", "", str(seed)) not in done
                         out = folder / f"{short}-{recipe}-{pairs}-{seed}"
-                        lines = measured(recipe, pairs, data, out, seed, free)
+                        lines = measured(recipe, pairs, data, out, seed, free, args.rerank)
                         table += [(short, *map(str, line)) for line in lines]
                         done |= {line[:4] for line in table}
                         write_table(args.out, HEAD, table)
