@@ -411,6 +411,7 @@ def ready(
 ):  # The trainer, at its first epoch or where it was interrupted
     "The trainer that the settings mean, its run folder begun"
     from hysp.runs import save_environment, save_pairs
+    from hysp.survey import preparation
 
     cfg = resolved(cfg)
     check_run(cfg)
@@ -427,6 +428,8 @@ def ready(
             f"{cfg.model} on {len(t.data)} clips of {cfg.data} ({cfg.split}), {t.epochs} epochs of {t.steps} steps of {t.batch} clips on {t.devices}"
             + (f", going on from epoch {t.epoch}" if t.epoch or t.k else "")
         )
+        if prepared := t.data.about.get("prepared"):
+            print("prepared: " + "; ".join(preparation(prepared)))
     return t
 
 
