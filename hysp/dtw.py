@@ -95,7 +95,7 @@ def sequences(
 ) -> Tensor:  # Shape (N, frames, d)
     "Clips as sequences of points"
     rows = x.permute(0, 1, 3, 4, 2).flatten(1, 3)
-    if x.shape[2] > frames:
+    if x.shape[2] > frames and rows.shape[1]:  # nobody has no coordinates
         rows = F.interpolate(rows, size=frames, mode="linear", align_corners=True)
     rows = rows.transpose(1, 2)
     if not velocity:
@@ -127,7 +127,7 @@ def clip_dtw(
     bodies_x, bodies_y = present(x).sum(1), present(y).sum(1)
     shape = (len(x), len(y)) if index is None else index.shape
     out = x.new_full(shape, math.inf)
-    for bodies in bodies_x[bodies_x > 0].unique().tolist():
+    for bodies in bodies_x.unique().tolist():
         own, other = ((o == bodies).nonzero()[:, 0] for o in (bodies_x, bodies_y))
         a = sequences(_bodies_first(x[own], bodies), velocity)
         mine = y[other] if index is None else y

@@ -148,6 +148,8 @@ def test_as_many_bodies_or_no_cost():
     cost, bodies = clip_dtw(x, x), torch.arange(4).repeat_interleave(3)
     assert torch.equal(cost.isinf(), bodies[:, None] != bodies)
     assert (cost[:3, :3] == 0).all(), "nobody there is like nobody there"
+    long = x.repeat(1, 1, 5, 1, 1)  # of more frames than are warped
+    assert (clip_dtw(long, long)[:3, :3] == 0).all()
 
 
 @pytest.mark.parametrize("seed", range(2))
