@@ -388,12 +388,19 @@ class Live(Explorer):
         )
         trainer.on_epoch = self.end_epoch
         self.clips, e = _seen(trainer, most)
+        self.shown_at = 0.0
         self.embed(e)
         super().__init__(Scene(e, self.clips, Path(trainer.run).name), projections)
         self.report(
             "ready",
             "Nothing has run yet." if not trainer.epoch else f"Stands at epoch {trainer.epoch}.",
         )
+
+    def show_newest(self):
+        "Show the newest epoch"
+        self.shown_at = time.monotonic()
+        self.fresh = self.first()
+        self.state = self.told()
 
     def embed(self, e):
         t = self.trainer
@@ -409,8 +416,9 @@ class Live(Explorer):
 
     def end_epoch(self, trainer, row):  # In the thread of the training
         self.embed(self.scenes[0].e)
-        self.fresh = self.first()
-        self.state = self.told()
+        last = trainer.epoch == trainer.epochs
+        if last or time.monotonic() - self.shown_at > 2:  # Between two views the disk comes to rest
+            self.show_newest()
         if self.then:
             self.then(trainer, row)
 
@@ -459,6 +467,7 @@ def _watch(self, every=0.4):
         )
         self.report("running", f"Epoch {t.epoch} of {t.epochs}, step {t.k} of {t.steps}{at}{ill}")
         self.thread.join(every)
+    self.show_newest()
     self.report(*self.outcome)
 
 
