@@ -140,4 +140,5 @@ trainer("bf16", precision="bf16", epochs=1).fit()
 if whole.devices.main:
     torch.save(out, folder / "out.pt")
 if torch.distributed.is_initialized():
+    torch.distributed.barrier()  # so that no process ends while another still listens to it
     torch.distributed.destroy_process_group()

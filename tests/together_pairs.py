@@ -80,4 +80,5 @@ for name, o in dict(parts=again, whole=whole).items():
 if whole.devices.main:
     torch.save(out, folder / "out.pt")
 if torch.distributed.is_initialized():
+    torch.distributed.barrier()  # so that no process ends while another still listens to it
     torch.distributed.destroy_process_group()
