@@ -356,6 +356,9 @@ def parse(
 ):  # The command's dataclass, filled and checked
     "The settings that a command line means"
     cls, prog = commands[name], " ".join(["hysp", name, *filter(None, [configurable.get(name)])])
+    if name == "prepare" and "--no-align" in args:  # as it was said before there was a choice
+        at = args.index("--no-align")
+        args = [*args[:at], "--align", "none", "--scale", "none", *args[at + 1 :]]
     config, args = _take_config(name, args)
     options = _options(cls)
     _check_names(options, args)

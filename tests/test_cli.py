@@ -144,7 +144,7 @@ def test_overview_names_every_command(capsys):
         ("prepare uiprmd nowhere --out d", "nowhere"),
         ("prepare arrays a --out d --align clips", "unknown align 'clips'; did you mean 'clip'?"),
         ("prepare arrays a --out d --scale toros", "unknown scale 'toros'; did you mean 'torso'?"),
-        ("prepare arrays a --out d --no-align", "--no-align"),
+        ("prepare arrays a --out d --no-aligned", "--no-aligned"),
         ("synth --out d --n 0", "n must be a whole number of at least 1, not 0"),
         ("info nowhere", "there is no folder nowhere"),
         ("config pretain", "unknown command or config 'pretain'; did you mean 'pretrain'?"),
@@ -494,3 +494,8 @@ def test_info_of_a_run(capsys, tmp_path):
         and "2 epochs; the last: epoch 1, loss 1.25" in out
         and re.search("^data +clips$", out, re.M)
     )
+
+
+def test_no_align_means_as_recorded():
+    cfg = cli.parse("prepare", ["arrays", "a", "--out", "d", "--no-align", "--frames", "9"])
+    assert (cfg.align, cfg.scale, cfg.frames) == ("none", "none", 9)
