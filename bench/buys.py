@@ -21,7 +21,14 @@ from hysp.metrics import aurc, auroc
 from hysp.prepare import prepare
 from hysp.recipes import Evaluate, Pretrain, Tune, evaluate, load_config, load_run, pretrain
 from hysp.synthetic import generate
-from hysp.uncertainty import ask, branch, choose, explained, radii, ways
+from hysp.uncertainty import (
+    query_labels,
+    branch,
+    choose_by_certainty,
+    explained,
+    radii,
+    query_orders,
+)
 
 root = Path(__file__).parents[1]
 columns = "set", "seed", "weights", "measure", "value", "low", "high", "clips"
@@ -140,7 +147,7 @@ def halves(args, table, data, run, seed, folder):
             continue
         half = write_view(
             train,
-            choose(r, keep),
+            choose_by_certainty(r, keep),
             folder / f"{keep}{seed}",
             dict(by="radius", keep=keep),
             overwrite=True,
@@ -158,15 +165,15 @@ def labelling(args, table, data, run, seed):
     from hysp.evaluate import judge
 
     a, b = (Dataset(data, f"xsub/{o}") for o in ("train", "val"))
-    if table.has(args.set, seed, ways[-1], "labels 20 %"):
+    if table.has(args.set, seed, query_orders[-1], "labels 20 %"):
         return
     model, _ = load_run(run)
     z, r = [features(model.online_encoder, o) for o in (a, b)], radii(features(branch(model), a))
     shares = 0.01, 0.02, 0.05, 0.1, 0.2
-    for way in ways:
+    for way in query_orders:
         for share, i in zip(
             shares,
-            ask(
+            query_labels(
                 way,
                 z[0],
                 r,

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hysp.augment import Normal, Strong
 from hysp.core import atomic_write
-from hysp.losses import mix
+from hysp.losses import curriculum_loss
 from hysp.models import HYSP
 from hysp.optim import make_optimizer
 
@@ -122,7 +122,7 @@ def our_loop(args, x, precision="bf16", where="device"):
             torch.device(args.device).type, torch.bfloat16, enabled=precision == "bf16"
         ):
             pairs = model(*views)
-        loss = sum(mix(*p, 0.5, geometry="tangent")[0] for p in pairs).mean() / 2
+        loss = sum(curriculum_loss(*p, 0.5, geometry="tangent")[0] for p in pairs).mean() / 2
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -25,7 +25,7 @@ from hysp.core import atomic_write
 from hysp.devices import Devices
 from hysp.evaluate import features, linear_probe, neighbours
 from hysp.feeder import Dataset
-from hysp.losses import mix
+from hysp.losses import curriculum_loss
 from hysp.models import HYSP
 from hysp.optim import make_optimizer
 from hysp.skeleton import get_layout
@@ -52,7 +52,7 @@ def stepper(layout="ntu-rgb+d", frames=50, bodies=2, hidden=16, batch=4, devices
     )
 
     def step():
-        loss = sum(mix(*p, 0.5, geometry="tangent")[0] for p in net(x, y)).mean()
+        loss = sum(curriculum_loss(*p, 0.5, geometry="tangent")[0] for p in net(x, y)).mean()
         optimizer.zero_grad()
         devices.accelerator.backward(loss)
         optimizer.step()

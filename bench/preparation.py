@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hysp.feeder import Dataset
-from hysp.prepare import prepare, ways
+from hysp.prepare import prepare, normalizers
 from hysp.readers import arrays
 
 people = (1, 3, 5, 7, 9)
@@ -53,7 +53,9 @@ if __name__ == "__main__":
     p.add_argument("--frames", type=int, default=16)
     args = p.parse_args()
     rows = {}
-    for file, align, scale in itertools.product(args.files, ways["align"], ways["scale"]):
+    for file, align, scale in itertools.product(
+        args.files, normalizers["align"], normalizers["scale"]
+    ):
         with tempfile.TemporaryDirectory() as folder:
             out = prepare(
                 arrays(file),
@@ -69,7 +71,7 @@ if __name__ == "__main__":
     print("|---" * (3 + len(judges)) + "|")
     for names, row in rows.items():
         print(f"| {' | '.join([*names, *(f'{o:.1f}' for o in row.values())])} |")
-    for align, scale in itertools.product(ways["align"], ways["scale"]):
+    for align, scale in itertools.product(normalizers["align"], normalizers["scale"]):
         some = [list(row.values()) for names, row in rows.items() if names[1:] == (align, scale)]
         mean = " | ".join(f"{o:.1f}" for o in np.mean(some, 0))
         print(f"| mean | {align} | {scale} | {mean} |")

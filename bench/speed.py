@@ -29,11 +29,11 @@ import torch
 import yaml
 from tqdm import tqdm
 
-from hysp.augment import Normal, Strong, alike, several_bodies
+from hysp.augment import Normal, Strong, group_by_marks, several_bodies
 from hysp.core import atomic_write
 from hysp.evaluate import features, linear_probe, neighbours
 from hysp.feeder import Dataset
-from hysp.losses import mix
+from hysp.losses import curriculum_loss
 from hysp.models import HYSP
 from hysp.optim import make_optimizer
 from hysp.skeleton import get_layout
@@ -148,7 +148,7 @@ def stepper(hidden, out, pool, dropout=0.5, gain=1.0):
     optimizer = make_optimizer([p for p in model.parameters() if p.requires_grad], "sgd", lr=0.01)
 
     def step(x, y):
-        loss = sum(mix(*p, 0.5, geometry="tangent")[0] for p in model(x, y)).mean() / 2
+        loss = sum(curriculum_loss(*p, 0.5, geometry="tangent")[0] for p in model(x, y)).mean() / 2
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -204,7 +204,9 @@ def view_gap(x, views, drawn, mirror):
     normal, strong = views
     g = torch.Generator().manual_seed(5)
     loud, again = torch.zeros_like(x), torch.Generator().manual_seed(5)
-    order, groups = alike(*(drawn[o] for o in ("flip", "noise", "blur")), several_bodies(x))
+    order, groups = group_by_marks(
+        *(drawn[o] for o in ("flip", "noise", "blur")), several_bodies(x)
+    )
     for some, (_, noisy, _, several) in groups:
         bodies = x[order[some], ..., : 2 if several else 1]
         if noisy:

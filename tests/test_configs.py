@@ -7,7 +7,15 @@ import pytest
 
 from hysp.core import HyspError
 from hysp.models import models
-from hysp.recipes import Evaluate, Pretrain, build, config_names, describe, load_config, named
+from hysp.recipes import (
+    Evaluate,
+    Pretrain,
+    build,
+    config_names,
+    model_spec,
+    load_config,
+    fill_braces,
+)
 from hysp.skeleton import layouts, channels
 
 sets = (
@@ -38,8 +46,8 @@ methods = (
 def test_resolves_and_builds(name):
     for stream in ("joint", "motion", "bone"):
         cfg = load_config(Pretrain, name, dict(stream=stream), missing=Path("data/x"))
-        assert "{" not in str(named(cfg.out, cfg))
-        spec = describe(cfg, layouts["ui-prmd" if "uiprmd" in name else "ntu-rgb+d"])
+        assert "{" not in str(fill_braces(cfg.out, cfg))
+        spec = model_spec(cfg, layouts["ui-prmd" if "uiprmd" in name else "ntu-rgb+d"])
     model = build(spec)
     assert type(model) is models[cfg.model]
     encoder = model.online_encoder
@@ -106,7 +114,7 @@ def test_quick_is_the_default():
 
 
 def test_the_papers_size():
-    model = build(describe(load_config(Pretrain, "ntu60/xview+simsiam"), layouts["ntu-rgb+d"]))
+    model = build(model_spec(load_config(Pretrain, "ntu60/xview+simsiam"), layouts["ntu-rgb+d"]))
     assert round(sum(o.numel() for o in model.online_encoder.parameters()) / 1e6, 1) == 12.8
     shapes = [
         [tuple(o.net[i].weight.shape) for i in (0, 3)]
@@ -143,7 +151,7 @@ def test_every_run_has_a_folder_of_its_own():
         load_config(Pretrain, s + m, dict(stream=o))
         for s, m, o in itertools.product(sets, methods, ("joint", "motion", "bone"))
     ]
-    assert len({named(o.out, o) for o in cfgs}) == len(cfgs)
+    assert len({fill_braces(o.out, o) for o in cfgs}) == len(cfgs)
 
 
 def test_the_second_part_begins_where_the_first_ends():
@@ -152,7 +160,7 @@ def test_the_second_part_begins_where_the_first_ends():
             load_config(Pretrain, f"ntu60/xview+{o}", dict(stream=stream))
             for o in ("simsiam", "simsiam_hyperbolic")
         )
-        assert named(second.init, second) == named(first.out, first)
+        assert fill_braces(second.init, second) == fill_braces(first.out, first)
 
 
 def test_what_is_added_wins(tmp_path):

@@ -177,15 +177,17 @@ def test_a_batch_that_cannot_be_shared(tmp_path, monkeypatch):
 )
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_resumes_to_the_bit_from_the_middle_of_an_epoch(tmp_path, name, optimizer, precision):
-    from hysp.losses import batch_contrast, contrast, mix
+    from hysp.losses import batch_contrastive_loss, contrastive_loss, curriculum_loss
 
-    losses = dict(skeletonclr=contrast, simclr=batch_contrast)
+    losses = dict(skeletonclr=contrastive_loss, simclr=batch_contrastive_loss)
     own = dict(skeletonclr=dict(queue=8))
 
     def make():
         return models[name]("ui-prmd", hidden=2, out=4, dropout=0.3, **own.get(name, {}))
 
-    kw = dict(make=make, optimizer=optimizer, precision=precision, loss=losses.get(name, mix))
+    kw = dict(
+        make=make, optimizer=optimizer, precision=precision, loss=losses.get(name, curriculum_loss)
+    )
     trainer(tmp_path / "whole", **kw).fit()
     with pytest.raises(KeyboardInterrupt):
         trainer(tmp_path / "parts", data=Asking(4), **kw).fit()

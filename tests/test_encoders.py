@@ -15,7 +15,7 @@ from hysp.encoders import TCN, encoders, make_encoder, segment_weights
 from hysp.evaluate import features
 from hysp.feeder import Dataset
 from hysp.prepare import prepare
-from hysp.recipes import Pretrain, load_run, live, open_checkpoints, pretrain, trainer
+from hysp.recipes import Pretrain, load_run, live, open_checkpoints, pretrain, make_trainer
 from hysp.recipes import explore as open_explorer
 from hysp.skeleton import channels, layouts, stream
 from hysp.synthetic import generate
@@ -283,11 +283,11 @@ def test_toy_learns_and_comes_back(learned, data):
 
 
 def test_toy_begins_with_weights(learned, data, tmp_path):
-    t = trainer(settings(data, tmp_path / "next", init=learned.run, model="hysp"))
+    t = make_trainer(settings(data, tmp_path / "next", init=learned.run, model="hysp"))
     had, got = (o.model.online_encoder.state_dict() for o in (learned, t))
     assert all(torch.equal(had[k], got[k]) for k in had)
     with pytest.raises(HyspError, match="holds another model"):
-        trainer(settings(data, tmp_path / "other", init=learned.run, width=4))
+        make_trainer(settings(data, tmp_path / "other", init=learned.run, width=4))
 
 
 @pytest.mark.parametrize("model", ["hysp", "simsiam", "skeletonclr"])
@@ -339,5 +339,5 @@ def test_weights_of_an_encoder_that_is_gone(learned, monkeypatch):
 
 
 def test_tcn_is_what_a_run_has_by_default(data, tmp_path):
-    t = trainer(settings(data, tmp_path, encoder=Pretrain(data).encoder))
+    t = make_trainer(settings(data, tmp_path, encoder=Pretrain(data).encoder))
     assert type(t.model.online_encoder) is TCN

@@ -31,7 +31,7 @@ from hysp.recipes import (
     load_embeddings,
     load_run,
     pretrain,
-    ready,
+    ready_trainer,
     scene,
 )
 from hysp.recipes import explore as open_explorer
@@ -443,7 +443,7 @@ def test_live_one_at_a_time(small):
 
 
 def test_long_training_is_thinned(small):
-    w = Live(ready(small.settings("long", epochs=9)), most=8, keep=4).go()
+    w = Live(ready_trainer(small.settings("long", epochs=9)), most=8, keep=4).go()
     assert w.wait(120) == "done"
     assert (
         w.scene.e.epochs[0] == 0

@@ -314,3 +314,16 @@ def test_installed_data(installed):
         }
 
     assert data(folder) == data(root / "hysp") and data(folder)
+
+
+def test_old_names_still_work():
+    import importlib
+
+    from hysp.core import old_names
+
+    for old, today in old_names.items():
+        module, name = old.split(".")
+        with pytest.warns(DeprecationWarning, match=f"hysp.{old} is now hysp.{today}"):
+            found = getattr(importlib.import_module(f"hysp.{module}"), name)
+        home, name = today.split(".")
+        assert found is getattr(importlib.import_module(f"hysp.{home}"), name)

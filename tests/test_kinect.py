@@ -15,14 +15,14 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 from hysp.core import HyspError
 from hysp.readers import (
     Fault,
-    Words,
+    Tokens,
     class_list,
     decimals,
     find,
     ntu,
     ntu_protocols,
     pku,
-    places,
+    body_slots,
     read_skeleton,
 )
 
@@ -128,7 +128,7 @@ def test_words_are_those_of_split(lines, eol, blank, mark):
     )
     if not any(lines):
         return
-    t, expected = Words(data), data.removeprefix(b"\xef\xbb\xbf").rstrip().split(b"\n")
+    t, expected = Tokens(data), data.removeprefix(b"\xef\xbb\xbf").rstrip().split(b"\n")
     assert [t.line(i).split() for i in range(len(t))] == [o.split() for o in expected]
     assert [len(o.split()) for o in expected] == t.count.tolist()
     for i, o in enumerate(expected):
@@ -183,7 +183,7 @@ def agrees(data):
         assert e.reason and (e.line is None or 1 <= e.line <= data.count(b"\n") + 1)
         return plainly(data) is None
     x = plainly(data)
-    where = places(list(x))
+    where = body_slots(list(x))
     assert y.dtype == np.float32 and np.count_nonzero(y.any((0, 2))) <= len(x)
     for (t, i), o in x.items():
         np.testing.assert_array_equal(y[:, t, :, where[i]].T, o.astype(np.float32))
@@ -344,7 +344,7 @@ def test_columns_that_nobody_uses_may_hold_anything():
 @given(st.lists(st.lists(st.integers(0, 5), unique=True, max_size=4), max_size=12))
 def test_places(frames):
     seen = [(t, i) for t, o in enumerate(frames) for i in o]
-    where = places(seen)
+    where = body_slots(seen)
     span = {i: [t for t, j in seen if j == i] for i in where}
     for a, b in itertools.combinations(where, 2):
         if where[a] == where[b]:

@@ -9,14 +9,14 @@ import torch
 
 from hysp.core import HyspError
 from hysp.losses import (
-    contrast,
+    contrastive_loss,
     cosine_dist,
     euclidean_logits,
     hyperbolic_dist,
     hyperbolic_logits,
     hyperbolic_matrix,
     info_nce,
-    mix,
+    curriculum_loss,
 )
 
 g = np.load(Path(__file__).parent / "golden/skeletonclr.npz", allow_pickle=False)
@@ -29,7 +29,10 @@ def test_hyperbolic_contrast_is_the_authors():
         hyperbolic_logits(q, k, queue) / T, gold["hyp_logits"], atol=1e-5, rtol=0
     )
     torch.testing.assert_close(
-        contrast(q, k, queue, 1.0, temperature=T)[0].mean(), gold["hyp_loss"], atol=1e-6, rtol=0
+        contrastive_loss(q, k, queue, 1.0, temperature=T)[0].mean(),
+        gold["hyp_loss"],
+        atol=1e-6,
+        rtol=0,
     )
 
 
@@ -38,7 +41,10 @@ def test_euclidean_contrast_is_the_authors():
         euclidean_logits(q, k, queue) / T, gold["euc_logits"], atol=1e-5, rtol=0
     )
     torch.testing.assert_close(
-        contrast(q, k, queue, 0.0, temperature=T)[0].mean(), gold["euc_loss"], atol=1e-6, rtol=0
+        contrastive_loss(q, k, queue, 0.0, temperature=T)[0].mean(),
+        gold["euc_loss"],
+        atol=1e-6,
+        rtol=0,
     )
 
 
@@ -61,7 +67,7 @@ def test_contrast_is_a_plain_loop(geometry, c, seed):
     r = torch.Generator().manual_seed(seed)
     a, b, o = (torch.randn(n, 6, generator=r) / 2 for n in (4, 4, 9))
     torch.testing.assert_close(
-        contrast(a, b, o, 1.0, c, geometry, 0.3)[0],
+        contrastive_loss(a, b, o, 1.0, c, geometry, 0.3)[0],
         plain(a, b, o, c, 0.3),
         atol=dict(ball=2e-6, tangent=1e-12)[geometry],
         rtol=0,
@@ -74,7 +80,9 @@ def test_gradients_are_those_of_differences(geometry):
     a, b, o = (torch.randn(n, 5, generator=r, dtype=torch.float64) / 2 for n in (3, 3, 4))
     for lam in (0.0, 0.4, 1.0):
         assert torch.autograd.gradcheck(
-            lambda a, lam=lam: contrast(a, b, o, lam, geometry=geometry, temperature=0.5)[0],
+            lambda a, lam=lam: contrastive_loss(a, b, o, lam, geometry=geometry, temperature=0.5)[
+                0
+            ],
             a.clone().requires_grad_(),
         )
 
@@ -90,7 +98,7 @@ def test_gradients_are_finite_at_any_length(geometry, dtype, length):
     )
     for others in (o, a, -a):
         p = a.clone().requires_grad_()
-        loss = contrast(p, b, others, 0.5, geometry=geometry)[0]
+        loss = contrastive_loss(p, b, others, 0.5, geometry=geometry)[0]
         loss.sum().backward()
         assert loss.isfinite().all() and p.grad.isfinite().all()
 
@@ -103,8 +111,8 @@ def test_autocast_does_not_touch_the_geometry(geometry, lower):
 
     def terms():
         return [
-            mix(a, b, 0.5, geometry=geometry),
-            contrast(a, b, o, 0.5, geometry=geometry),
+            curriculum_loss(a, b, 0.5, geometry=geometry),
+            contrastive_loss(a, b, o, 0.5, geometry=geometry),
             (hyperbolic_matrix(a, o, geometry=geometry),),
         ]
 
@@ -139,7 +147,7 @@ def test_what_comes_in_lower_precision_is_computed_in_a_higher_one(lower):
     "call,says",
     [
         (lambda: info_nce(q, 0), "temperature must be positive"),
-        (lambda: contrast(q, k, queue, 1.5), "0...1"),
+        (lambda: contrastive_loss(q, k, queue, 1.5), "0...1"),
         (
             lambda: hyperbolic_matrix(q, k, geometry="boll"),
             "unknown geometry 'boll'; did you mean 'ball'?",

@@ -2,7 +2,7 @@
 
 import numpy as np, pytest, torch
 from pathlib import Path
-from hysp.losses import batch_contrast, cosine_dist, hyperbolic_dist, mix
+from hysp.losses import batch_contrastive_loss, cosine_dist, hyperbolic_dist, curriculum_loss
 from hysp.models import HYSP, SimSiam, SkeletonCLR, models
 from hysp.stgcn import STGCN
 
@@ -33,7 +33,7 @@ def step():
 
 
 def golden_loss(g, m, lam, geometry="ball"):
-    terms = [mix(q, k, lam, geometry=geometry) for q, k in m(g["a"], g["b"])]
+    terms = [curriculum_loss(q, k, lam, geometry=geometry) for q, k in m(g["a"], g["b"])]
     return [sum(o) / 2 for o in zip(*terms)]
 
 
@@ -99,7 +99,9 @@ def test_simsiam_reproduces_losses_and_gradients(lam):
     pairs = m(views["a"], views["b"])
     torch.testing.assert_close(pairs[0][0], g["q"], atol=1e-5, rtol=0)
     torch.testing.assert_close(pairs[0][1], g["k"], atol=1e-5, rtol=0)
-    loss, euc, hyp = [sum(o) / 2 for o in zip(*[mix(q, k, float(lam)) for q, k in pairs])]
+    loss, euc, hyp = [
+        sum(o) / 2 for o in zip(*[curriculum_loss(q, k, float(lam)) for q, k in pairs])
+    ]
     for ours, name in ((loss, "loss"), (euc, "loss_euc"), (hyp, "loss_hyp")):
         torch.testing.assert_close(ours.double(), g[f"lam{lam}|{name}"].double(), atol=1e-5, rtol=0)
     loss.mean().backward()
@@ -123,7 +125,7 @@ def test_swapping_the_views_of_a_symmetric_loss(name):
         torch.testing.assert_close((u, v), (l, r), atol=1e-6, rtol=0)
         assert u.shape == v.shape == (3, 8) and not torch.equal(u, v)
         assert u.requires_grad and v.requires_grad
-        for one, other in zip(batch_contrast(u, v, 0.5), batch_contrast(v, u, 0.5)):
+        for one, other in zip(batch_contrastive_loss(u, v, 0.5), batch_contrastive_loss(v, u, 0.5)):
             torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
         return
     assert len(a) == (1 if name == "skeletonclr" else 2)

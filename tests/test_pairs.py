@@ -12,9 +12,9 @@ from hysp.core import HyspError
 from hysp.dtw import clip_dtw
 from hysp.feeder import Dataset
 from hysp.pairs import Pairs, find_pairs, make_pairs, mutual_choices, paired_order
-from hysp.recipes import Pretrain, about_pairs, partners, people, trainer
+from hysp.recipes import Pretrain, describe_pairs, find_partners, subjects_of, make_trainer
 from hysp.runs import load_pairs, save_pairs
-from people import layout, made_up, write
+from subjects_of import layout, made_up, write
 
 kard = Path(__file__).parents[2] / "shared/data/kard.npz"
 
@@ -261,11 +261,11 @@ def blind(folder):
 def test_search_and_training_read_no_label(tmp_path, monkeypatch):
     data = write(tmp_path / "set", *made_up(3, 4, 2))
     monkeypatch.setattr("hysp.feeder.Dataset", lambda path, split: blind(path))
-    t = trainer(settings(data, tmp_path / "run"))
+    t = make_trainer(settings(data, tmp_path / "run"))
     assert len(t.pairs) and isinstance(t.data, Unlabelled)
     assert len(t.fit()) == 1
     with pytest.raises((AssertionError, KeyError, AttributeError)):
-        about_pairs(t.pairs, t.data)
+        describe_pairs(t.pairs, t.data)
 
 
 @pytest.mark.parametrize("model", ["simclr", "hysp"])
@@ -275,8 +275,8 @@ def test_permuted_labels_change_nothing(tmp_path, model):
     found = []
     for name, o in dict(right=label, turned=turned).items():
         cfg = settings(write(tmp_path / name, x, o, person), tmp_path / f"run {name}", model=model)
-        pairs = partners(cfg, Dataset(cfg.data))
-        t = trainer(cfg)
+        pairs = find_partners(cfg, Dataset(cfg.data))
+        t = make_trainer(cfg)
         t.fit()
         assert t.epochs * t.steps == 3
         found.append((pairs, t.model.state_dict()))
@@ -301,11 +301,11 @@ def test_permuted_labels_change_nothing(tmp_path, model):
 def test_people_are_known_where_all_are_and_are_several(tmp_path, who, known):
     x, label, person = made_up(3, 4, 2)
     data = Dataset(write(tmp_path / "set", x, label, who(person)))
-    assert (people(data) is not None) == known
-    pairs = partners(settings(data.path, tmp_path / "run"), data)
+    assert (subjects_of(data) is not None) == known
+    pairs = find_partners(settings(data.path, tmp_path / "run"), data)
     check(pairs, person if known else None)
-    assert partners(settings(data.path, tmp_path / "run", pairs="own"), data) is None
-    said = about_pairs(pairs, data)
+    assert find_partners(settings(data.path, tmp_path / "run", pairs="own"), data) is None
+    said = describe_pairs(pairs, data)
     assert ("other recordings" in said) != known and "\n" not in said and "not use" in said
 
 
@@ -361,7 +361,7 @@ def test_without_pairs_own_views(own):
 @pytest.fixture
 def kept(tmp_path):
     data = Dataset(write(tmp_path / "set", *made_up(3, 4, 2, left=(2, 4))))
-    pairs = partners(settings(data.path, tmp_path), data)
+    pairs = find_partners(settings(data.path, tmp_path), data)
     save_pairs(tmp_path / "pairs.safetensors", pairs, data)
     return tmp_path / "pairs.safetensors", pairs, data
 
@@ -371,7 +371,7 @@ def test_kept_pairs_come_back(kept):
     again = load_pairs(path, data)
     assert again.digest() == pairs.digest() and torch.equal(again.start, pairs.start)
     assert again.either_side is pairs.either_side is True
-    assert partners(settings(data.path, path.parent), data).digest() == pairs.digest()
+    assert find_partners(settings(data.path, path.parent), data).digest() == pairs.digest()
     none = Pairs(torch.zeros(25, dtype=torch.long), torch.zeros(0, dtype=torch.long))
     save_pairs(path, none, data)
     assert len(load_pairs(path, data)) == 0
@@ -405,7 +405,7 @@ def test_damaged_pairs_are_refused(kept):
     for n in (0, 7, len(raw) // 2, len(raw) - 1):
         path.write_bytes(raw[:n])
         with pytest.raises(HyspError, match="pairs.safetensors is not a whole safetensors file"):
-            partners(settings(data.path, path.parent), data)
+            find_partners(settings(data.path, path.parent), data)
     path.write_bytes(raw)
     whole, about = load_weights(path)
     spoilt = [
@@ -420,7 +420,7 @@ def test_damaged_pairs_are_refused(kept):
     for state in spoilt:
         save_weights(path, state, about)
         with pytest.raises(HyspError, match="pairs.safetensors .*") as e:
-            partners(settings(data.path, path.parent), data)
+            find_partners(settings(data.path, path.parent), data)
         assert "\n" not in str(e.value)
 
 
@@ -434,7 +434,7 @@ def test_people_of_kard(tmp_path):
 
     folder = prepare(arrays(kard), tmp_path / "kard", frames=16, workers=1, progress=False)
     data = Dataset(folder, "xsub/train")
-    pairs = partners(settings(folder, tmp_path / "run", split="xsub/train"), data)
+    pairs = find_partners(settings(folder, tmp_path / "run", split="xsub/train"), data)
     check(pairs, data.columns["subject"])
     assert pairs.agreement(data.labels) >= 0.95 and not pairs.either_side
     assert (pairs.start.diff() > 0).float().mean() > 0.9

@@ -25,7 +25,7 @@ from hysp.prepare import (
     align_clip,
     assign,
     centre,
-    choose,
+    choose_bodies,
     prepare,
     problems,
     recorded_motion,
@@ -39,7 +39,7 @@ from hysp.prepare import (
 )
 from hysp.readers import Clip, Source, arrays, ntu
 from hysp.skeleton import Layout, layouts
-from hysp.survey import describe, survey
+from hysp.survey import survey_lines, survey
 
 root = Path(__file__).parents[1]
 golden = dict(np.load(root / "tests/golden/preprocess.npz", allow_pickle=False))
@@ -277,7 +277,7 @@ def test_what_the_layout_lacks_is_left_out_and_said_where_it_is_only_usual(tmp_p
     out = prepare(made_up(layout=bust), tmp_path / "s", frames=3, progress=False)
     why = "scale 'torso' was left out: layout 'bust' has no hips"
     assert Dataset(out).about["prepared"]["not_done"] == [why]
-    lines = describe(survey(out, progress=False))
+    lines = survey_lines(survey(out, progress=False))
     assert lines[1:3] == ["prepared    3 frames, align clip, scale none", f"            {why}"]
     x = made_up(layout=bust)[2].position
     np.testing.assert_array_equal(
@@ -343,7 +343,7 @@ def test_folders_of_before_are_opened(tmp_path, old, word):
     (out / "dataset.yaml").write_text(yaml.safe_dump(about))
     assert len(Dataset(out)) == 6 and Dataset(out).layout == layouts["coco"]
     line = f"prepared    3 frames, align {word}, scale none"
-    assert line in describe(survey(out, progress=False))
+    assert line in survey_lines(survey(out, progress=False))
 
 
 # The folder
@@ -810,10 +810,10 @@ def test_each_step_alone_can_be_left_out(step, off):
 def test_choose_orders_by_motion():
     r = np.random.default_rng(0)
     x = np.stack([k * r.normal(size=(3, 20, 5)) for k in (1, 3, 2)], -1)
-    np.testing.assert_array_equal(choose(x, 2, "motion"), x[..., [1, 2]])
-    np.testing.assert_array_equal(choose(x, 2), x[..., :2])
+    np.testing.assert_array_equal(choose_bodies(x, 2, "motion"), x[..., [1, 2]])
+    np.testing.assert_array_equal(choose_bodies(x, 2), x[..., :2])
     with pytest.raises(HyspError, match="did you mean 'motion'"):
-        choose(x, 2, "moton")
+        choose_bodies(x, 2, "moton")
 
 
 # Faults

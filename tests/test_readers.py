@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from hysp.core import HyspError
-from hysp.readers import Clip, Source, arrays, check_clip, euler, forward_kinematics, table, uiprmd
+from hysp.readers import (
+    Clip,
+    Source,
+    arrays,
+    check_clip,
+    euler,
+    forward_kinematics,
+    read_numbers,
+    uiprmd,
+)
 from hysp.skeleton import Layout, layouts
 
 data = Path(__file__).parents[2] / "shared" / "data"
@@ -269,19 +278,19 @@ def test_refused_tables(tmp_path, text, message):
     p = tmp_path / "t.txt"
     p.write_text(text)
     with pytest.raises(HyspError, match=f"t.txt,? {message}"):
-        table(p, 2)
+        read_numbers(p, 2)
 
 
 def test_tables_of_other_systems(tmp_path):
     p = tmp_path / "t.txt"
     for raw in (b"1,2\r\n3,4\r\n", b"\xef\xbb\xbf1, 2\n3 ,4", b"1,2\n\n3,4\n"):
         p.write_bytes(raw)
-        assert np.array_equal(table(p, 2), [[1, 2], [3, 4]])
+        assert np.array_equal(read_numbers(p, 2), [[1, 2], [3, 4]])
     p.write_bytes(b"\xff\xfe1\x00")
     with pytest.raises(HyspError, match="no text file"):
-        table(p, 2)
+        read_numbers(p, 2)
     with pytest.raises(HyspError, match="cannot read"):
-        table(tmp_path / "none", 2)
+        read_numbers(tmp_path / "none", 2)
 
 
 @settings(max_examples=80, deadline=None)
@@ -294,7 +303,7 @@ def test_any_bytes_are_a_table_or_refused(tmp_path_factory, raw):
     p = tmp_path_factory.getbasetemp() / "fuzz.txt"
     p.write_bytes(raw)
     try:
-        assert table(p, 3).shape[1] == 3
+        assert read_numbers(p, 3).shape[1] == 3
     except HyspError:
         pass
 

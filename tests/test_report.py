@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from hysp.evaluate import answer, judge
-from hysp.report import Rows, aligned, html_table, oracle_note, row, table, verdict_of
+from hysp.report import (
+    Rows,
+    aligned,
+    html_table,
+    oracle_note,
+    result_row,
+    markdown_table,
+    verdict_of,
+)
 
 nearest, reranked = dict(k=1, metric="cosine"), dict(rerank=5, metric="cosine")
 
@@ -26,7 +34,7 @@ def made(
     clips = 100 if judged is None else len(judged)
     found = {k: (verdict(n, clips), note) for k, (n, note) in given.items() if n is not None}
     weights = dict(sha256="0") if kind in ("encoder", "read-out") else None
-    return row(name, classes, found, epoch, weights, kind, judged)
+    return result_row(name, classes, found, epoch, weights, kind, judged)
 
 
 def said(*rows):
@@ -101,7 +109,13 @@ def test_nothing_to_compare_is_nothing_to_say():
     assert said(ours) == said(raw) == said() == []
     assert said(made("ours", "encoder", linear=50), made("DTW", "dtw", 50)) == []
     rare = {"semi 1 %": (verdict(50), dict(clips=3, names="a.csv"))}
-    assert said(row("ours", "2 classes", rare, 1), row("raw", "2 classes", rare, kind="free")) == []
+    assert (
+        said(
+            result_row("ours", "2 classes", rare, 1),
+            result_row("raw", "2 classes", rare, kind="free"),
+        )
+        == []
+    )
 
 
 # Tables
@@ -128,7 +142,7 @@ def test_three_forms_have_the_same_cells():
     rows = [made("ours, epoch 3", "encoder", 70, 80), made("DTW, nothing", "dtw", 9)]
     parsed = Cells()
     parsed.feed(html_table(rows))
-    lines = table(rows).splitlines()
+    lines = markdown_table(rows).splitlines()
     markdown = [o.strip("| ").split(" | ") for o in lines if "---" not in o]
     text = [re.split(" {2,}", o.strip()) for o in aligned(rows).splitlines() if "---" not in o]
     assert parsed.rows == markdown == text

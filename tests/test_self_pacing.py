@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 from torch.nn.functional import normalize
 
-from hysp.losses import mix
+from hysp.losses import curriculum_loss
 from hysp.poincare import dist, tangent_dist
 
 reals = dict(d=st.integers(2, 40), c=st.sampled_from([0.3, 1.0, 2.5]), seed=st.integers(0, 10**6))
@@ -88,7 +88,7 @@ def test_lambda_mixes_the_pulls(size, theta, lam, d, c, seed):
     i, j, _ = directions(d, seed)
     target = 1.3 * (math.cos(theta) * i + math.sin(theta) * j)[None]
     pull = {
-        o: gradient(lambda q, o=o: mix(q[None], target, o, c, "tangent")[0], size * i)
+        o: gradient(lambda q, o=o: curriculum_loss(q[None], target, o, c, "tangent")[0], size * i)
         for o in (0.0, lam, 1.0)
     }
     assert pull[0.0].norm().item() == pytest.approx(

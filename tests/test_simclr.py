@@ -10,10 +10,10 @@ import torch
 from hysp.checkpoint import load_state
 from hysp.core import HyspError
 from hysp.feeder import Dataset
-from hysp.losses import batch_contrast, similarities
+from hysp.losses import batch_contrastive_loss, similarities
 from hysp.pairs import make_pairs
 from hysp.poincare import tangent_dist
-from hysp.recipes import NaturalView, Pretrain, pretrain, ready, trainer
+from hysp.recipes import NaturalView, Pretrain, pretrain, ready_trainer, make_trainer
 from hysp.runs import save_pairs
 from people import made_up, write
 from test_devices import run, torchrun
@@ -75,7 +75,7 @@ def test_is_a_plain_loop(seed, matched, how, c):
     u, v = tangents(6, seed)
     match = some_match(6, seed) if matched else None
     own = dict(angle_temperature=0.2) if how == "angle" else dict(similarity=how, temperature=0.3)
-    loss, euc, hyp = batch_contrast(u, v, float(how != "angle"), c, match=match, **own)
+    loss, euc, hyp = batch_contrastive_loss(u, v, float(how != "angle"), c, match=match, **own)
     want = plain(u, v, how, c, 0.2 if how == "angle" else 0.3, match, 0.5, 0.01)
     torch.testing.assert_close(loss, want, atol=2e-6, rtol=1e-6)
     torch.testing.assert_close(euc + hyp, loss, atol=0, rtol=0)
@@ -85,8 +85,8 @@ def test_is_a_plain_loop(seed, matched, how, c):
 def test_mix_is_the_mix_of_both(similarity):
     u, v = tangents(5)
     kw = dict(similarity=similarity, match=some_match(5))
-    ends = [batch_contrast(u, v, lam, **kw)[0] for lam in (0.0, 1.0)]
-    loss, euc, hyp = batch_contrast(u, v, 0.3, **kw)
+    ends = [batch_contrastive_loss(u, v, lam, **kw)[0] for lam in (0.0, 1.0)]
+    loss, euc, hyp = batch_contrastive_loss(u, v, 0.3, **kw)
     torch.testing.assert_close(loss, 0.7 * ends[0] + 0.3 * ends[1], atol=1e-12, rtol=0)
     torch.testing.assert_close(torch.stack([euc, hyp]), torch.stack(ends), atol=1e-12, rtol=0)
 
@@ -99,7 +99,7 @@ def test_gradients_are_those_of_differences(similarity, lam, matched):
     match = some_match(4) if matched else None
 
     def loss(u, v):
-        return batch_contrast(u, v, lam, similarity=similarity, match=match)[0]
+        return batch_contrastive_loss(u, v, lam, similarity=similarity, match=match)[0]
 
     assert torch.autograd.gradcheck(loss, (u.requires_grad_(), v.requires_grad_()))
 
@@ -109,12 +109,12 @@ def test_gradients_are_those_of_differences(similarity, lam, matched):
 def test_order_of_clips_and_of_views_is_nothing(similarity, lam):
     u, v = tangents(7)
     match, kw = some_match(7), dict(lam=lam, similarity=similarity)
-    loss = batch_contrast(u, v, match=match, **kw)[0]
+    loss = batch_contrastive_loss(u, v, match=match, **kw)[0]
     turned = torch.randperm(7, generator=torch.Generator().manual_seed(1))
     both = torch.cat([turned, turned + 7])
-    again = batch_contrast(u[turned], v[turned], match=match[both][:, both], **kw)[0]
+    again = batch_contrastive_loss(u[turned], v[turned], match=match[both][:, both], **kw)[0]
     torch.testing.assert_close(again, loss[turned], atol=1e-12, rtol=0)
-    swapped = batch_contrast(v, u, match=match.roll((7, 7), (0, 1)), **kw)[0]
+    swapped = batch_contrastive_loss(v, u, match=match.roll((7, 7), (0, 1)), **kw)[0]
     torch.testing.assert_close(swapped, loss, atol=1e-12, rtol=0)
 
 
@@ -132,7 +132,9 @@ def test_gradients_are_finite(similarity, dtype, length, same):
             x = z.clone().requires_grad_()
             u, v = x.unbind()
             match = torch.ones(12, 12, dtype=torch.bool) if same else None
-            loss = batch_contrast(u, v, lam, match=match, similarity=similarity, reach=reach)[0]
+            loss = batch_contrastive_loss(
+                u, v, lam, match=match, similarity=similarity, reach=reach
+            )[0]
             loss.sum().backward()
             assert loss.isfinite().all() and x.grad.isfinite().all()
 
@@ -140,7 +142,7 @@ def test_gradients_are_finite(similarity, dtype, length, same):
 @pytest.mark.parametrize("similarity", similarities)
 def test_one_clip_has_nobody_to_be_told_from(similarity):
     u, v = tangents(1)
-    loss = batch_contrast(u, v, 0.0, similarity=similarity)[0]
+    loss = batch_contrastive_loss(u, v, 0.0, similarity=similarity)[0]
     torch.testing.assert_close(loss, torch.zeros(1, dtype=u.dtype), atol=1e-12, rtol=0)
 
 
@@ -148,10 +150,10 @@ def test_one_clip_has_nobody_to_be_told_from(similarity):
 def test_autocast_does_not_touch_it(lower):
     u, v = tangents(8, d=64, dtype=torch.float32)
     for similarity in similarities:
-        want = batch_contrast(u, v, 0.5, similarity=similarity)
+        want = batch_contrastive_loss(u, v, 0.5, similarity=similarity)
         with torch.autocast("cpu", lower):
             assert (u @ v.T).dtype == lower, "autocast is on"
-            got = batch_contrast(u, v, 0.5, similarity=similarity)
+            got = batch_contrastive_loss(u, v, 0.5, similarity=similarity)
         assert all(torch.equal(a, b) for a, b in zip(want, got))
 
 
@@ -168,7 +170,7 @@ def test_autocast_does_not_touch_it(lower):
 )
 def test_refusals(wrong, says):
     with pytest.raises(HyspError) as e:
-        batch_contrast(*tangents(3), **dict(lam=0.5) | wrong)
+        batch_contrastive_loss(*tangents(3), **dict(lam=0.5) | wrong)
     assert says in str(e.value)
 
 
@@ -203,7 +205,7 @@ class Stopping(Dataset):
 
 def interrupted(cfg, at=7):
     "A run that stops after its fourth step: each asks for two batches"
-    t = ready(cfg)
+    t = ready_trainer(cfg)
     t.data = Stopping(t.data, t, at)
     with pytest.raises(KeyboardInterrupt, match="stopped in epoch 1 and saved"):
         t.fit()
@@ -260,7 +262,7 @@ def other_pairs(pairs, how):
 @pytest.mark.parametrize("how", ["fewer", "none", "other side"])
 def test_exchanged_pairs_are_refused_and_nothing_is_touched(tmp_path, clips, how):
     cfg = interrupted(quick(clips, tmp_path))
-    data, pairs = Dataset(clips), trainer(cfg).pairs
+    data, pairs = Dataset(clips), make_trainer(cfg).pairs
     save_pairs(tmp_path / "pairs.safetensors", other_pairs(pairs, how), data)
     before = {o.name: o.read_bytes() for o in tmp_path.iterdir()}
     with pytest.raises(HyspError, match="holds another run .*; name a new run folder"):
@@ -288,7 +290,7 @@ def test_changed_settings_are_refused(tmp_path, clips, other, says):
 
 
 def test_a_trainer_without_the_pairs_is_another_run(tmp_path, clips):
-    t = trainer(interrupted(quick(clips, tmp_path)))
+    t = make_trainer(interrupted(quick(clips, tmp_path)))
     t.pairs = None
     with pytest.raises(HyspError, match="pairs was [0-9a-f]{16}, is None"):
         t.resume()
@@ -312,7 +314,7 @@ def test_every_method_learns_from_pairs(tmp_path, clips, model, encoder):
 
 
 def test_loss_is_told_which_clips_match(tmp_path, clips):
-    seen, t = [], trainer(quick(clips, tmp_path))
+    seen, t = [], make_trainer(quick(clips, tmp_path))
     loss, t.loss = t.loss, lambda *args, **kw: seen.append(kw["match"]) or loss(*args, **kw)
     t.fit()
     for match in seen:

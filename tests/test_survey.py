@@ -12,7 +12,7 @@ from hysp.core import HyspError
 from hysp.feeder import Dataset
 from hysp.readers import Fault, csv_folder, read_csv, read_layout, File
 from hysp.skeleton import Layout, layouts
-from hysp.survey import describe, draw, oddities, open_raw, sparkline, survey
+from hysp.survey import survey_lines, plot_survey, oddities, open_raw, sparkline, survey
 from test_kinect import plant, plant_pku, skeleton, walk
 from test_readers import write_uiprmd
 
@@ -257,7 +257,7 @@ def test_survey_of_ntu(tmp_path):
         and sorted(seen.bodies) == [1] * 20 + [2] * 4
         and len(seen.faults) == 2
     )
-    lines = "\n".join(describe(seen))
+    lines = "\n".join(survey_lines(seen))
     for o in (
         "25 clips, 60 classes",
         "published are 56,880 clips; 56,855 are not here",
@@ -298,7 +298,9 @@ def test_survey_of_each_kind(tmp_path):
             layout=tmp_path / "csv/arm.yaml" if kind == "csv" else None,
             progress=False,
         )
-        assert (seen.kind, len(seen.labels), len(seen.lengths)) == (kind, n, n) and describe(seen)
+        assert (seen.kind, len(seen.labels), len(seen.lengths)) == (kind, n, n) and survey_lines(
+            seen
+        )
     with pytest.raises(HyspError, match="say what their joints are with --layout"):
         survey(tmp_path / "csv")
     (tmp_path / "nothing").mkdir()
@@ -499,4 +501,4 @@ def test_refused_in_one_sentence(typed, says, capsys, tmp_path, monkeypatch):
 def test_draw_refuses_what_is_no_picture(tmp_path):
     ntu_tree(tmp_path / "raw", 4)
     with pytest.raises(HyspError, match=r"unknown kind of picture '\.docx'"):
-        draw(survey(tmp_path / "raw", progress=False), tmp_path / "x.docx")
+        plot_survey(survey(tmp_path / "raw", progress=False), tmp_path / "x.docx")

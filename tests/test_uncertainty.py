@@ -11,15 +11,15 @@ from hysp.metrics import aurc, auroc, bootstrap, fit_temperature, risk_coverage
 from hysp.models import HYSP
 from hysp.uncertainty import (
     Maturing,
-    ask,
+    query_labels,
     branch,
     certainty,
-    choose,
+    choose_by_certainty,
     explained,
     plot_certainty,
     plot_maturing,
     radii,
-    ways,
+    query_orders,
 )
 
 
@@ -241,7 +241,7 @@ def test_maturing():
 @pytest.mark.parametrize("n,share", [(100, 0.5), (101, 0.5), (37, 0.1), (10, 1.0), (9, 0.33)])
 def test_choose(n, share):
     c = rng().permutation(n) * 1.0
-    got = {k: choose(c, k, share) for k in ("high", "low", "mixed")}
+    got = {k: choose_by_certainty(c, k, share) for k in ("high", "low", "mixed")}
     m = round(share * n)
     assert all(len(set(o.tolist())) == m and (np.diff(o) > 0).all() for o in got.values())
     assert set(c[got["high"]]) == set(range(n - m, n)) and set(c[got["low"]]) == set(range(m))
@@ -249,22 +249,22 @@ def test_choose(n, share):
     assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1, "evenly spaced by certainty"
 
 
-@pytest.mark.parametrize("way", ways)
+@pytest.mark.parametrize("way", query_orders)
 def test_asking_reads_only_what_was_asked(way):
     "Labels of clips that nobody asked for may be anything"
     g = torch.Generator().manual_seed(0)
     y = np.arange(120) % 3
     z = torch.randn(120, 4, generator=g) + 2 * torch.eye(4)[torch.tensor(y)]
-    got = ask(way, z, radii(z), y, 3, (3, 6, 12), epochs=5)
+    got = query_labels(way, z, radii(z), y, 3, (3, 6, 12), epochs=5)
     spoilt = np.full(120, 2)
     spoilt[got[-1]] = y[got[-1]]
-    assert [o.tolist() for o in ask(way, z, radii(z), spoilt, 3, (3, 6, 12), epochs=5)] == [
-        o.tolist() for o in got
-    ]
+    assert [
+        o.tolist() for o in query_labels(way, z, radii(z), spoilt, 3, (3, 6, 12), epochs=5)
+    ] == [o.tolist() for o in got]
     assert [len(set(o.tolist())) for o in got] == [3, 6, 12] and all(
         set(a) < set(b) for a, b in zip(got, got[1:])
     )
     if way == "random":
         assert not np.array_equal(
-            got[-1], ask(way, z, radii(z), y, 3, (3, 6, 12), seed=1, epochs=5)[-1]
+            got[-1], query_labels(way, z, radii(z), y, 3, (3, 6, 12), seed=1, epochs=5)[-1]
         )

@@ -9,13 +9,13 @@ import torch
 
 from hysp import train
 from hysp.augment import Normal, Strong
-from hysp.losses import batch_contrast, contrast, mix
-from hysp.models import everyone, models
+from hysp.losses import batch_contrastive_loss, contrastive_loss, curriculum_loss
+from hysp.models import concat_all_gather, models
 from hysp.optim import curriculum, make_optimizer
 from hysp.skeleton import layouts
 
 folder = Path(sys.argv[1])
-losses = dict(skeletonclr=contrast, simclr=batch_contrast)
+losses = dict(skeletonclr=contrastive_loss, simclr=batch_contrastive_loss)
 own = dict(skeletonclr=dict(queue=32))  # Of one model alone
 seen = []
 
@@ -57,7 +57,7 @@ def trainer(run, name="hysp", data=None, plain=False, dropout=0.2, precision="fp
         folder / run,
         epochs,
         batch=8,
-        loss=losses.get(name, mix),
+        loss=losses.get(name, curriculum_loss),
         lam=lambda e: curriculum(e, (1, 3)),
         ema=0.9,
         save_every=1,
@@ -97,7 +97,7 @@ def views_of(rank_seen):
     for _ in range(2):
         t.step(torch.arange(8))
     assert torch.equal(drawn[0], drawn[1]), "the same seed, epoch and step draw the same"
-    return everyone(drawn[0])
+    return concat_all_gather(drawn[0])
 
 
 def only_the_first_writes(t):
@@ -116,7 +116,7 @@ whole = trainer("whole")
 only_the_first_writes(whole)
 whole.fit()
 every = torch.tensor(seen)
-out["seen"] = everyone(every.flatten()).tolist()
+out["seen"] = concat_all_gather(every.flatten()).tolist()
 seen.clear()
 data = Clips()
 data.stop = 3

@@ -7,8 +7,8 @@ import torch
 
 from hysp import runs
 from hysp.feeder import Dataset
-from hysp.models import everyone
-from hysp.recipes import Pretrain, ready, trainer
+from hysp.models import concat_all_gather
+from hysp.recipes import Pretrain, ready_trainer, make_trainer
 from hysp.runs import build
 
 folder, clips = map(Path, sys.argv[1:])
@@ -47,7 +47,7 @@ def settled(spec, seed):
 def one_step(model):
     "Batch norm in eval mode, views that are the clips, in double precision: nothing is rounding"
     runs.build = settled
-    t = trainer(quick(f"step_{model}", model=model))
+    t = make_trainer(quick(f"step_{model}", model=model))
     runs.build = build
     t.data = Clips(t.data)
     t.strong = t.normal = lambda x, g: x
@@ -61,18 +61,18 @@ def one_step(model):
 
 
 out = {f"step_{o}": one_step(o) for o in ("simclr", "hysp")}
-whole = ready(quick("whole"))
+whole = ready_trainer(quick("whole"))
 whole.data = Clips(whole.data, whole)
 whole.fit()
-parts = [everyone(o).tolist() for o in whole.data.seen]
+parts = [concat_all_gather(o).tolist() for o in whole.data.seen]
 out["seen"], out["pairs"] = parts, whole.pairs.digest()
-stopped = ready(quick("parts"))
+stopped = ready_trainer(quick("parts"))
 stopped.data = Clips(stopped.data, stopped, at=7)
 try:
     stopped.fit()
 except KeyboardInterrupt as e:
     out["said"] = str(e)
-again = ready(quick("parts"))
+again = ready_trainer(quick("parts"))
 out["at"] = (again.epoch, again.k)
 again.fit()
 for name, o in dict(parts=again, whole=whole).items():
