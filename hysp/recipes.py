@@ -32,7 +32,7 @@ from hysp.config import (
     to_plain,
     to_yaml,
 )
-from .core import HyspError, pick
+from .core import HyspError, pick, renamed
 
 # %% ../nbs/82_recipes.ipynb #ca592c37
 def set_up_torch(
@@ -899,4 +899,4 @@ def __getattr__(name):
     for module in ("runs", "report", "embeddings") if name in _all_ else ():
         if name in (found := import_module(f"hysp.{module}")).__all__:
             return getattr(found, name)
-    raise AttributeError(f"module 'hysp.recipes' has no attribute '{name}'")
+    return renamed(__name__)(name)
