@@ -134,7 +134,7 @@ class Pretrain:
     gain: float = 1.0
     # Distance by way of the ball, as the reference, or straight from the tangent vectors
     geometry: Literal["tangent", "ball"] = "tangent"
-    contrastive_loss: Contrast = field(default_factory=Contrast)  # Of SimCLR
+    contrast: Contrast = field(default_factory=Contrast)  # Of SimCLR
     queue: int = 8192  # Negatives that SkeletonCLR keeps
     temperature: float = 0.07  # Of SkeletonCLR's contrast
     init: Path | None = None  # Weights to begin with: run folder or checkpoint; None: random
