@@ -12,7 +12,7 @@ import pytest
 from hysp.core import HyspError
 
 root = Path(__file__).parents[1]
-spec = importlib.util.spec_from_file_location("docs", root / "bench" / "docs.py")
+spec = importlib.util.spec_from_file_location("docs", root / "tools" / "docs.py")
 docs = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(docs)
 

@@ -20,7 +20,7 @@ pages = [
 
 
 def load(name):
-    spec = importlib.util.spec_from_file_location(name, root / "bench" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, root / "tools" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -1,8 +1,8 @@
 """The table of nbs/tutorials/geometry_matters.ipynb: three models in two geometries, three streams, and the options that part from the paper.
 
-    python bench/geometry.py                                     # the embedded set, three seeds: 36 runs of about 2 minutes on one quiet core
-    python bench/geometry.py --set uiprmd --data DIR --seeds 0   # UI-PRMD, one seed
-    python bench/geometry.py --clips 240 --epochs 1 --seeds 0 --out /tmp/try.csv   # to see it work
+    python tools/geometry_matters.py                                     # the embedded set, three seeds: 36 runs of about 2 minutes on one quiet core
+    python tools/geometry_matters.py --set uiprmd --data DIR --seeds 0   # UI-PRMD, one seed
+    python tools/geometry_matters.py --clips 240 --epochs 1 --seeds 0 --out /tmp/try.csv   # to see it work
 
 One row is written after each run; what is in the file already is not done again, and a run that was interrupted is gone on with."""
 

@@ -1,6 +1,6 @@
 """What a minute on one CPU core teaches, beside what costs nothing: the table of the tutorial *a minute on a laptop*
 
-python bench/minute.py --sets synthetic ../shared/data/kard.npz ... --seeds 0 1 2 --out nbs/tutorials/a_minute_on_a_laptop.csv
+python tools/a_minute_on_a_laptop.py --sets synthetic ../shared/data/kard.npz ... --seeds 0 1 2 --out nbs/tutorials/a_minute_on_a_laptop.csv
 
 A set is `synthetic` or an npz of plain arrays. Odd subjects train, even subjects judge. Each recipe has its steps from the
 list below; the seconds of processor time that its training took are written down beside what it reached, pairs included.

@@ -1,7 +1,7 @@
 """What pre-training buys, and what the radius knows: every figure of nbs/tutorials/what_pretraining_buys.ipynb, one row at a time
 
-    python bench/buys.py synthetic FOLDER --seeds 0 1 2
-    python bench/buys.py uiprmd FOLDER --data DATASET_FOLDER --seeds 0
+    python tools/what_pretraining_buys.py synthetic FOLDER --seeds 0 1 2
+    python tools/what_pretraining_buys.py uiprmd FOLDER --data DATASET_FOLDER --seeds 0
 
 FOLDER keeps the runs. Each finished row is added to nbs/tutorials/what_pretraining_buys.csv, and one that is there is not computed again,
 so the same command goes on after an interruption. `--epochs 2 --tune-epochs 2 --csv try.csv` tries it out.
