@@ -1,10 +1,12 @@
-"""What pre-training buys, and what the radius knows: every figure of nbs/tutorials/what_pretraining_buys.ipynb, one row at a time
+"""Every figure of nbs/tutorials/what_pretraining_buys.ipynb, one row at a time: what pre-training buys, and what the
+radius knows.
 
     python tools/what_pretraining_buys.py synthetic FOLDER --seeds 0 1 2
     python tools/what_pretraining_buys.py uiprmd FOLDER --data DATASET_FOLDER --seeds 0
 
-FOLDER keeps the runs. Each finished row is added to nbs/tutorials/what_pretraining_buys.csv, and one that is there is not computed again,
-so the same command goes on after an interruption. `--epochs 2 --tune-epochs 2 --csv try.csv` tries it out.
+FOLDER keeps the runs. Each finished row is added to nbs/tutorials/what_pretraining_buys.csv, and one that is there is
+not computed again, so the same command continues after an interruption. `--epochs 2 --tune-epochs 2 --csv try.csv`
+tries it out.
 """
 
 import argparse
@@ -14,12 +16,15 @@ import io
 import os
 from pathlib import Path
 
+import numpy as np
+
 from hysp.core import write_table
-from hysp.evaluate import features, linear_probe
+from hysp.evaluate import features, judge, linear_probe
 from hysp.feeder import Dataset, write_view
 from hysp.metrics import aurc, auroc
 from hysp.prepare import prepare
-from hysp.recipes import Evaluate, Pretrain, Tune, evaluate, load_config, load_run, pretrain
+from hysp.recipes import Evaluate, Pretrain, Tune, evaluate, load_config, pretrain
+from hysp.runs import load_run
 from hysp.synthetic import generate
 from hysp.uncertainty import (
     query_labels,
@@ -46,37 +51,43 @@ class Table:
     "The CSV, written anew with every row"
 
     def __init__(self, path):
-        self.path, self.rows = Path(path), []
+        self.path = Path(path)
+        self.rows = []
         if self.path.exists():
             with open(self.path, newline="", encoding="utf-8") as f:
-                self.rows = [tuple(r) for r in csv.reader(f)][1:]
+                self.rows = [tuple(row) for row in csv.reader(f)][1:]
 
     def has(self, *key):
-        return any(r[:4] == tuple(map(str, key)) for r in self.rows)
+        return any(row[:4] == tuple(map(str, key)) for row in self.rows)
 
     def add(self, *row):
         if self.has(*row[:4]):
             return
-        self.rows.append(tuple(f"{o:.4f}" if isinstance(o, float) else str(o) for o in row))
+        self.rows.append(
+            tuple(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row)
+        )
         write_table(self.path, columns, self.rows)
         print(*self.rows[-1], flush=True)
 
 
-def quiet(f, *args):
+def quiet(function, *args):
     with contextlib.redirect_stdout(io.StringIO()):
-        return f(*args)
+        return function(*args)
 
 
 def trained(args, data, out, seed, **options):
-    over = dict(data=data, out=out, seed=seed, device=args.device, **options) | (
-        {"epochs": args.epochs, "ramp": (1, max(1, args.epochs // 4))} if args.epochs else {}
-    )
-    return quiet(pretrain, load_config(Pretrain, settings[args.set], over)).run
+    "A run folder"
+    given = dict(data=data, out=out, seed=seed, device=args.device, **options)
+    if args.epochs:
+        given |= dict(epochs=args.epochs, ramp=(1, max(1, args.epochs // 4)))
+    return quiet(pretrain, load_config(Pretrain, settings[args.set], given)).run
 
 
 def accuracies(args, table, data, run, seed):
     "Pre-trained against random weights, protocol by protocol"
     names = {"encoder": "pretrained", "untrained": "random", "raw coordinates": "coordinates"}
+    epochs = args.tune_epochs
+    tune = Tune(epochs=epochs, steps=(epochs * 3 // 5, epochs * 4 // 5))
     for measure, protocol in protocols.values():
         if all(table.has(args.set, seed, w, measure) for w in ("pretrained", "random")):
             continue
@@ -88,105 +99,93 @@ def accuracies(args, table, data, run, seed):
             shares=(float(measure.split()[1]) / 100,) if protocol == "semi" else (0.1,),
             seed=seed,
             device=args.device,
-            tune=Tune(
-                epochs=args.tune_epochs,
-                steps=(args.tune_epochs * 3 // 5, args.tune_epochs * 4 // 5),
-            ),
+            tune=tune,
         )
         for row in quiet(evaluate, cfg):
             weights = names.get(row["features"] if row["kind"] == "free" else row["kind"])
             if weights and measure in row["verdicts"]:
-                v = row["verdicts"][measure][0]
-                table.add(args.set, seed, weights, measure, v.top1, *v.interval, len(v.pred))
+                verdict = row["verdicts"][measure][0]
+                add_verdict(table, (args.set, seed, weights, measure), verdict)
+
+
+def add_verdict(table, key, verdict):
+    table.add(*key, verdict.top1, *verdict.interval, len(verdict.pred))
+
+
+def both_splits(data):
+    return Dataset(data, "xsub/train"), Dataset(data, "xsub/val")
 
 
 def radius_figures(args, table, data, run, seed, pool):
-    "AUROC of radius and baseline within one-person clips, and what explains the radius, for one pooling of bodies"
-    if table.has(args.set, seed, f"pool {pool}", "radius explained by all"):
+    """AUROC of radius and baseline within one-person clips, and what explains the radius,
+    for one pooling of bodies"""
+    key = args.set, seed, f"pool {pool}"
+    if table.has(*key, "radius explained by all"):
         return
-    model, about = load_run(run)
-    a, b = (Dataset(data, f"xsub/{o}") for o in ("train", "val"))
-    z = [features(model.online_encoder, o) for o in (a, b)]
-    s = linear_probe(z[0], a.labels, z[1], a.classes, seed=seed).double()
-    right, alone, r = (
-        s.argmax(1).numpy() == b.labels,
-        b.columns["bodies"] == 1,
-        radii(features(branch(model), b)),
-    )
-    sure = s.softmax(1).max(1)[0].numpy()
-    for who, i in (("", alone | ~alone), (", one person", alone), (", two people", ~alone)):
-        if i.any():
-            for name, c in (("radius", r), ("max probability", sure)):
-                for what, f in (("AUROC", auroc), ("AURC", aurc)):
-                    table.add(
-                        args.set,
-                        seed,
-                        f"pool {pool}",
-                        f"{what} of {name}{who}",
-                        f(c[i], right[i]),
-                        "",
-                        "",
-                        int(i.sum()),
-                    )
-    for k, v in explained(
-        r,
-        bodies=b.columns["bodies"].astype(int),
-        length=b.columns["frames"].astype(float),
-        **{"class": b.labels},
-    ).items():
-        table.add(args.set, seed, f"pool {pool}", f"radius explained by {k}", v, "", "", len(b))
+    model, _ = load_run(run)
+    train, val = both_splits(data)
+    z_train, z_val = (features(model.online_encoder, split) for split in (train, val))
+    scores = linear_probe(z_train, train.labels, z_val, train.classes, seed=seed).double()
+    right = scores.argmax(1).numpy() == val.labels
+    radius = radii(features(branch(model), val))
+    certainties = {"radius": radius, "max probability": scores.softmax(1).max(1)[0].numpy()}
+
+    alone = val.columns["bodies"] == 1
+    everyone = np.ones(len(val), bool)
+    parts = {"": everyone, ", one person": alone, ", two people": ~alone}
+    for who, part in parts.items():
+        for name, certainty in certainties.items() if part.any() else ():
+            for what, function in (("AUROC", auroc), ("AURC", aurc)):
+                value = function(certainty[part], right[part])
+                table.add(*key, f"{what} of {name}{who}", value, "", "", int(part.sum()))
+    causes = {
+        "bodies": val.columns["bodies"].astype(int),
+        "length": val.columns["frames"].astype(float),
+        "class": val.labels,
+    }
+    for cause, share in explained(radius, **causes).items():
+        table.add(*key, f"radius explained by {cause}", share, "", "", len(val))
 
 
 def halves(args, table, data, run, seed, folder):
-    "Pre-train on the certain, the uncertain and every other clip; linear probe on all training clips"
+    """Pre-train on the certain, the uncertain and every other clip; linear probe on all
+    training clips"""
     model, _ = load_run(run)
     train = Dataset(data, "xsub/train")
-    r = radii(features(branch(model), train))
+    radius = radii(features(branch(model), train))
     for keep in ("high", "low", "mixed"):
         if table.has(args.set, seed, f"half {keep}", "linear"):
             continue
-        half = write_view(
-            train,
-            choose_by_certainty(r, keep),
-            folder / f"{keep}{seed}",
-            dict(by="radius", keep=keep),
-            overwrite=True,
-        )
+        chosen = choose_by_certainty(radius, keep)
+        about = dict(by="radius", keep=keep)
+        half = write_view(train, chosen, folder / f"{keep}{seed}", about, overwrite=True)
         again = trained(args, half, folder / f"run_{keep}{seed}", seed)
         cfg = Evaluate(again, data=data, baselines=False, seed=seed, device=args.device)
         row = quiet(evaluate, cfg)[0]
         for measure in ("1-NN", "linear"):
-            v = row["verdicts"][measure][0]
-            table.add(args.set, seed, f"half {keep}", measure, v.top1, *v.interval, len(v.pred))
+            add_verdict(
+                table, (args.set, seed, f"half {keep}", measure), row["verdicts"][measure][0]
+            )
 
 
 def labelling(args, table, data, run, seed):
     "Accuracy of the probe against the number of labels that were asked for, by each way of asking"
-    from hysp.evaluate import judge
-
-    a, b = (Dataset(data, f"xsub/{o}") for o in ("train", "val"))
     if table.has(args.set, seed, query_orders[-1], "labels 20 %"):
         return
+    train, val = both_splits(data)
     model, _ = load_run(run)
-    z, r = [features(model.online_encoder, o) for o in (a, b)], radii(features(branch(model), a))
+    z_train, z_val = (features(model.online_encoder, split) for split in (train, val))
+    radius = radii(features(branch(model), train))
     shares = 0.01, 0.02, 0.05, 0.1, 0.2
-    for way in query_orders:
-        for share, i in zip(
-            shares,
-            query_labels(
-                way,
-                z[0],
-                r,
-                a.labels,
-                a.classes,
-                [max(1, round(o * len(a))) for o in shares],
-                seed=seed,
-            ),
-        ):
-            v = judge(
-                linear_probe(z[0][i], a.labels[i], z[1], a.classes, seed=seed, by=z[0]), b.labels
+    counts = [max(1, round(share * len(train))) for share in shares]
+    for order in query_orders:
+        asked = query_labels(order, z_train, radius, train.labels, train.classes, counts, seed=seed)
+        for share, chosen in zip(shares, asked):
+            scores = linear_probe(
+                z_train[chosen], train.labels[chosen], z_val, train.classes, seed=seed, by=z_train
             )
-            table.add(args.set, seed, way, f"labels {100 * share:g} %", v.top1, *v.interval, len(b))
+            key = args.set, seed, order, f"labels {100 * share:g} %"
+            add_verdict(table, key, judge(scores, val.labels))
 
 
 def main():
@@ -219,14 +218,8 @@ def main():
         if "radius" in args.parts:
             radius_figures(args, table, data, run, seed, load_run(run)[1]["spec"]["pool"])
         if "radius" in args.parts and args.set == "synthetic":
-            radius_figures(
-                args,
-                table,
-                data,
-                trained(args, data, folder / f"run_all{seed}", seed, pool="all"),
-                seed,
-                "all",
-            )
+            all_bodies = trained(args, data, folder / f"run_all{seed}", seed, pool="all")
+            radius_figures(args, table, data, all_bodies, seed, "all")
         if "labels" in args.parts:
             labelling(args, table, data, run, seed)
         if "halves" in args.parts:
