@@ -39,11 +39,11 @@ def some_of(
 
 # %% ../nbs/00_core.ipynb #78c94661
 def _sync_dir(path):
-    fd = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(fd)
+        os.fsync(descriptor)
     finally:
-        os.close(fd)
+        os.close(descriptor)
 
 # %% ../nbs/00_core.ipynb #8619bea9
 @contextmanager
@@ -53,25 +53,21 @@ def atomic_write(
 ):  # The open temporary file
     "A file that takes the name `path` only once it is complete and on the disk"
     path = Path(path)
-    tmp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    as_text = dict() if "b" in mode else dict(encoding="utf-8", newline="")
     try:
-        with open(
-            tmp,
-            mode,
-            encoding=None if "b" in mode else "utf-8",
-            newline=None if "b" in mode else "",
-        ) as f:
-            yield f
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(tmp, path)
+        with open(temporary, mode, **as_text) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
         _sync_dir(path.parent)
     except OSError as e:
         raise HyspError(
             f"cannot write {path}: {e.strerror or e}; what was there before is untouched"
         ) from e
     finally:
-        tmp.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 # %% ../nbs/00_core.ipynb #f94f2cac
 def check_free(
@@ -92,23 +88,24 @@ def check_free(
 @contextmanager
 def atomic_dir(
     path: str | Path,  # The folder to make; replaced as a whole if `overwrite`
-    overwrite: bool = False,  # Replace what is there? Otherwise an existing non-empty folder is refused
+    overwrite: bool = False,  # Replace what is there? Otherwise a folder with something in it is refused
 ):  # A temporary folder to fill
     "A folder that takes the name `path` only once everything in it is complete"
     path = check_free(path, overwrite)
-    tmp, old = (path.with_name(f".{path.name}.{os.getpid()}.{o}") for o in ("tmp", "old"))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
     try:
-        tmp.mkdir(parents=True)
-        yield tmp
+        temporary.mkdir(parents=True)
+        yield temporary
         if path.exists():
             os.replace(path, old)
-        os.replace(tmp, path)
+        os.replace(temporary, path)
         _sync_dir(path.parent)
     except OSError as e:
         raise HyspError(f"cannot write {path}: {e.strerror or e}") from e
     finally:
-        for o in (tmp, old):
-            shutil.rmtree(o, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 # %% ../nbs/00_core.ipynb #2ec7d885
 def write_table(
@@ -117,10 +114,10 @@ def write_table(
     rows,  # Cells of each row, in any iterable
 ):
     "Write a CSV file, whole or not at all"
-    with atomic_write(path, "w") as f:
-        w = csv.writer(f, lineterminator="\n")
-        w.writerow(head)
-        w.writerows(rows)
+    with atomic_write(path, "w") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(head)
+        writer.writerows(rows)
 
 
 def write_yaml(
@@ -128,11 +125,11 @@ def write_yaml(
     content: dict,  # Plain values, kept in their order
 ):
     "Write a YAML file, whole or not at all"
-    import yaml  # here, because the command line's first words need none
+    import yaml  # Here, because the command line's first words need none
 
-    with atomic_write(path, "w") as f:
+    with atomic_write(path, "w") as file:
         yaml.safe_dump(
-            content, f, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120
+            content, file, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120
         )
 
 
@@ -141,16 +138,16 @@ def write_json(
     content,  # Values that JSON can hold
 ):
     "Write a JSON file, whole or not at all"
-    with atomic_write(path, "w") as f:
-        json.dump(content, f, indent=1)
+    with atomic_write(path, "w") as file:
+        json.dump(content, file, indent=1)
 
 # %% ../nbs/00_core.ipynb #ab894ceb
 def checksum(
     path: str | Path,  # A file
 ) -> str:  # 64 hexadecimal digits
     "SHA-256 of a file's bytes"
-    with open(path, "rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 # %% ../nbs/00_core.ipynb #f866d72c
 old_names = {  # Where a name was: where it is
