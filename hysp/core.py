@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['old_names', 'HyspError', 'pick', 'some_of', 'atomic_write', 'check_free', 'atomic_dir', 'write_table', 'write_yaml',
-           'write_json', 'checksum', 'renamed']
+           'write_json', 'checksum', 'renamed', 'complete_help']
 
 # %% ../nbs/00_core.ipynb #8d040e71
-import csv, difflib, hashlib, importlib, json, os, random, shutil, warnings
+import csv, difflib, hashlib, importlib, json, os, random, re, shutil, warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -204,3 +204,54 @@ def renamed(
         return getattr(importlib.import_module(f"hysp.{home}"), today)
 
     return find
+
+# %% ../nbs/00_core.ipynb #0d43ee2e
+def _parameter_comments(
+    lines,  # Source of a function, from its first line on
+    names,  # Names of its parameters
+):  # A dict; what is returned stands under `returns`
+    comments, parameter = {}, None
+    for line in lines:
+        code, _, comment = line.partition("  # ")
+        code = code.strip()
+        word = re.match(r"\**(\w+)", code)
+        if code.startswith("def "):
+            is_last = not code.endswith("(")
+        else:
+            is_last = code.startswith((")", "]")) and code.endswith(":")
+        if is_last:
+            parameter = "returns"
+        elif word and word[1] in names:
+            parameter = word[1]
+        if comment and parameter:
+            comments[parameter] = comment
+        if is_last:
+            break
+    return comments
+
+# %% ../nbs/00_core.ipynb #68b7e961
+def _add_comments(function, lines):
+    "Write into a function's docstring what the comments say of its parameters"
+    inner = function
+    while hasattr(inner, "__wrapped__"):
+        inner = inner.__wrapped__
+    code = getattr(inner, "__code__", None)
+    if code is None or not function.__doc__:
+        return
+    comments = _parameter_comments(lines[code.co_firstlineno - 1 :], code.co_varnames)
+    described = [f"{name}: {comment}" for name, comment in comments.items()]
+    function.__doc__ = "\n".join([function.__doc__, "", *described]).rstrip()
+
+
+def complete_help(
+    module,  # A module that has just been imported
+):
+    "Show the comments of parameters in the help of a module's public functions and methods"
+    lines = module.__loader__.get_source(module.__name__).splitlines()
+    for name, thing in list(vars(module).items()):
+        if name.startswith("_") or getattr(thing, "__module__", None) != module.__name__:
+            continue
+        methods = vars(thing).values() if isinstance(thing, type) else [thing]
+        for function in methods:
+            if callable(function) and not isinstance(function, type):
+                _add_comments(function, lines)
