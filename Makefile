@@ -7,16 +7,23 @@ BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt --editable
 METADATA := settings.ini setup.py pyproject.toml constraints.txt
 SHELL := /bin/bash
+MERGE := if [ -x $(BIN)/nbdev_merge ]; then $(BIN)/nbdev_merge %O %A %B %P; else git merge-file %A %O %B; fi
 
-.PHONY: demo test lab docs export readme pictures in-sync lint notebooks pytest bench bench-check clean
+.PHONY: demo test lab merge-driver docs export readme pictures in-sync lint notebooks pytest bench bench-check clean
 
 demo: .venv/.installed
 	$(BIN)/hysp demo $(ARGS)
 
 test: in-sync lint notebooks pytest
 
-lab: .venv/.installed-dev
+lab: .venv/.installed-dev merge-driver
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) nbs/tutorials $(ARGS)
+
+# Tells git, in this clone alone, to merge notebooks cell by cell (.gitattributes names the driver). Without git or
+# outside a clone nothing happens. nbdev_install_hooks would write to ~/.jupyter too, so it is not used.
+merge-driver:
+	@git config --local merge.nbdev-merge.name 'notebooks cell by cell' 2>/dev/null && \
+	git config --local merge.nbdev-merge.driver '$(MERGE)' || true
 
 # All notebooks, run, with pictures and formulas, as pages that need no network: _docs/index.html
 docs: .venv/.installed-dev

@@ -88,6 +88,8 @@ def test_cells(path):
         c["id"] for c in cells(path) if c.get("outputs") or c.get("execution_count") is not None
     ]
     assert not stored, f"cells {stored} hold outputs or counts: make export"
+    marked = [c["id"] for c in cells(path) if re.match(r"`(<{7}|={7}|>{7})", source(c))]
+    assert not marked, f"cells {marked} are what a merge left: keep one side"
 
 
 @each_notebook
