@@ -60,8 +60,9 @@ lint: .venv/.installed-dev
 notebooks: .venv/.installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 nbdev_test --n_workers 2
 
+# On all cores, each file of tests in one process; the slowest tests are named at the end. ARGS='-n 0' runs one by one
 pytest: .venv/.installed-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup --durations 20 $(ARGS)
 
 # Every stage beside its plain way, into bench/table.csv and bench/table.md; with ARGS='--full --threads 2' in the
 # sizes of the paper (4 minutes on two quiet cores)
