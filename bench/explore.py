@@ -16,15 +16,26 @@ from hysp.explore import Scene, explorer_page
 
 FLAGS = "--no-sandbox --disable-background-networking --disable-component-update --disable-sync"
 SOFTWARE = "--disable-gpu --use-gl=swiftshader --enable-unsafe-swiftshader"
-MOVE = """async i => { const x = document.getElementById('explorer').explorer; let frames = 0, on = true
-    const count = () => { frames++; if (on) requestAnimationFrame(count) }
-    await x.restore(); requestAnimationFrame(count)
-    const start = performance.now(); await x.recentre(i); on = false
-    return 1000*frames/(performance.now()-start) }"""
+MOVE = """async i => {
+    const explorer = document.getElementById('explorer').explorer
+    let frames = 0
+    let moving = true
+    const count = () => {
+        frames++
+        if (moving) requestAnimationFrame(count)
+    }
+    await explorer.restore()
+    requestAnimationFrame(count)
+    const start = performance.now()
+    await explorer.recentre(i)
+    moving = false
+    return 1000 * frames / (performance.now() - start)
+}"""
 PAINT = """() => {
-    const x = document.getElementById('explorer').explorer
-    const times = Array.from({length: 15}, () => x.redraw())
-    return times.sort((a, b) => a-b)[7] }"""
+    const explorer = document.getElementById('explorer').explorer
+    const times = Array.from({length: 15}, () => explorer.redraw())
+    return times.sort((a, b) => a - b)[7]
+}"""
 
 
 def made_up(n, classes=60, d=64):
@@ -51,27 +62,27 @@ def made_up(n, classes=60, d=64):
 
 def fluid(browser, folder, points, rounds):
     "Print frames a second of two pages that move in turn"
-    pages = {
-        n: explorer_page(Path(folder) / f"{n}.html", Scene(made_up(n)), ["polar"]) for n in points
-    }
-    for size in ((1280, 800), (2560, 1440)):
+    pages = {}
+    for n in points:
+        pages[n] = explorer_page(Path(folder) / f"{n}.html", Scene(made_up(n)), ["polar"])
+    for width, height in ((1280, 800), (2560, 1440)):
         tabs = {}
         rates = {n: [] for n in pages}  # Frames a second
         paints = {n: [] for n in pages}  # Milliseconds of a drawing
         for n, page in pages.items():
-            tabs[n] = browser.new_context(viewport=dict(zip(("width", "height"), size))).new_page()
+            tabs[n] = browser.new_context(viewport=dict(width=width, height=height)).new_page()
             tabs[n].goto(page.as_uri())
             tabs[n].wait_for_selector("html[data-ready=yes]")
-        for k in range(rounds):
+        for clip in range(7, 7 + rounds):
             for n, tab in tabs.items():
                 tab.bring_to_front()
-                rates[n].append(tab.evaluate(MOVE, 7 + k))
+                rates[n].append(tab.evaluate(MOVE, clip))
                 paints[n].append(tab.evaluate(PAINT))
         few, many = points
         few_rate, many_rate = (statistics.median(rates[n]) for n in points)
         few_ms, many_ms = (statistics.median(paints[n]) for n in points)
         print(
-            f"{size[0]} px: {few_rate:.0f} frames a second of {few:,} points, "
+            f"{width} px: {few_rate:.0f} frames a second of {few:,} points, "
             f"{many_rate:.0f} of {many:,} (ratio {many_rate / few_rate:.2f}); "
             f"{few_ms:.1f} and {many_ms:.1f} ms to work out where they are and hand them over"
         )
