@@ -79,7 +79,8 @@ clean:
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	{ found=$$($(PYTHON) --version 2>/dev/null || echo not there); \
-	echo "hysp needs Python 3.11 or newer, and $(PYTHON) is $$found; name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	echo "hysp needs Python 3.11 or newer, and $(PYTHON) is $$found; name one: make PYTHON=/path/to/python3.12" >&2; \
+	exit 1; }
 	@$(PYTHON) -m venv .venv || \
 	{ rm -rf .venv; echo 'no venv could be made; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
 	@touch $@
