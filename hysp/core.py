@@ -210,7 +210,8 @@ def _parameter_comments(
     lines,  # Source of a function, from its first line on
     names,  # Names of its parameters
 ):  # A dict; what is returned stands under `returns`
-    comments, parameter = {}, None
+    comments = {}
+    parameter = None
     for line in lines:
         code, _, comment = line.partition("  # ")
         code = code.strip()
