@@ -54,8 +54,16 @@ in-sync: .venv/.installed-dev
 		echo 'The lines above differ (-: as it is, +: as it should be). `make export` mends that.' >&2; exit 1; \
 	fi
 
+# ruff reads Python, biome JavaScript: its form file by file, its names in what a browser gets, the files one after another
+BIOME := npx --yes @biomejs/biome@2.6.8
 lint: .venv/.installed-dev
 	$(BIN)/ruff format --check --quiet && $(BIN)/ruff check
+	@if ! $(BIOME) --version >/dev/null 2>&1; then \
+	echo 'JavaScript was passed over: biome needs node (apt install npm) and, the first time, a network'; exit 0; fi; \
+	whole=$$(mktemp -d) && trap 'rm -rf "$$whole"' EXIT && cd hysp/assets && \
+	cat disk.js look.js skeleton.js points.js stage.js panels.js explorer.js > "$$whole/explorer.js" && \
+	cat disk.js look.js skeleton.js page.js > "$$whole/page.js" && \
+	$(BIOME) format *.js && $(BIOME) lint --config-path=../.. "$$whole"
 
 notebooks: .venv/.installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 nbdev_test --n_workers 2

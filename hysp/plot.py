@@ -1564,6 +1564,6 @@ def report_page(
         title,
         subtitle,
         plotly=get_plotlyjs(),
-        skeleton=_asset("skeleton.js"),
+        skeleton=_asset("disk.js", "look.js", "skeleton.js"),
         script=_asset("page.js"),
     )

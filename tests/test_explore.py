@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import threading
 import zlib
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -36,6 +37,8 @@ from hysp.recipes import (
 )
 from hysp.recipes import explore as open_explorer
 from hysp.synthetic import generate
+
+root = Path(__file__).parents[1]
 
 
 def unpacked(text, dtype="<f4"):
@@ -243,10 +246,9 @@ def test_module_is_plain():
 @pytest.mark.skipif(not shutil.which("node"), reason="needs node")
 def test_isometries():
     "The module's Möbius maps against complex numbers"
-    code = Explorer._esm.split("// Packed arrays")[0].split("// The explorer:")[1]
+    disk = root / "hysp" / "assets" / "disk.js"
     script = (
-        "const h = 0; // "
-        + code
+        disk.read_text("utf-8")
         + """
 const p = [.3,-.5], q = [-.7,.2], m = after(toMiddle(...p), carry(q, p)), r = moved(m, ...q), s = moved(inverse(m), ...moved(m, .1, .2))
 console.log(JSON.stringify([moved(toMiddle(...p), ...q), r, s, segment(p, q, 2), circle(toMiddle(...p), 0, 0, 1.5)]))"""
