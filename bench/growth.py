@@ -31,6 +31,7 @@ from hysp.losses import curriculum_loss
 from hysp.models import HYSP
 from hysp.optim import make_optimizer
 from hysp.skeleton import get_layout
+from hysp.fast import faster
 from hysp.stgcn import STGCN
 
 root = Path(__file__).parents[1]
@@ -73,7 +74,7 @@ def feed(n, work):
 
 
 def encode(n, work):
-    data, net = small(n, work), STGCN(hidden=4, out=32)
+    data, net = small(n, work), faster(STGCN(hidden=4, out=32))
     with torch.no_grad():
         net(data.batch(range(8)))
     return lambda: features(net, data)

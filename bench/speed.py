@@ -34,6 +34,7 @@ from tqdm import tqdm
 from hysp.augment import Normal, Strong, group_by_marks, several_bodies
 from hysp.core import atomic_write, write_table
 from hysp.evaluate import features, linear_probe, neighbours
+from hysp.fast import faster
 from hysp.feeder import Dataset
 from hysp.losses import curriculum_loss
 from hysp.models import HYSP
@@ -122,7 +123,7 @@ def settled(model, x):
 def encoder(short, work):
     n = 12 if short else 24
     x = clips(n)
-    ours = STGCN(hidden=64, out=1024, dropout=0.0)
+    ours = faster(STGCN(hidden=64, out=1024, dropout=0.0))
     theirs = plain.Encoder(64, 1024, 0.0)
     settled(ours, x[:8])
     theirs.load_state_dict(ours.state_dict())
@@ -282,7 +283,7 @@ def evaluation(short, work):
     path = dataset(work / "labelled", n + 20, classes=10)
     data = Dataset(path)
     train, val = data.subset(np.arange(n)), data.subset(np.arange(n, n + 20))
-    net = settled(STGCN(hidden=hidden, out=out), data.batch(np.arange(8)))
+    net = settled(faster(STGCN(hidden=hidden, out=out)), data.batch(np.arange(8)))
 
     def ours(epochs=100):
         return linear_probe(

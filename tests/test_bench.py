@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -161,15 +162,17 @@ def test_memory_is_measured():
 @pytest.mark.parametrize("hidden,out", [(8, 32), (64, 128)])
 @pytest.mark.parametrize("mode", [True, False])
 def test_encoder(hidden, out, mode):
+    from hysp.fast import faster
     from hysp.stgcn import STGCN
 
     torch.manual_seed(0)
     plain, x = load("plain"), load("speed").clips(6)
-    ours, theirs = STGCN(hidden=hidden, out=out, dropout=0.0), plain.Encoder(hidden, out, 0.0)
-    theirs.load_state_dict(ours.state_dict())
+    paper, theirs = STGCN(hidden=hidden, out=out, dropout=0.0), plain.Encoder(hidden, out, 0.0)
+    theirs.load_state_dict(paper.state_dict())
     with torch.no_grad():
-        a, b = ours.train(mode)(x), theirs.train(mode)(x)
-    torch.testing.assert_close(a, b, atol=1e-5, rtol=0)
+        want = theirs.train(mode)(x)
+        for ours in (faster(deepcopy(paper)), paper):
+            torch.testing.assert_close(ours.train(mode)(x), want, atol=1e-5, rtol=0)
 
 
 def test_step():
@@ -180,15 +183,15 @@ def test_step():
 
 
 def test_wide_layers_have_the_gradients_of_narrow_ones():
-    from hysp.stgcn import GraphConv, TimeConv
+    from hysp.fast import FastGraphConv, FastTimeConv
 
     torch.manual_seed(0)
     x = torch.randn(5, 64, 21, 7, dtype=torch.float64, requires_grad=True)
     A = torch.rand(3, 7, 7, dtype=torch.float64, requires_grad=True)
     for layer, args in (
-        (TimeConv(64, 9), ()),
-        (TimeConv(64, 9, 2), ()),
-        (GraphConv(64, 64, 3), (A,)),
+        (FastTimeConv(64, 9), ()),
+        (FastTimeConv(64, 9, 2), ()),
+        (FastGraphConv(64, 64, 3), (A,)),
     ):
         layer.double()
         inputs = [x, *args, *layer.parameters()]
@@ -204,7 +207,7 @@ def test_wide_layers_have_the_gradients_of_narrow_ones():
 
 @pytest.mark.parametrize("frames,kernel", [(10, 9), (13, 9), (50, 9), (6, 5), (8, 3)])
 def test_frequencies_make_a_convolution(frames, kernel):
-    from hysp.stgcn import _frequencies
+    from hysp.fast import _frequencies
 
     F, G, H = _frequencies(frames, kernel, torch.float64)
     r = torch.Generator().manual_seed(0)
