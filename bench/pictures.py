@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from hysp.disk import polar
-from hysp.evaluate import features, groups
+from hysp.evaluate import features, merge_classes
 from hysp.feeder import Dataset
 from hysp.plot import class_style, plot_disk, skeleton_strip
 from hysp.recipes import load_run
@@ -47,7 +47,7 @@ def picture(
     model, about = load_run(run)
     data = Dataset(about["settings"]["data"], split)
     z = features(model.online, data, about["spec"]["stream"])
-    merged, names = groups(data.class_names, ", ")
+    merged, names = merge_classes(data.class_names, ", ")
     labels, some = merged[data.labels], [o for o in shown if o in names] or names[:4]
     fig = plt.figure(figsize=(12.8, 5), dpi=90, layout="constrained")
     left, right = fig.subfigures(1, 2, width_ratios=[8.4, 4.2])

@@ -16,12 +16,12 @@ from .core import some_of, write_table
 from .dtw import clip_dtw
 from hysp.evaluate import (
     Verdict,
-    answer,
+    neighbour_scores,
     choose_k,
     features,
     few_labels,
     fine_tune,
-    groups,
+    merge_classes,
     hold_out,
     judge,
     knn,
@@ -50,7 +50,7 @@ def class_sets(
     "The classes as they are, and merged"
     found = {f"{len(class_names)} classes": np.arange(len(class_names))}
     if upto:
-        index, short = groups(class_names, upto)
+        index, short = merge_classes(class_names, upto)
         found[f"{len(short)} groups"] = index
     return found
 
@@ -101,7 +101,7 @@ def warped(
     classes: int,  # Number of classes
 ) -> Verdict:  # On the clips that were judged
     "The nearest clip under time warping answers; where there is none, the most frequent class"
-    return judge(answer(nearest, labels[0], classes), labels[1][judged.numpy()])
+    return judge(neighbour_scores(nearest, labels[0], classes), labels[1][judged.numpy()])
 
 
 def chance(
@@ -109,7 +109,7 @@ def chance(
     classes: int,  # Number of classes
 ) -> Verdict:
     "Always the most frequent class of the training clips"
-    return judge(answer(torch.full((len(labels[1]),), -1), labels[0], classes), labels[1])
+    return judge(neighbour_scores(torch.full((len(labels[1]),), -1), labels[0], classes), labels[1])
 
 # %% ../nbs/64_protocols.ipynb #6127a7ff
 def frozen(
@@ -141,7 +141,7 @@ def frozen(
             _, near = neighbours(a, b, min(rerank, len(a)), metric, bodies)
             first = reranked(near, costs(near))[:, 0]
             note = dict(rerank=near.shape[1], metric=metric)
-            out[f"1-NN{which}, re-ranked"] = judge(answer(first, y, classes), v), note
+            out[f"1-NN{which}, re-ranked"] = judge(neighbour_scores(first, y, classes), v), note
     for head in ("linear", "mobius"):
         if head in protocols:
             out[head] = judge(linear_probe(a, y, b, classes, seed=seed, head=head, **linear), v), {}

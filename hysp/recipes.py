@@ -524,7 +524,7 @@ class Evaluate:
 # %% ../nbs/82_recipes.ipynb #715e771a
 def _kinds(cfg, models, sets, encode):
     "Kind by kind: what its row says, its features, and the encoder if that may be tuned"
-    from hysp.evaluate import beside, whiten
+    from hysp.evaluate import join_features, whiten
     from hysp.protocols import coordinates
     from hysp.runs import build, weights_record
 
@@ -539,13 +539,13 @@ def _kinds(cfg, models, sets, encode):
     # Of the last epoch
     raw = [coordinates(o, about["spec"]["stream"]) for o in sets]
     yield dict(ours, name=f"{name}, tangents"), encode(model.online), None
-    yield dict(ours, name=f"{name} ⊕ raw"), beside(z, raw), None
+    yield dict(ours, name=f"{name} ⊕ raw"), join_features(z, raw), None
     if not cfg.baselines:
         return
     untrained = build(about["spec"], about["seed"]).online_encoder
     z = encode(untrained)
     yield dict(name="untrained encoder", kind="untrained", epoch=0), z, untrained
-    yield dict(name="untrained ⊕ raw", kind="free"), beside(z, raw), None
+    yield dict(name="untrained ⊕ raw", kind="free"), join_features(z, raw), None
     yield dict(name="raw coordinates", kind="free"), raw, None
     yield dict(name="raw, whitened", kind="free"), whiten(*raw), None
 

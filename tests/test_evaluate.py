@@ -11,23 +11,23 @@ from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 from hysp.core import HyspError, some_of
 from hysp.dtw import clip_dtw
 from hysp.evaluate import (
-    answer,
-    beside,
-    blank,
+    neighbour_scores,
+    join_features,
+    untrained_norms,
     choose_k,
     diagnose,
     difference,
     features,
     few_labels,
     fine_tune,
-    groups,
+    merge_classes,
     hold_out,
     judge,
     knn,
     linear_probe,
     neighbours,
     rerank,
-    scaled,
+    standardise,
     weights_hash,
     whiten,
 )
@@ -292,19 +292,19 @@ def test_the_46_per_cent_trap_costs_accuracy_and_is_named(settled, batch):
 def test_features_of_an_unloaded_checkpoint_are_named(settled):
     enc, data, _ = settled
     for other in (encoder(), encoder(5)):
-        assert diagnose(features(other, data), enc, data) == "other" and blank(other)
-    assert not blank(enc)
+        assert diagnose(features(other, data), enc, data) == "other" and untrained_norms(other)
+    assert not untrained_norms(enc)
     forgot = encoder(5)
     report = forgot.load_state_dict(
         {f"model.{k}": v for k, v in enc.state_dict().items()}, strict=False
     )  # Another prefix, and nothing is said
     assert (
         report.missing_keys
-        and len(blank(forgot)) == len(blank(encoder()))
+        and len(untrained_norms(forgot)) == len(untrained_norms(encoder()))
         and diagnose(features(forgot, data), enc, data) == "other"
     )
     forgot.load_state_dict(enc.state_dict())
-    assert not blank(forgot) and diagnose(features(forgot, data), enc, data) == "eval"
+    assert not untrained_norms(forgot) and diagnose(features(forgot, data), enc, data) == "eval"
 
 
 def test_features_in_another_order_or_of_another_width_are_others(settled):
@@ -497,21 +497,21 @@ def test_neighbours_that_are_not_there(k):
 
 def test_scaled_by_the_training_clips_alone():
     (x, _), (v, _) = clouds(), clouds(seed=1)
-    a, b = scaled(x, v)
+    a, b = standardise(x, v)
     torch.testing.assert_close(a.mean(0), torch.zeros(5), atol=1e-4, rtol=0)
     torch.testing.assert_close(
         a.norm(dim=1).square().mean(), torch.tensor(89 / 90), atol=1e-4, rtol=0
     )
     torch.testing.assert_close(b, (v - x.mean(0)) / x.std(0) / 5**0.5)
     constant = torch.cat([x, torch.ones(90, 1)], 1)
-    assert scaled(constant)[0].isfinite().all()
+    assert standardise(constant)[0].isfinite().all()
 
 
 def test_the_probe_comes_to_the_maximum_of_the_likelihood():
     "Full batches, many epochs: scikit-learn's solution of the same convex problem"
     (x, y), (v, _) = clouds(300, spread=2.5), clouds(200, seed=1, spread=2.5)
     ours = linear_probe(x, y, v, 4, epochs=3000, steps=(2500,), lr=2.0, batch=300).softmax(1)
-    a, b = (o.double().numpy() for o in scaled(x, v))
+    a, b = (o.double().numpy() for o in standardise(x, v))
     theirs = LogisticRegression(C=1e9, max_iter=10_000, tol=1e-10).fit(a, y)
     np.testing.assert_allclose(ours[:, :3], theirs.predict_proba(b), atol=0.02)
     assert ours[:, 3].max() < 0.01 and 0.5 < theirs.score(a, y) < 0.95, (
@@ -521,7 +521,7 @@ def test_the_probe_comes_to_the_maximum_of_the_likelihood():
 
 def test_the_probe_as_it_is_used_is_about_as_good():
     (x, y), (v, w) = clouds(300), clouds(300, seed=0)
-    (a,) = scaled(x)
+    (a,) = standardise(x)
     theirs = LogisticRegression(C=1e6, max_iter=10_000).fit(a.numpy(), y).score(a.numpy(), y)
     assert abs(judge(linear_probe(x, y, v, 4), w).top1 - theirs) < 0.02
 
@@ -617,9 +617,9 @@ def test_scores_that_are_nan_are_refused():
 
 
 def test_merged_classes():
-    index, names = groups(["squat right", "squat wrong", "lunge", "lunge wrong"], " ")
+    index, names = merge_classes(["squat right", "squat wrong", "lunge", "lunge wrong"], " ")
     assert index.tolist() == [0, 0, 1, 1] and names == ["squat", "lunge"]
-    index, names = groups(["a", "b"], ":")
+    index, names = merge_classes(["a", "b"], ":")
     assert index.tolist() == [0, 1] and names == ["a", "b"]
 
 
@@ -669,7 +669,7 @@ def test_side_by_side_no_part_outweighs_the_other():
     wide, wide_v = (
         torch.randn(n, 400, generator=torch.Generator().manual_seed(n)) for n in (90, 9)
     )
-    a, b = beside((x, v[:9]), (1e4 * wide, 1e4 * wide_v))
+    a, b = join_features((x, v[:9]), (1e4 * wide, 1e4 * wide_v))
     assert a.shape == (90, 405) and b.shape == (9, 405)
     cosine = torch.nn.functional.cosine_similarity
     parts = [
@@ -677,7 +677,7 @@ def test_side_by_side_no_part_outweighs_the_other():
         for t, m in ((x, v[:9]), (wide, wide_v))
     ]
     torch.testing.assert_close(cosine(b[:, None], a, dim=-1), sum(parts) / 2, atol=1e-4, rtol=0)
-    same = beside((torch.ones(4, 2), torch.ones(1, 2)))
+    same = join_features((torch.ones(4, 2), torch.ones(1, 2)))
     assert not same[0].any() and not same[1].any(), "what does not vary says nothing"
 
 
@@ -723,7 +723,7 @@ def test_reranking_against_a_loop():
 def test_an_answer_is_a_class_or_the_most_frequent_one(seed):
     g = np.random.default_rng(seed)
     y, which = g.integers(5, size=31), torch.tensor(g.integers(-1, 31, size=50))
-    scores, often = answer(which, y, 7), np.bincount(y).argmax()
+    scores, often = neighbour_scores(which, y, 7), np.bincount(y).argmax()
     assert scores.shape == (50, 7) and torch.equal(scores.sum(1), torch.ones(50).double())
     assert scores.argmax(1).tolist() == [int(y[i]) if i >= 0 else int(often) for i in which]
     v = g.integers(7, size=50)
