@@ -22,11 +22,11 @@ from hysp.prepare import prepare
 from hysp.recipes import Evaluate, Pretrain, Tune, evaluate, load_config, load_run, pretrain
 from hysp.synthetic import generate
 from hysp.uncertainty import (
-    query_labels,
-    branch,
     choose_by_certainty,
-    explained,
-    radii,
+    clip_radii,
+    explained_variance,
+    online_part,
+    query_labels,
     query_orders,
 )
 
@@ -111,7 +111,7 @@ def radius_figures(args, table, data, run, seed, pool):
     right, alone, r = (
         s.argmax(1).numpy() == b.labels,
         b.columns["bodies"] == 1,
-        radii(features(branch(model), b)),
+        clip_radii(features(online_part(model), b)),
     )
     sure = s.softmax(1).max(1)[0].numpy()
     for who, i in (("", alone | ~alone), (", one person", alone), (", two people", ~alone)):
@@ -128,7 +128,7 @@ def radius_figures(args, table, data, run, seed, pool):
                         "",
                         int(i.sum()),
                     )
-    for k, v in explained(
+    for k, v in explained_variance(
         r,
         bodies=b.columns["bodies"].astype(int),
         length=b.columns["frames"].astype(float),
@@ -141,7 +141,7 @@ def halves(args, table, data, run, seed, folder):
     "Pre-train on the certain, the uncertain and every other clip; linear probe on all training clips"
     model, _ = load_run(run)
     train = Dataset(data, "xsub/train")
-    r = radii(features(branch(model), train))
+    r = clip_radii(features(online_part(model), train))
     for keep in ("high", "low", "mixed"):
         if table.has(args.set, seed, f"half {keep}", "linear"):
             continue
@@ -168,7 +168,10 @@ def labelling(args, table, data, run, seed):
     if table.has(args.set, seed, query_orders[-1], "labels 20 %"):
         return
     model, _ = load_run(run)
-    z, r = [features(model.online_encoder, o) for o in (a, b)], radii(features(branch(model), a))
+    z, r = (
+        [features(model.online_encoder, o) for o in (a, b)],
+        clip_radii(features(online_part(model), a)),
+    )
     shares = 0.01, 0.02, 0.05, 0.1, 0.2
     for way in query_orders:
         for share, i in zip(

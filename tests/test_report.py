@@ -6,14 +6,14 @@ from html.parser import HTMLParser
 import pytest
 import torch
 
-from hysp.evaluate import neighbour_scores, judge
+from hysp.evaluate import judge, neighbour_scores
 from hysp.report import (
     Rows,
     aligned,
     html_table,
+    markdown_table,
     oracle_note,
     result_row,
-    markdown_table,
     verdict_of,
 )
 
