@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from hysp.evaluate import make_head, scaled
+from hysp.evaluate import make_head, standardise
 from hysp.heads import Predictor, Projector
 from hysp.skeleton import adjacency, get_layout
 from hysp.stgcn import widths
@@ -245,7 +245,7 @@ def linear_evaluation(encoder, train, val, epochs=100, steps=(60, 80), lr=5.0, b
             loss.backward()
             optimizer.step()
     with torch.no_grad():
-        return head(scaled(z, encode(encoder, val))[1])
+        return head(standardise(z, encode(encoder, val))[1])
 
 
 # Distances: each pair through geoopt

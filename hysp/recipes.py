@@ -380,7 +380,7 @@ def worth_of(
     import torch
     from hysp.core import some_of
     from hysp.evaluate import difference, features
-    from hysp.protocols import bodies
+    from hysp.protocols import body_counts
     from hysp.runs import build
 
     data = t.data.subset(some_of(len(t.data), most))
@@ -388,7 +388,7 @@ def worth_of(
     who, whose = (range(len(data)), "other") if who is None else (who, "another person's")
     if data.classes < 2 or len(set(who)) < 2:
         return ""
-    who, count, labels = torch.tensor(who), bodies(data), torch.tensor(data.labels)
+    who, count, labels = torch.tensor(who), body_counts(data), torch.tensor(data.labels)
     right = []
     for encoder in (t.model.online_encoder, build(t.about["spec"], t.seed).online_encoder):
         z = features(encoder, data, t.stream, device=t.device, progress=False).double()
@@ -524,7 +524,7 @@ class Evaluate:
 # %% ../nbs/82_recipes.ipynb #715e771a
 def _kinds(cfg, models, sets, encode):
     "Kind by kind: what its row says, its features, and the encoder if that may be tuned"
-    from hysp.evaluate import beside, whiten
+    from hysp.evaluate import join_features, whiten
     from hysp.protocols import coordinates
     from hysp.runs import build, weights_record
 
@@ -539,20 +539,20 @@ def _kinds(cfg, models, sets, encode):
     # Of the last epoch
     raw = [coordinates(o, about["spec"]["stream"]) for o in sets]
     yield dict(ours, name=f"{name}, tangents"), encode(model.online), None
-    yield dict(ours, name=f"{name} ⊕ raw"), beside(z, raw), None
+    yield dict(ours, name=f"{name} ⊕ raw"), join_features(z, raw), None
     if not cfg.baselines:
         return
     untrained = build(about["spec"], about["seed"]).online_encoder
     z = encode(untrained)
     yield dict(name="untrained encoder", kind="untrained", epoch=0), z, untrained
-    yield dict(name="untrained ⊕ raw", kind="free"), beside(z, raw), None
+    yield dict(name="untrained ⊕ raw", kind="free"), join_features(z, raw), None
     yield dict(name="raw coordinates", kind="free"), raw, None
     yield dict(name="raw, whitened", kind="free"), whiten(*raw), None
 
 # %% ../nbs/82_recipes.ipynb #7a45d619
 def _without_features(cfg, sets, asked, columns, device):
     "Rows of what has no features: time warping and chance"
-    from hysp.protocols import chance, dtw_neighbours, warped
+    from hysp.protocols import dtw_neighbours, judge_chance, judge_warped
     from hysp.report import result_row
 
     rows = []
@@ -564,10 +564,12 @@ def _without_features(cfg, sets, asked, columns, device):
             if (len(judged), gallery) != (val, train):
                 name += f" ({len(judged):,} of {val:,} clips beside {gallery:,} of {train:,})"
             for what, (labels, classes) in asked.items():
-                found = {"1-NN": (warped(nearest, judged, labels, classes), dict(gallery=gallery))}
+                found = {
+                    "1-NN": (judge_warped(nearest, judged, labels, classes), dict(gallery=gallery))
+                }
                 rows.append(result_row(name, what, found, kind="dtw", judged=judged))
     for what, (labels, classes) in asked.items():
-        found = dict.fromkeys(columns, (chance(labels, classes), {}))
+        found = dict.fromkeys(columns, (judge_chance(labels, classes), {}))
         rows.append(result_row("chance", what, found, kind="free"))
     return rows
 
@@ -577,7 +579,14 @@ def evaluate(
 ) -> list:  # `hysp.report.Rows`: a dict for each kind of features and set of classes
     "Judge a pre-trained encoder, and what it must beat"
     from hysp.evaluate import features
-    from hysp.protocols import bodies, class_sets, dtw_costs, frozen, tuned, what_radius_knows
+    from hysp.protocols import (
+        assess_radius,
+        body_counts,
+        class_sets,
+        dtw_costs,
+        judge_fine_tuned,
+        judge_frozen,
+    )
     from hysp.report import Rows, report, report_radius, result_row
     from hysp.runs import open_checkpoints, open_data
 
@@ -597,7 +606,7 @@ def evaluate(
         protocols=cfg.protocols,
         k=cfg.k,
         metrics=cfg.metric,
-        bodies=tuple(map(bodies, sets)) if cfg.same_bodies else None,
+        bodies=tuple(map(body_counts, sets)) if cfg.same_bodies else None,
         rerank=cfg.rerank,
         costs=lambda near: dtw_costs(sets, near, device),
     )
@@ -610,9 +619,11 @@ def evaluate(
     rows = Rows()
     for told, z, encoder in _kinds(cfg, models, sets, lambda net: [encode(net, o) for o in sets]):
         for what, (labels, classes) in asked.items():
-            found = frozen(z, labels, classes, **settings, **linear)
+            found = judge_frozen(z, labels, classes, **settings, **linear)
             if encoder and classes == sets[0].classes:
-                found |= tuned(encoder, sets, out, stream, *tune, **dataclasses.asdict(cfg.tune))
+                found |= judge_fine_tuned(
+                    encoder, sets, out, stream, *tune, **dataclasses.asdict(cfg.tune)
+                )
             if found:
                 rows.append(result_row(classes=what, found=found, **told))
     if rows and cfg.baselines:
@@ -620,9 +631,7 @@ def evaluate(
     if rows:
         report(rows, sets, to_plain(cfg), out)
     if "radius" in cfg.protocols:
-        report_radius(
-            *what_radius_knows(models, sets, encode, cfg.part, cfg.measure, **linear), out
-        )
+        report_radius(*assess_radius(models, sets, encode, cfg.part, cfg.measure, **linear), out)
     return rows
 
 # %% ../nbs/82_recipes.ipynb #b8477e89
@@ -730,12 +739,14 @@ def subset(
     from hysp.evaluate import features
     from hysp.feeder import write_view
     from hysp.runs import open_checkpoints, open_data, weights_record
-    from hysp.uncertainty import branch, choose_by_certainty, radii
+    from hysp.uncertainty import choose_by_certainty, clip_radii, online_part
 
     device, [(model, about)] = set_up_torch(cfg), open_checkpoints(cfg.run)
     (data,) = open_data((model, about), cfg.data, cfg.split)
     kept = choose_by_certainty(
-        radii(features(branch(model, cfg.part), data, about["spec"]["stream"], device=device)),
+        clip_radii(
+            features(online_part(model, cfg.part), data, about["spec"]["stream"], device=device)
+        ),
         cfg.keep,
         cfg.share,
     )

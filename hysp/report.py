@@ -21,7 +21,7 @@ from .feeder import Dataset
 from .metrics import radius
 from .plot import report_page
 from .runs import data_record, environment, load_run, weights_record
-from .uncertainty import panels, plot_certainty, plot_maturing
+from .uncertainty import panels, plot_certainty, plot_radius_history
 
 __getattr__ = renamed(__name__)
 
@@ -369,14 +369,14 @@ def save_png(
 
 # %% ../nbs/77_report.ipynb #dfb5d61c
 def report_radius(
-    r,  # `Certainty`, from `what_radius_knows`
-    m,  # `Maturing`, or None where there is one epoch
+    r,  # `CertaintyReport`, from `assess_radius`
+    m,  # `RadiusHistory`, or None where there is one epoch
     out: Path,  # Folder to write into
 ):
     "Print and draw what the radius knows, and where there are several epochs, when it matures"
     parts = [(repr(r), plot_certainty(r), "radius.png")]
     if m:
-        parts.append((repr(m), plot_maturing(m), "maturing.png"))
+        parts.append((repr(m), plot_radius_history(m), "maturing.png"))
         columns = ("epoch", "of", "which", "q05", "q25", "q50", "q75", "q95")
         write_table(out / "maturing.csv", columns, m.table())
     for text, axs, name in parts:

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from .checkpoint import load_weights, save_weights
 from .core import HyspError, checksum, pick, write_json, renamed
-from .evaluate import blank, weights_hash
+from .evaluate import untrained_norms, weights_hash
 from .feeder import Dataset
 from .models import models
 from .pairs import Pairs
@@ -71,7 +71,7 @@ def open_checkpoints(
     kept = sorted(path.glob("epoch_*.safetensors")) if path.is_dir() and every else []
     found = [load_run(o) for o in kept or [path]]
     for model, about in found:
-        if names := blank(model.online_encoder):
+        if names := untrained_norms(model.online_encoder):
             raise HyspError(
                 f"the encoder in {about['file']} was never trained: batch norm '{names[0]}' has seen no batch; is it the checkpoint that was meant, and were its keys loaded?"
             )

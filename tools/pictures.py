@@ -22,7 +22,7 @@ from playwright.sync_api import sync_playwright
 from hysp.core import atomic_write
 from hysp.disk import polar
 from hysp.embeddings import scene
-from hysp.evaluate import features, groups
+from hysp.evaluate import features, merge_classes
 from hysp.explore import explorer_page
 from hysp.feeder import Dataset
 from hysp.plot import class_style, plot_disk, skeleton_strip
@@ -61,7 +61,7 @@ def disk_picture(
     model, about = load_run(run)
     data = Dataset(about["settings"]["data"], split)
     z = features(model.online, data, about["spec"]["stream"])
-    merged, names = groups(data.class_names, ", ")
+    merged, names = merge_classes(data.class_names, ", ")
     labels = merged[data.labels]
     beside = [name for name in shown if name in names] or names[:4]
 

@@ -27,11 +27,11 @@ from hysp.recipes import Evaluate, Pretrain, Tune, evaluate, load_config, pretra
 from hysp.runs import load_run
 from hysp.synthetic import generate
 from hysp.uncertainty import (
-    query_labels,
-    branch,
     choose_by_certainty,
-    explained,
-    radii,
+    clip_radii,
+    explained_variance,
+    online_part,
+    query_labels,
     query_orders,
 )
 
@@ -127,7 +127,7 @@ def radius_figures(args, table, data, run, seed, pool):
     z_train, z_val = (features(model.online_encoder, split) for split in (train, val))
     scores = linear_probe(z_train, train.labels, z_val, train.classes, seed=seed).double()
     right = scores.argmax(1).numpy() == val.labels
-    radius = radii(features(branch(model), val))
+    radius = clip_radii(features(online_part(model), val))
     certainties = {"radius": radius, "max probability": scores.softmax(1).max(1)[0].numpy()}
 
     alone = val.columns["bodies"] == 1
@@ -143,7 +143,7 @@ def radius_figures(args, table, data, run, seed, pool):
         "length": val.columns["frames"].astype(float),
         "class": val.labels,
     }
-    for cause, share in explained(radius, **causes).items():
+    for cause, share in explained_variance(radius, **causes).items():
         table.add(*key, f"radius explained by {cause}", share, "", "", len(val))
 
 
@@ -152,7 +152,7 @@ def halves(args, table, data, run, seed, folder):
     training clips"""
     model, _ = load_run(run)
     train = Dataset(data, "xsub/train")
-    radius = radii(features(branch(model), train))
+    radius = clip_radii(features(online_part(model), train))
     for keep in ("high", "low", "mixed"):
         if table.has(args.set, seed, f"half {keep}", "linear"):
             continue
@@ -175,7 +175,7 @@ def labelling(args, table, data, run, seed):
     train, val = both_splits(data)
     model, _ = load_run(run)
     z_train, z_val = (features(model.online_encoder, split) for split in (train, val))
-    radius = radii(features(branch(model), train))
+    radius = clip_radii(features(online_part(model), train))
     shares = 0.01, 0.02, 0.05, 0.1, 0.2
     counts = [max(1, round(share * len(train))) for share in shares]
     for order in query_orders:
