@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np, torch, yaml
 from torch import Tensor
 from .core import HyspError, atomic_dir, checksum, pick, write_table, write_yaml
-from .readers import _columns, _ntu_name
+from .clips import metadata_columns
+from .kinect import ntu_name
 from .skeleton import Layout, get_layout
 
 # %% ../nbs/12_feeder.ipynb #f79f5a99
@@ -61,7 +62,7 @@ def _map_positions(path, layout):
     return x
 
 # %% ../nbs/12_feeder.ipynb #19eb9a59
-_numbers = ("label", *_columns, "frames", "bodies")
+_numbers = ("label", *metadata_columns, "frames", "bodies")
 
 
 def _whole(text, path, line, key):
@@ -247,7 +248,7 @@ def read_labels(
 
 # %% ../nbs/12_feeder.ipynb #ada9b9c4
 def _ntu_columns(names):
-    found = [_ntu_name.search(o) for o in names]
+    found = [ntu_name.search(o) for o in names]
     if not all(found):
         return {}
     return {

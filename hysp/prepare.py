@@ -29,7 +29,7 @@ from hysp.core import (
     write_yaml,
     renamed,
 )
-from .readers import Fault, _columns
+from .clips import Fault, metadata_columns
 from .skeleton import Layout, get_layout
 
 __getattr__ = renamed(__name__)
@@ -244,7 +244,7 @@ def choose_bodies(
     return position[..., there[:most]]
 
 # %% ../nbs/10_prepare.ipynb #09299729
-_fields = ("name", "label", *_columns, "frames", "bodies")
+_fields = ("name", "label", *metadata_columns, "frames", "bodies")
 
 
 class _Row(tuple):
@@ -266,7 +266,9 @@ def _protocol(name, spec):
         spec = dict(train=spec)
     for k in spec:
         pick(k, ("train", "val", "by"), f"key of protocol '{name}'")
-    by = pick(spec.get("by", "subject"), ("name", *_columns), f"column in protocol '{name}'")
+    by = pick(
+        spec.get("by", "subject"), ("name", *metadata_columns), f"column in protocol '{name}'"
+    )
     train, val = (
         _listed(name, k, spec.get(k), str if by == "name" else (int, np.integer))
         for k in ("train", "val")
@@ -374,7 +376,10 @@ def _prepared(clip, layout, steps):
     room = ((0, 0), (0, 0), (0, 0), (0, steps.bodies - position.shape[-1]))
     about = [
         str(clip.name),
-        *(None if (v := getattr(clip, k)) is None else int(v) for k in ("label", *_columns)),
+        *(
+            None if (v := getattr(clip, k)) is None else int(v)
+            for k in ("label", *metadata_columns)
+        ),
     ]
     return [*about, valid_frames(position), position.shape[-1]], [
         np.pad(o, room).astype("<f4", copy=False) for o in arrays

@@ -14,7 +14,9 @@ from tqdm.auto import tqdm
 from .core import HyspError, renamed
 from .feeder import Dataset
 from .prepare import amount_of_motion, problems
-from .readers import Fault, _columns, arrays, csv_folder, find, ntu, pku, uiprmd
+from .clips import Fault, find, metadata_columns
+from .kinect import ntu, pku
+from .readers import arrays, csv_folder, uiprmd
 from .skeleton import Layout
 
 __getattr__ = renamed(__name__)
@@ -154,7 +156,7 @@ def _of_dataset(path):
     examples = [
         (ds.class_names[ds.labels[i]], ds.position[ds.index[i]]) for i in dict.fromkeys(shown)
     ]
-    columns = {k: ds.columns[k] for k in _columns if k in ds.columns}
+    columns = {k: ds.columns[k] for k in metadata_columns if k in ds.columns}
     return Survey(
         "dataset",
         Path(path),

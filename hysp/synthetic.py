@@ -13,8 +13,8 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 import numpy as np
 from .core import HyspError, pick
-from .readers import Clip, Source, forward_kinematics
-from .skeleton import layouts
+from .clips import Clip, Source
+from .skeleton import forward_kinematics, layouts
 
 # %% ../nbs/11_synthetic.ipynb #bd9e5c17
 layout = layouts["ntu-rgb+d"]

@@ -34,7 +34,7 @@ from hysp.evaluate import (
 from hysp.feeder import Dataset
 from hysp.prepare import prepare
 from hysp.protocols import bodies, chance, dtw_costs, dtw_neighbours, frozen, warped
-from hysp.readers import Clip, Source
+from hysp.clips import Clip, Source
 from hysp.stgcn import STGCN
 
 

@@ -12,19 +12,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 
+from hysp.clips import Fault, Tokens, body_slots, class_list, decimals, find
 from hysp.core import HyspError
-from hysp.readers import (
-    Fault,
-    Tokens,
-    class_list,
-    decimals,
-    find,
-    ntu,
-    ntu_protocols,
-    pku,
-    body_slots,
-    read_skeleton,
-)
+from hysp.kinect import ntu, ntu_protocols, pku, read_skeleton
 
 rng = np.random.default_rng(0)
 slow = settings(
