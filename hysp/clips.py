@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['metadata_columns', 'biggest', 'farthest', 'most_bodies', 'most_frames', 'Clip', 'check_clip', 'Fault', 'Source',
-           'File', 'find', 'stamp_of', 'join_roots', 'quote', 'plain_text', 'Tokens', 'to_float', 'decimals',
+           'File', 'find', 'join_roots', 'stamp_of', 'quote', 'plain_text', 'Tokens', 'to_float', 'decimals',
            'why_no_coordinate', 'to_coordinates', 'read_numbers', 'body_slots', 'class_list', 'read_layout']
 
 # %% ../nbs/02_clips.ipynb #1b88df31
 import hashlib, os, struct, zipfile, zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 import numpy as np, yaml
@@ -23,9 +23,7 @@ class Clip:
     "One recording of one action"
 
     name: str  # Names the clip in tables and in errors
-    position: (
-        np.ndarray
-    )  # Metres, float32, shape (3, T, V, M); a body that is absent from a frame is all 0 there
+    position: np.ndarray  # Metres, float32, shape (3, T, V, M); 0 where a body is absent
     label: int  # Number of the class, from 0
     subject: int = None  # Who performs; this and the next three are `None` where unknown
     camera: int = None  # Which camera saw it
@@ -58,8 +56,8 @@ def check_clip(
     if not np.isfinite(clip.position).all():
         c, t, v, m = np.argwhere(~np.isfinite(clip.position))[0]
         raise HyspError(
-            f"clip {clip.name} holds {clip.position[c, t, v, m]} at frame {t}, joint '{layout.joints[v]}', body {m}; "
-            "mend the file or leave the clip out"
+            f"clip {clip.name} holds {clip.position[c, t, v, m]} at frame {t}, "
+            f"joint '{layout.joints[v]}', body {m}; mend the file or leave the clip out"
         )
     return clip
 
@@ -80,39 +78,33 @@ class Fault(HyspError):
         return f"{self.file}{'' if self.line is None else f', line {self.line}'}: {self.reason}"
 
 # %% ../nbs/02_clips.ipynb #622ffa64
+@dataclass(eq=False, repr=False)
 class Source(Sequence):
     "Clips that are loaded when asked for, their layout, and the names of their classes"
 
-    def __init__(
-        self,
-        names,  # One name a clip, in order
-        load,  # `load(i)` gives the `Clip` of `names[i]`
-        layout: str | Layout,  # The skeleton of all clips
-        class_names,  # Names of the classes, in order of the labels
-        fps: float = None,  # Frames a second, where known
-        bodies: int = None,  # No clip has more bodies than this, where known beforehand
-        protocols: dict = None,  # Its own splits, as `hysp.prepare.prepare` takes them
-        faults=(),  # A `Fault` for each clip that is known not to be readable before any is read
-        skipped: dict = None,  # Reason to number: what was left out on purpose
-        about=None,  # `about(i)` gives what is known of a clip before it is read: a dict with label, subject, …
-        stamp: str = None,  # Changes when the files do: an interrupted `prepare` goes on only where it is given and the same
-        benchmark: bool = False,  # A set of the literature, which `prepare` by default treats as the literature does?
-    ):
-        self.names, self.load, self.layout, self.class_names = (
-            list(names),
-            load,
-            get_layout(layout),
-            [str(o) for o in class_names],
-        )
-        self.fps, self.bodies = None if fps is None else float(fps), bodies
-        self.protocols, self.faults, self.skipped, self.about, self.stamp = (
-            protocols,
-            list(faults),
-            skipped or {},
-            about,
-            stamp,
-        )
-        self.benchmark = benchmark
+    names: list  # One name a clip, in order
+    load: Callable  # `load(i)` gives the `Clip` of `names[i]`
+    layout: str | Layout  # The skeleton of all clips
+    class_names: list  # Names of the classes, in order of the labels
+    fps: float = None  # Frames a second, where known
+    bodies: int = None  # No clip has more bodies than this, where known beforehand
+    protocols: dict = None  # Its own splits, as `hysp.prepare.prepare` takes them
+    faults: list = ()  # A `Fault` for each clip that is known beforehand not to be readable
+    skipped: dict = None  # Reason to number: what was left out on purpose
+    # `about(i)` gives what is known of a clip before it is read: a dict with label, subject, …
+    about: Callable = None
+    # Changes when the files do; an interrupted `prepare` continues only where it is the same
+    stamp: str = None
+    # A set of the literature, which `prepare` by default treats as the literature does?
+    benchmark: bool = False
+
+    def __post_init__(self):
+        self.names = list(self.names)
+        self.layout = get_layout(self.layout)
+        self.class_names = [str(name) for name in self.class_names]
+        self.fps = None if self.fps is None else float(self.fps)
+        self.faults = list(self.faults)
+        self.skipped = self.skipped or {}
 
     def __len__(self):
         return len(self.names)
@@ -121,26 +113,21 @@ class Source(Sequence):
         return f"{len(self)} clips, {len(self.class_names)} classes, {self.layout.name}"
 
     def __getitem__(self, i):
-        if isinstance(i, slice):
-            r = range(len(self))[i]
-            return Source(
-                [self.names[j] for j in r],
-                lambda j: self.load(r[j]),
-                self.layout,
-                self.class_names,
-                self.fps,
-                self.bodies,
-                self.protocols,
-                about=self.about and (lambda j: self.about(r[j])),
-                stamp=self.stamp,
-                benchmark=self.benchmark,
-            )
-        return check_clip(self.load(range(len(self))[i]), self.layout, len(self.class_names))
+        places = range(len(self))[i]
+        if not isinstance(i, slice):
+            return check_clip(self.load(places), self.layout, len(self.class_names))
+        return replace(
+            self,
+            names=[self.names[place] for place in places],
+            load=lambda j: self.load(places[j]),
+            about=self.about and (lambda j: self.about(places[j])),
+            faults=(),
+            skipped=None,
+        )
 
 # %% ../nbs/02_clips.ipynb #34633941
-biggest = (
-    2**25
-)  # Bytes; a larger file is no recording of skeletons: four minutes of PKU-MMD have a third of that
+# Bytes; a larger file is no recording of skeletons: four minutes of PKU-MMD have a third of that
+biggest = 2**25
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +136,8 @@ class File:
 
     path: str  # The file, or the zip that holds it
     member: str = None  # Its name within the zip
-    place: tuple = (
-        None  # Where it lies there: offset of its header, packed size, size, CRC-32, method
-    )
+    # Where it lies there: offset of its header, packed size, size, CRC-32, method
+    place: tuple = None
 
     def __str__(self):
         return self.path if self.member is None else f"{self.path}/{self.member}"
@@ -168,39 +154,36 @@ class File:
         "All its bytes"
         try:
             with open(self.path, "rb") as f:
-                return _plain(self, f) if self.member is None else _unzipped(self, f)
+                return _read_plain(self, f) if self.member is None else _read_member(self, f)
         except OSError as e:
             raise Fault(self, None, f"cannot be read: {e.strerror or e}") from e
 
 # %% ../nbs/02_clips.ipynb #ab35735e
-def _limit(file, size):
+def _check_size(file, size):
     if size > biggest:
         raise Fault(file, None, f"has {size:,} bytes, more than any recording of skeletons")
 
 
-def _plain(file, f):
-    _limit(file, size := os.fstat(f.fileno()).st_size)
+def _read_plain(file, f):
+    size = os.fstat(f.fileno()).st_size
+    _check_size(file, size)
     return f.read(size)
 
 
-def _unzipped(file, f):
-    at, packed, size, crc, method = file.place
-    _limit(file, max(packed, size))
-    if method not in (0, 8):
+def _read_member(file, archive):
+    offset, packed_size, size, crc, method = file.place
+    _check_size(file, max(packed_size, size))
+    if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise Fault(
             file,
             None,
-            f"is packed by method {method}, which Python cannot unpack here; pack it again as an ordinary zip",
+            f"is packed by method {method}, which Python cannot unpack here; "
+            "pack it again as an ordinary zip",
         )
-    whole = os.fstat(f.fileno()).st_size
-    f.seek(min(at, whole))
-    head = f.read(30)
-    if len(head) < 30 or head[:4] != b"PK\3\4":
-        raise Fault(file, None, "is not where the zip says it is; the archive is damaged")
-    f.seek(sum(struct.unpack("<HH", head[26:])), 1)
-    data = f.read(min(packed, whole))
+    data = _packed_bytes(file, archive, offset, packed_size)
     try:
-        data = zlib.decompressobj(-15).decompress(data, size + 1) if method else data
+        if method == zipfile.ZIP_DEFLATED:
+            data = zlib.decompressobj(-15).decompress(data, size + 1)
     except zlib.error as e:
         raise Fault(file, None, f"cannot be unpacked ({e}); the archive is damaged") from e
     if len(data) != size or zlib.crc32(data) != crc:
@@ -209,76 +192,90 @@ def _unzipped(file, f):
         )
     return data
 
+# %% ../nbs/02_clips.ipynb #c2a149b7
+def _packed_bytes(file, archive, offset, packed_size):
+    "The bytes behind the header of a member, which is 30 bytes, a name and what else is there"
+    whole = os.fstat(archive.fileno()).st_size
+    archive.seek(min(offset, whole))
+    header = archive.read(30)
+    if len(header) < 30 or header[:4] != b"PK\3\4":
+        raise Fault(file, None, "is not where the zip says it is; the archive is damaged")
+    archive.seek(sum(struct.unpack("<HH", header[26:])), 1)
+    return archive.read(min(packed_size, whole))
+
 # %% ../nbs/02_clips.ipynb #bd1fe4c3
-def _members(path, suffix):
-    try:
-        with zipfile.ZipFile(path) as z:
-            for o in z.infolist():
-                if _wanted(o.filename, suffix):
-                    if o.flag_bits & 1:
-                        raise HyspError(f"{path} is locked with a password; unpack it first")
-                    yield File(
-                        path,
-                        o.filename,
-                        (o.header_offset, o.compress_size, o.file_size, o.CRC, o.compress_type),
-                    )
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as e:
-        if isinstance(e, HyspError):
-            raise
-        raise HyspError(f"cannot read {path}: {e}; is it downloaded to its end?") from e
-
-
 def _wanted(name, suffix):
     name = name.replace("\\", "/")
-    return (
-        name.lower().endswith(suffix)
-        and not name.rpartition("/")[2].startswith(".")
-        and "__MACOSX/" not in name
-    )
+    hidden = name.rpartition("/")[2].startswith(".") or "__MACOSX/" in name
+    return name.lower().endswith(suffix) and not hidden
 
 
+def _members(path, suffix):
+    "The wanted files within a zip"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = [info for info in archive.infolist() if _wanted(info.filename, suffix)]
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as e:
+        raise HyspError(f"cannot read {path}: {e}; is it downloaded to its end?") from e
+    for info in infos:
+        if info.flag_bits & 1:
+            raise HyspError(f"{path} is locked with a password; unpack it first")
+        sizes = info.compress_size, info.file_size
+        yield File(path, info.filename, (info.header_offset, *sizes, info.CRC, info.compress_type))
+
+
+def _paths(root):
+    "All files under a root"
+    if not os.path.exists(root):
+        raise HyspError(f"there is no folder or file {root}")
+    if not os.path.isdir(root):
+        return [root]
+    paths = []
+    for folder, _, names in os.walk(root):
+        paths += [os.path.join(folder, name) for name in names]
+    return paths
+
+# %% ../nbs/02_clips.ipynb #5f4f6c39
 def find(
     roots,  # A folder, a zip file or a file, or a list of such
     suffix: str,  # Such as .skeleton
-) -> list:  # `File`s in order of their names; raises `HyspError` for a root that is not there or a zip that is broken
+) -> list:  # `File`s by name; raises `HyspError` for a missing root or a broken zip
     "All files of a kind under the roots, at any depth, also within zip archives"
     found = []
     for root in [roots] if isinstance(roots, (str, Path)) else roots:
-        root = str(root)
-        if os.path.isdir(root):
-            paths = [os.path.join(d, o) for d, _, names in os.walk(root) for o in names]
-        elif os.path.exists(root):
-            paths = [root]
-        else:
-            raise HyspError(f"there is no folder or file {root}")
-        for o in paths:
-            if o.lower().endswith(".zip"):
-                found += _members(o, suffix)
-            elif _wanted(o, suffix):
-                found.append(File(o))
-    return sorted(found, key=lambda o: (o.name.upper(), str(o)))
+        for path in _paths(str(root)):
+            if path.lower().endswith(".zip"):
+                found += _members(path, suffix)
+            elif _wanted(path, suffix):
+                found.append(File(path))
+    return sorted(found, key=lambda file: (file.name.upper(), str(file)))
+
+
+def join_roots(
+    roots,  # As for `find`
+) -> str:  # For messages
+    "Names of the roots, divided by commas"
+    return ", ".join(map(str, [roots] if isinstance(roots, (str, Path)) else roots))
 
 # %% ../nbs/02_clips.ipynb #e2264b9a
 def stamp_of(
     found,  # `File`s
 ) -> str:  # 64 hexadecimal digits
     "Digest of which files there are and whether they changed"
-    res, seen = hashlib.sha256(), set()
-    for o in found:
-        if o.path not in seen:
-            seen.add(o.path)
-            s = os.stat(o.path)
-            res.update(f"{o.path} {s.st_size} {s.st_mtime_ns} ".encode("utf-8", "surrogateescape"))
-        if o.member is not None:
-            res.update(f"{o.member} {o.place}".encode("utf-8", "surrogateescape"))
-    return res.hexdigest()
+    digest = hashlib.sha256()
 
-# %% ../nbs/02_clips.ipynb #bd789df0
-def join_roots(
-    roots,  # As for `find`
-) -> str:  # For messages
-    "Names of the roots, divided by commas"
-    return ", ".join(map(str, [roots] if isinstance(roots, (str, Path)) else roots))
+    def add(text):
+        digest.update(text.encode("utf-8", "surrogateescape"))
+
+    seen = set()
+    for file in found:
+        if file.path not in seen:
+            seen.add(file.path)
+            status = os.stat(file.path)
+            add(f"{file.path} {status.st_size} {status.st_mtime_ns} ")
+        if file.member is not None:
+            add(f"{file.member} {file.place}")
+    return digest.hexdigest()
 
 # %% ../nbs/02_clips.ipynb #5eeb0151
 def quote(
@@ -299,12 +296,11 @@ def plain_text(
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise Fault(file, 1, "is UTF-16 text; save it as plain text (ASCII or UTF-8)")
     if b"\0" in data:
-        raise Fault(
-            file, data.count(b"\n", 0, data.index(b"\0")) + 1, "is no text: it holds zero bytes"
-        )
+        line = data.count(b"\n", 0, data.index(b"\0")) + 1
+        raise Fault(file, line, "is no text: it holds zero bytes")
     return data
 
-
+# %% ../nbs/02_clips.ipynb #5aa6852a
 class Tokens:
     "Where the words of a text are"
 
@@ -313,45 +309,44 @@ class Tokens:
         data: bytes,  # Text, as it lies on the disk
         file="text",  # What to call it in a `Fault`
     ):
-        self.file, self.text = file, b"".join([b" " * 16, plain_text(data, file), b"\n", b" " * 8])
-        buf = np.frombuffer(self.text, np.uint8)
-        blank, ends = buf <= 32, np.flatnonzero(buf == 10)
-        self.start, self.end = (np.flatnonzero(blank[1:] != blank[:-1]) + 1).reshape(-1, 2).T
-        self.first = np.concatenate(
-            [[0], np.searchsorted(self.start, ends)]
-        )  # line i begins with word first[i]
-        self.count, self.at = np.diff(self.first), [16, *(ends + 1).tolist()]
-        if (odd := (buf < 9) | (buf > 13) & (buf < 32)).any():
-            raise Fault(
-                file,
-                int(np.searchsorted(ends, odd.argmax())) + 1,
-                "is no text: it holds control characters",
-            )
+        self.file = file
+        self.text = b"".join([b" " * 16, plain_text(data, file), b"\n", b" " * 8])
+        codes = np.frombuffer(self.text, np.uint8)
+        blank = codes <= 32
+        line_ends = np.flatnonzero(codes == 10)
+        edges = np.flatnonzero(blank[1:] != blank[:-1]) + 1
+        self.start, self.end = edges.reshape(-1, 2).T
+        # Line i begins with word first[i], and has count[i] words
+        self.first = np.concatenate([[0], np.searchsorted(self.start, line_ends)])
+        self.count = np.diff(self.first)
+        self.line_start = [16, *(line_ends + 1).tolist()]
+        control = (codes < 9) | (codes > 13) & (codes < 32)
+        if control.any():
+            line = int(np.searchsorted(line_ends, control.argmax())) + 1
+            raise Fault(file, line, "is no text: it holds control characters")
 
     def __len__(self):
         return len(self.count)
 
     def line(self, i):
-        return self.text[self.at[i] : self.at[i + 1]].strip()
+        return self.text[self.line_start[i] : self.line_start[i + 1]].strip()
 
     def whole(self, i, what):
         "The whole number that is all of line i"
         try:
             text = self.line(i)
         except IndexError:
-            raise Fault(
-                self.file, len(self), f"the file ends where {what} should be; it is cut short"
-            ) from None
+            reason = f"the file ends where {what} should be; it is cut short"
+            raise Fault(self.file, len(self), reason) from None
         if not text.isdigit() or len(text) > 15:
             raise Fault(self.file, i + 1, f"{quote(text)} where {what} should be")
         return int(text)
 
 # %% ../nbs/02_clips.ipynb #f70921e2
 _u64 = np.uint64
-_keep = np.array(
-    [0] + [2**64 - 2 ** (64 - 8 * n) for n in range(1, 9)], _u64
-)  # the last n of eight bytes
-_zeros = ~_keep & _u64(0x3030303030303030)  # the digit 0 in the others
+# Masks for the last n of eight bytes, and the digit 0 in the others
+_keep = np.array([0] + [2**64 - 2 ** (64 - 8 * n) for n in range(1, 9)], _u64)
+_zeros = ~_keep & _u64(0x3030303030303030)
 _tens = 10 ** np.arange(16)
 
 
@@ -370,7 +365,7 @@ def _eight(words8, at, n):
 
 
 def to_float(
-    word: bytes,  # Without blanks
+    word: bytes,  # A word
 ) -> float:  # NaN for what is no number
     "One number from text"
     try:
@@ -385,34 +380,30 @@ def decimals(
     end: np.ndarray,  # Where they end
 ) -> np.ndarray:  # float64, to the bit what `float` gives; NaN for what is no number
     "Decimal numbers from text, all at once"
-    buf, words8 = np.frombuffer(text, np.uint8), np.ndarray(len(text) - 7, "<u8", text, 0, (1,))
-    negative = buf[start] == 45
+    codes = np.frombuffer(text, np.uint8)
+    words8 = np.ndarray(len(text) - 7, "<u8", text, 0, (1,))
+    negative = codes[start] == 45
     first = start + negative
-    d = [buf[first + k] - 48 for k in range(4)]  # digits; a point is 254
-    whole = np.where(
-        d[1] == 254, 1, np.where(d[2] == 254, 2, np.where(d[3] == 254, 3, 0))
-    )  # how many before the point
-    part = end - first - whole - 1  # and after it
-    other = (
-        (whole == 0)
-        | (part < 1)
-        | (whole + part > 15)
-        | (d[0] > 9)
-        | (whole > 1) & (d[1] > 9)
-        | (whole > 2) & (d[2] > 9)
-    )
-    part[other] = 1
-    d = [o.astype(np.int64) for o in d[:3]]
-    a = np.where(
-        whole == 1, d[0], np.where(whole == 2, 10 * d[0] + d[1], 100 * d[0] + 10 * d[1] + d[2])
-    )
-    (b, bad), long = _eight(words8, end, np.minimum(part, 8)), np.flatnonzero(part > 8)
+    digits = [codes[first + k] - 48 for k in range(4)]  # A point is 254
+    before = np.zeros(len(start), np.int64)  # How many digits before the point
+    for k in (3, 2, 1):
+        before[digits[k] == 254] = k
+    after = end - first - before - 1  # How many after it
+    other = (before == 0) | (after < 1) | (before + after > 15)
+    for k in range(3):
+        other |= (before > k) & (digits[k] > 9)
+    after[other] = 1
+    whole = digits[0].astype(np.int64)
+    for k in (1, 2):
+        whole = np.where(before > k, 10 * whole + digits[k], whole)
+    fraction, bad = _eight(words8, end, np.minimum(after, 8))
     other |= bad
+    long = np.flatnonzero(after > 8)
     if len(long):
-        c, bad = _eight(words8, end[long] - 8, part[long] - 8)
-        b[long] += c * 10**8
+        higher, bad = _eight(words8, end[long] - 8, after[long] - 8)
+        fraction[long] += higher * 10**8
         other[long] |= bad
-    res = (a * _tens[part] + b) / _tens[part]
+    res = (whole * _tens[after] + fraction) / _tens[after]
     np.negative(res, res, where=negative)
     for i in np.flatnonzero(other):
         res[i] = to_float(text[start[i] : end[i]])
@@ -426,19 +417,19 @@ def why_no_coordinate(
     word: bytes,  # A word, from anywhere
 ) -> str:  # For messages
     "What is wrong with a word where a coordinate should be"
-    return f"{quote(word)} is {'no number' if np.isnan(to_float(word)) and word.lower().strip() not in (b'nan', b'-nan', b'+nan') else 'no coordinate in metres'}"
+    number = not np.isnan(to_float(word)) or word.lower().strip() in (b"nan", b"-nan", b"+nan")
+    return f"{quote(word)} is {'no coordinate in metres' if number else 'no number'}"
 
 
 def to_coordinates(
     text: Tokens,  # The text
-    w: np.ndarray,  # Numbers of its words
-) -> (
-    np.ndarray
-):  # Metres, float64; raises `ValueError(k, why)` for word `w[k]`, the first that is none
+    words: np.ndarray,  # Numbers of its words
+) -> np.ndarray:  # Metres; raises `ValueError(k, why)` for the first `words[k]` that is none
     "Words as coordinates"
-    start, end = text.start[w], text.end[w]
+    start, end = text.start[words], text.end[words]
     res = decimals(text.text, start, end)
-    if not (good := abs(res) <= farthest).all():
+    good = abs(res) <= farthest
+    if not good.all():
         k = int(np.argmin(good))
         raise ValueError(k, why_no_coordinate(text.text[start[k] : end[k]]))
     return res
@@ -457,7 +448,7 @@ def read_numbers(
         ) from None
     except OSError as e:
         raise HyspError(f"cannot read {path}: {e.strerror or e}") from e
-    if not any(o.strip() for o in lines):
+    if not any(line.strip() for line in lines):
         raise HyspError(f"{path} has no lines; a clip without frames must be left out")
     try:
         res = np.loadtxt(lines, delimiter=",", ndmin=2, comments=None)
@@ -467,38 +458,45 @@ def read_numbers(
         pass
     raise HyspError(f"{path}, {_first_bad(lines, columns)}")
 
-
+# %% ../nbs/02_clips.ipynb #98512189
 def _first_bad(lines, columns):
+    "What is wrong, in the first line where something is"
     for i, line in enumerate(lines, 1):
-        parts = [o.strip() for o in line.split(",")]
-        if line.strip() and len(parts) != columns:
+        if not line.strip():
+            continue
+        parts = [part.strip() for part in line.split(",")]
+        if len(parts) != columns:
             return f"line {i}: {len(parts)} numbers, expected {columns}"
-        for o in parts if line.strip() else []:
+        for part in parts:
             try:
-                float(o)
+                float(part)
             except ValueError:
-                return f"line {i}: '{o[:20]}' is no number"
+                return f"line {i}: '{part[:20]}' is no number"
     return f"cannot be read as {columns} numbers a line, divided by commas"
 
 # %% ../nbs/02_clips.ipynb #f72325df
-most_bodies, most_frames = 16, 10_000  # A clip has no more; Kinect tracks 6 bodies at once
+# A clip has no more; Kinect tracks 6 bodies at once, and clips have 300 frames at most
+most_bodies = 16
+most_frames = 10_000
 
 
 def body_slots(
     seen: list,  # Pairs: frame, ID of a body, in file order
 ) -> dict:  # ID to place, from 0; raises `ValueError` where more than 16 would be needed
     "A place for each ID: nobody changes it, and only those who never meet share one"
-    span = {}
-    for t, i in seen:
-        span.setdefault(i, [t, t])[1] = t
-    ends, res = [], {}
-    for i, (first, last) in span.items():
-        free = [k for k, end in enumerate(ends) if end < first]
-        k = res[i] = max(free, key=ends.__getitem__, default=len(ends))
-        if k == most_bodies:
+    spans = {}
+    for frame, body in seen:
+        spans.setdefault(body, [frame, frame])[1] = frame
+    ends = []
+    slots = {}
+    for body, (first, last) in spans.items():
+        free = [slot for slot, end in enumerate(ends) if end < first]
+        slot = max(free, key=ends.__getitem__, default=len(ends))
+        if slot == most_bodies:
             raise ValueError(f"more than {most_bodies} bodies at once")
-        ends[k : k + 1] = [last]
-    return res
+        slots[body] = slot
+        ends[slot : slot + 1] = [last]
+    return slots
 
 # %% ../nbs/02_clips.ipynb #586a1df8
 def class_list(
@@ -515,14 +513,14 @@ def read_layout(
     if isinstance(layout, Layout) or Path(layout).suffix not in (".yaml", ".yml"):
         return get_layout(layout if isinstance(layout, Layout) else str(layout))
     try:
-        d = yaml.safe_load(Path(layout).read_text(encoding="utf-8"))
+        content = yaml.safe_load(Path(layout).read_text(encoding="utf-8"))
     except OSError as e:
         raise HyspError(f"cannot read {layout}: {e.strerror or e}") from e
     except (yaml.YAMLError, UnicodeDecodeError) as e:
         raise HyspError(f"{layout} is no YAML: {' '.join(str(e).split())}") from e
+    if isinstance(content, dict) and "name" not in content:
+        content["name"] = Path(layout).stem
     try:
-        return Layout.from_dict(
-            d if not isinstance(d, dict) or "name" in d else dict(d, name=Path(layout).stem)
-        )
+        return Layout.from_dict(content)
     except HyspError as e:
         raise HyspError(f"{layout}: {e}") from None

@@ -39,7 +39,8 @@ def _body(text, at):
         raise Fault(
             text.file,
             at + 1,
-            f"{len(head)} values where the 10 of a body should be; the number of bodies above it may be wrong",
+            f"{len(head)} values where the 10 of a body should be; "
+            "the number of bodies above it may be wrong",
         )
     joints = text.whole(at + 1, "the number of joints")
     if joints != 25:
@@ -48,23 +49,21 @@ def _body(text, at):
         raise Fault(text.file, len(text), "the file ends within a body; it is cut short")
     return head[0]
 
-
+# %% ../nbs/03_kinect.ipynb #2f54c3b4
 def _joints(text, bodies):
     "Coordinates (bodies, 25, 3) of the joints on the lines after each body"
     lines = np.add.outer(np.array(bodies) + 2, np.arange(25)).ravel()
-    if len(bad := lines[text.count[lines] != 12]):
-        raise Fault(
-            text.file, int(bad[0]) + 1, f"{text.count[bad[0]]} values of a joint, expected 12"
-        )
+    bad = lines[text.count[lines] != 12]
+    if len(bad):
+        reason = f"{text.count[bad[0]]} values of a joint, expected 12"
+        raise Fault(text.file, int(bad[0]) + 1, reason)
+    words = np.add.outer(text.first[lines], np.arange(3)).ravel()
     try:
-        return to_coordinates(text, np.add.outer(text.first[lines], np.arange(3)).ravel()).reshape(
-            -1, 25, 3
-        )
+        return to_coordinates(text, words).reshape(-1, 25, 3)
     except ValueError as e:
         k, why = e.args
-        raise Fault(
-            text.file, int(lines[k // 3]) + 1, f"{'xyz'[k % 3]} of joint {k // 3 % 25 + 1}: {why}"
-        ) from None
+        reason = f"{'xyz'[k % 3]} of joint {k // 3 % 25 + 1}: {why}"
+        raise Fault(text.file, int(lines[k // 3]) + 1, reason) from None
 
 # %% ../nbs/03_kinect.ipynb #600e772e
 def read_skeleton(
@@ -81,13 +80,13 @@ def read_skeleton(
     if frames > most_frames:
         raise Fault(file, 1, f"claims {frames:,} frames; a clip of NTU RGB+D has 300 at most")
     bodies, at = [], 1
-    for t in range(frames):
-        n = text.whole(at, "the number of bodies in a frame")
-        if n > most_bodies:
-            raise Fault(file, at + 1, f"claims {n:,} bodies; Kinect sees 6 at most")
+    for frame in range(frames):
+        there = text.whole(at, "the number of bodies in a frame")
+        if there > most_bodies:
+            raise Fault(file, at + 1, f"claims {there:,} bodies; Kinect sees 6 at most")
         at += 1
-        for _ in range(n):
-            bodies.append((t, _body(text, at), at))
+        for _ in range(there):
+            bodies.append((frame, _body(text, at), at))
             at += 27
     if at < len(text):
         raise Fault(file, at + 1, f"lines go on after the last of {frames} frames")
@@ -98,61 +97,26 @@ def _placed(text, bodies, frames):
     "Coordinates of bodies, each (frame, ID, line), as an array with a place for each"
     if not bodies:
         raise Fault(text.file, None, f"nobody is in any of its {frames} frames")
-    if len({o[:2] for o in bodies}) < len(bodies):
-        again = next(o for o, n in Counter(o[:2] for o in bodies).items() if n > 1)
-        raise Fault(
-            text.file,
-            [o[2] for o in bodies if o[:2] == again][1] + 1,
-            f"body {quote(again[1])} is in frame {again[0] + 1} twice",
-        )
+    seen = [(frame, body) for frame, body, _ in bodies]
+    lines = [line for _, _, line in bodies]
+    if len(set(seen)) < len(seen):
+        frame, body = twice = next(pair for pair, n in Counter(seen).items() if n > 1)
+        at = [line for pair, line in zip(seen, lines) if pair == twice][1]
+        raise Fault(text.file, at + 1, f"body {quote(body)} is in frame {frame + 1} twice")
     try:
-        where = body_slots([o[:2] for o in bodies])
+        slots = body_slots(seen)
     except ValueError as e:
         raise Fault(text.file, None, f"{e}; Kinect sees 6") from None
-    res = np.zeros((frames, max(where.values()) + 1, 25, 3), np.float32)
-    res[[o[0] for o in bodies], [where[o[1]] for o in bodies]] = _joints(
-        text, [o[2] for o in bodies]
-    )
+    frame_of = [frame for frame, _ in seen]
+    slot_of = [slots[body] for _, body in seen]
+    res = np.zeros((frames, max(slots.values()) + 1, 25, 3), np.float32)
+    res[frame_of, slot_of] = _joints(text, lines)
     return res.transpose(3, 0, 2, 1)
 
 # %% ../nbs/03_kinect.ipynb #fbb3ebfa
 _xsub60 = (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
-_xsub120 = (
-    *_xsub60,
-    45,
-    46,
-    47,
-    49,
-    50,
-    52,
-    53,
-    54,
-    55,
-    56,
-    57,
-    58,
-    59,
-    70,
-    74,
-    78,
-    80,
-    81,
-    82,
-    83,
-    84,
-    85,
-    86,
-    89,
-    91,
-    92,
-    93,
-    94,
-    95,
-    97,
-    98,
-    100,
-    103,
-)
+_xsub120 = _xsub60 + (45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78)
+_xsub120 += (80, 81, 82, 83, 84, 85, 86, 89, 91, 92, 93, 94, 95, 97, 98, 100, 103)
 ntu_protocols = {
     60: dict(xsub=_xsub60, xview=dict(by="camera", train=(2, 3))),
     120: dict(xsub=_xsub120, xset=dict(by="setup", train=tuple(range(2, 33, 2)))),
@@ -164,14 +128,13 @@ def _read_missing(path):
     "Names in a list of clips to leave out; lines before the first name are a heading"
     if path is None:
         return set()
+    example = "S001C002P005R002A008"
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as e:
         raise HyspError(f"cannot read {path}: {e.strerror or e}") from e
     except UnicodeDecodeError as e:
-        raise HyspError(
-            f"{path} is no text; expected a list of names such as S001C002P005R002A008"
-        ) from e
+        raise HyspError(f"{path} is no text; expected a list of names such as {example}") from e
     found = set()
     for i, line in enumerate(text.splitlines(), 1):
         name = line.strip().removesuffix(".skeleton")
@@ -179,48 +142,58 @@ def _read_missing(path):
             found.add(name.upper())
         elif name and found:
             raise HyspError(
-                f"{path}, line {i}: '{name[:40]}' is not the name of a clip, such as S001C002P005R002A008; mend the line or take it out"
+                f"{path}, line {i}: '{name[:40]}' is not the name of a clip, such as {example}; "
+                "mend the line or take it out"
             )
     if not found:
-        raise HyspError(
-            f"{path} names no clip; expected names such as S001C002P005R002A008, one a line"
-        )
+        raise HyspError(f"{path} names no clip; expected names such as {example}, one a line")
     return found
 
 # %% ../nbs/03_kinect.ipynb #b438bf23
+def _taken_by(other):
+    return f"has the name of {other}, which is taken; move one away"
+
+
+def _about_ntu(name):
+    "What the name of a clip says of it"
+    setup, camera, subject, replication, action = map(int, ntu_name.fullmatch(name).groups())
+    return dict(
+        label=action - 1, subject=subject, camera=camera, setup=setup, replication=replication
+    )
+
+
+def _misnamed(file):
+    "Why a file cannot be one of NTU RGB+D, by its name; None if it can"
+    match = ntu_name.fullmatch(file.stem)
+    if not match:
+        return "is not named as NTU RGB+D names its files, such as S001C002P003R002A013.skeleton"
+    setup, action = int(match[1]), int(match[5])
+    if not (1 <= setup <= 32 and 1 <= action <= 120):
+        return (
+            f"names setup {setup} and action {action}; "
+            "there are setups 1 to 32 and actions 1 to 120"
+        )
+    return None
+
+# %% ../nbs/03_kinect.ipynb #909223fa
 def _sort_ntu(found, classes, missing):
     "Which files are clips, which are faults, and how many are left out on purpose"
     clips, faults, skipped = {}, [], Counter()
-    for o in found:
-        m, name = ntu_name.fullmatch(o.stem), o.stem.upper()
-        if not m:
-            faults.append(
-                Fault(
-                    o,
-                    None,
-                    "is not named as NTU RGB+D names its files, such as S001C002P003R002A013.skeleton",
-                )
-            )
+    for file in found:
+        reason = _misnamed(file)
+        if reason:
+            faults.append(Fault(file, None, reason))
             continue
-        setup, _, _, _, action = map(int, m.groups())
-        if not (1 <= setup <= 32 and 1 <= action <= 120):
-            faults.append(
-                Fault(
-                    o,
-                    None,
-                    f"names setup {setup} and action {action}; there are setups 1 to 32 and actions 1 to 120",
-                )
-            )
-        elif classes == 60 and (setup > 17 or action > 60):
+        name = file.stem.upper()
+        about = _about_ntu(name)
+        if classes == 60 and (about["setup"] > 17 or about["label"] >= 60):
             skipped["of NTU RGB+D 120 only"] += 1
         elif name in missing:
             skipped["in the list of missing skeletons"] += 1
         elif name in clips:
-            faults.append(
-                Fault(o, None, f"has the name of {clips[name]}, which is taken; move one away")
-            )
+            faults.append(Fault(file, None, _taken_by(clips[name])))
         else:
-            clips[name] = o
+            clips[name] = file
     return clips, faults, dict(skipped)
 
 # %% ../nbs/03_kinect.ipynb #8e1e716a
@@ -234,35 +207,31 @@ def ntu(
     found = find(raw, ".skeleton")
     clips, faults, skipped = _sort_ntu(found, classes, _read_missing(missing))
     if not clips:
+        hold = "holds" if isinstance(raw, (str, Path)) else "hold"
         raise HyspError(
-            f"{join_roots(raw)} hold{'s' if isinstance(raw, (str, Path)) else ''} no clip of NTU RGB+D {classes} ({len(found)} .skeleton files, "
-            f"{len(faults)} of them misnamed); name the folder or the zip that does"
+            f"{join_roots(raw)} {hold} no clip of NTU RGB+D {classes} "
+            f"({len(found)} .skeleton files, {len(faults)} of them misnamed); "
+            "name the folder or the zip that does"
         )
+    names, kept = list(clips), list(clips.values())
 
     def about(i):
-        setup, camera, subject, replication, action = map(
-            int, ntu_name.fullmatch(names[i]).groups()
-        )
-        return dict(
-            label=action - 1, subject=subject, camera=camera, setup=setup, replication=replication
-        )
+        return _about_ntu(names[i])
 
     def load(i):
         return Clip(names[i], read_skeleton(kept[i].read(), kept[i]), **about(i))
 
-    names, kept = list(clips), list(clips.values())
     return Source(
         names,
         load,
         "ntu-rgb+d",
         class_list("ntu-rgb+d")[:classes],
-        30,
-        None,
-        ntu_protocols[classes],
-        faults,
-        skipped,
-        about,
-        stamp_of(kept),
+        fps=30,
+        protocols=ntu_protocols[classes],
+        faults=faults,
+        skipped=skipped,
+        about=about,
+        stamp=stamp_of(kept),
         benchmark=True,
     )
 
@@ -273,52 +242,52 @@ _pku_splits = {"xsub": "cross-subject", "xview": "cross-view"}
 
 def _read_split(file):
     "Names of the training recordings, and of the others"
-    parts, heading = [], True
+    lists, heading = [], True
     for line in file.read().decode("utf-8", "replace").splitlines():
         names = re.findall(r"(?<!\w)(?:\d{4}|A\d{2}N\d{2})-[LMR](?!\w)", line)
         if names and heading:
-            parts.append([])
+            lists.append([])
         if names:
-            parts[-1] += names
+            lists[-1] += names
         if line.strip():
             heading = not names
-    if len(parts) != 2:
+    if len(lists) != 2:
         raise HyspError(
-            f"{file} has {len(parts)} lists of recordings; expected a heading, the names that train, a heading, the other names"
+            f"{file} has {len(lists)} lists of recordings; "
+            "expected a heading, the names that train, a heading, the other names"
         )
-    if both := set(parts[0]) & set(parts[1]):
+    if both := set(lists[0]) & set(lists[1]):
         raise HyspError(f"{file} names {min(both)} in both lists; a recording can only be in one")
-    return parts
+    return lists
 
 # %% ../nbs/03_kinect.ipynb #c1d31598
+def _why_no_label(line):
+    "What is wrong with a line `class,start,end,confidence`; None if nothing is"
+    parts = [part.strip() for part in line.split(b",")]
+    if len(parts) < 3 or not all(part.isdigit() and len(part) < 10 for part in parts[:3]):
+        return f"{quote(line)} is no label; expected class,start,end,confidence"
+    action, start, end = map(int, parts[:3])
+    if not 1 <= action <= 51:
+        return f"class {action}; there are classes 1 to 51"
+    if not 1 <= start <= end:
+        return f"frames {start} to {end}; they are counted from 1 and the end is included"
+    return None
+
+
 def _read_labels(file, faults):
     "Actions of a recording: (line, class, start, end); lines that are none go to the faults"
-    res = []
     try:
         lines = plain_text(file.read(), file).split(b"\n")
     except Fault as e:
         faults.append(e)
-        return res
+        return []
+    res = []
     for i, line in enumerate(lines, 1):
-        parts = [o.strip() for o in line.split(b",")]
-        if len(parts) < 3 or not all(o.isdigit() and len(o) < 10 for o in parts[:3]):
-            faults.append(
-                Fault(file, i, f"{quote(line)} is no label; expected class,start,end,confidence")
-            )
-            continue
-        c, start, end = map(int, parts[:3])
-        if not 1 <= c <= 51:
-            faults.append(Fault(file, i, f"class {c}; there are classes 1 to 51"))
-        elif not 1 <= start <= end:
-            faults.append(
-                Fault(
-                    file,
-                    i,
-                    f"frames {start} to {end}; they are counted from 1 and the end is included",
-                )
-            )
+        reason = _why_no_label(line)
+        if reason:
+            faults.append(Fault(file, i, reason))
         else:
-            res.append((i, c, start, end))
+            res.append((i, *map(int, line.split(b",")[:3])))
     return res
 
 # %% ../nbs/03_kinect.ipynb #ef6a78cb
@@ -332,101 +301,109 @@ def _cut(recording, labels, line, start, end, most=300):
     text = _recording(recording)
     if end > len(text):
         raise Fault(labels, line, f"frames {start} to {end}, but {recording} has {len(text)}")
-    n, first = min(end - start + 1, most), start - 1 + max(0, end - start + 1 - most) // 2
-    for i in first + np.flatnonzero(text.count[first : first + n] != 150):
-        raise Fault(
-            recording, int(i) + 1, f"{text.count[i]} numbers, expected 150 (2 bodies of 25 joints)"
-        )
+    asked = end - start + 1
+    frames = min(asked, most)
+    first = start - 1 + (asked - frames) // 2
+    for i in first + np.flatnonzero(text.count[first : first + frames] != 150):
+        reason = f"{text.count[i]} numbers, expected 150 (2 bodies of 25 joints)"
+        raise Fault(recording, int(i) + 1, reason)
     try:
-        x = to_coordinates(text, np.arange(text.first[first], text.first[first + n]))
+        x = to_coordinates(text, np.arange(text.first[first], text.first[first + frames]))
     except ValueError as e:
         k, why = e.args
-        raise Fault(
-            recording,
-            first + k // 150 + 1,
-            f"{'xyz'[k % 3]} of joint {k // 3 % 25 + 1}, body {k // 75 % 2 + 1}: {why}",
-        ) from None
-    return x.astype(np.float32).reshape(n, 2, 25, 3).transpose(3, 0, 2, 1)
+        reason = f"{'xyz'[k % 3]} of joint {k // 3 % 25 + 1}, body {k // 75 % 2 + 1}: {why}"
+        raise Fault(recording, first + k // 150 + 1, reason) from None
+    return x.astype(np.float32).reshape(frames, 2, 25, 3).transpose(3, 0, 2, 1)
 
 # %% ../nbs/03_kinect.ipynb #cc7617e9
 def _sort_pku(found, part):
-    "Recordings, label files and split files by name; the rest are faults, or skipped"
-    kinds, faults, skipped = (dict(recording={}, label={}), [], Counter())
-    splits = {k: [o for o in found if o.name.lower().startswith(v)] for k, v in _pku_splits.items()}
-    for o in found:
-        own, other = (_pku_name[p].fullmatch(o.stem) for p in (part, 3 - part))
-        if other:
+    "Recordings and label files by name, faults, and how many are of the other part"
+    recordings, labels, faults, skipped = {}, {}, [], Counter()
+    for file in found:
+        if _pku_name[3 - part].fullmatch(file.stem):
             skipped["of the other part"] += 1
-        if not own:
+        if not _pku_name[part].fullmatch(file.stem):
             continue
-        kind = kinds["label" if "label" in str(o)[: -len(o.name)].lower() else "recording"]
-        if o.stem in kind:
-            faults.append(
-                Fault(o, None, f"has the name of {kind[o.stem]}, which is taken; move one away")
-            )
+        folder = str(file)[: -len(file.name)]
+        kind = labels if "label" in folder.lower() else recordings
+        if file.stem in kind:
+            faults.append(Fault(file, None, _taken_by(kind[file.stem])))
         else:
-            kind[o.stem] = o
-    for a, b in (("recording", "label"), ("label", "recording")):
-        faults += [
-            Fault(o, None, f"has no {b} file of its name")
-            for k, o in kinds[a].items()
-            if k not in kinds[b]
-        ]
-    return *kinds.values(), splits, faults, dict(skipped)
+            kind[file.stem] = file
+    for name, file in recordings.items():
+        if name not in labels:
+            faults.append(Fault(file, None, "has no label file of its name"))
+    for name, file in labels.items():
+        if name not in recordings:
+            faults.append(Fault(file, None, "has no recording file of its name"))
+    return recordings, labels, faults, dict(skipped)
+
+# %% ../nbs/03_kinect.ipynb #920f092c
+def _pku_protocols(found, raw, names):
+    "The protocols that split files are there for, as lists of clips"
+    protocols = {}
+    for protocol, title in _pku_splits.items():
+        splits = [_read_split(file) for file in found if file.name.lower().startswith(title)]
+        if splits:
+            train = set().union(*(train for train, _ in splits))
+            val = set().union(*(val for _, val in splits)) - train
+            # A clip is named after its recording, an underscore and three digits
+            protocols[protocol] = dict(
+                by="name",
+                train=[name for name in names if name[:-4] in train],
+                val=[name for name in names if name[:-4] in val],
+            )
+    if not protocols:
+        raise HyspError(
+            f"{join_roots(raw)}: neither cross-subject.txt nor cross-view.txt is there; "
+            "name the folder with the split files as well"
+        )
+    return protocols
 
 # %% ../nbs/03_kinect.ipynb #dadf3d6d
 def pku(
-    raw,  # Folders or zip files that hold recordings, labels and splits at any depth; one or a list
+    raw,  # Folders or zip files with recordings, labels and splits at any depth; one or a list
     part: int = 1,  # 1 or 2
-) -> (
-    Source
-):  # In order of recordings and labels; 30 fps; with the protocols that split files are there for
+) -> Source:  # In order of recordings and labels; 30 fps; with the protocols that have split files
     "PKU-MMD as distributed"
     pick(part, _pku_name, "part of PKU-MMD")
-    recordings, labels, splits, faults, skipped = _sort_pku(find(raw, ".txt"), part)
-    both = [k for k in recordings if k in labels]
+    found = find(raw, ".txt")
+    recordings, labels, faults, skipped = _sort_pku(found, part)
+    both = [name for name in recordings if name in labels]
     if not both:
         raise HyspError(
-            f"{join_roots(raw)}: no recording of PKU-MMD part {part} has a label file ({len(recordings)} recordings, {len(labels)} label files); "
+            f"{join_roots(raw)}: no recording of PKU-MMD part {part} has a label file "
+            f"({len(recordings)} recordings, {len(labels)} label files); "
             "name the folders with both, 'label' in the name of one"
         )
-    if not any(splits.values()):
-        raise HyspError(
-            f"{join_roots(raw)}: neither cross-subject.txt nor cross-view.txt is there; name the folder with the split files as well"
-        )
-    clips = [(k, *o) for k in both for o in _read_labels(labels[k], faults)]
-    names = [f"{k}_{line:03}" for k, line, *_ in clips]
+    actions = []
+    for recording in both:
+        actions += [(recording, *action) for action in _read_labels(labels[recording], faults)]
+    names = [f"{recording}_{line:03}" for recording, line, *_ in actions]
 
     def about(i):
-        return dict(label=clips[i][2] - 1, camera="LMR".index(clips[i][0][-1]) + 1)
+        recording, _, action, *_ = actions[i]
+        return dict(label=action - 1, camera="LMR".index(recording[-1]) + 1)
 
     def load(i):
-        k, line, _, start, end = clips[i]
-        return Clip(names[i], _cut(recordings[k], labels[k], line, start, end), **about(i))
+        recording, line, _, start, end = actions[i]
+        position = _cut(recordings[recording], labels[recording], line, start, end)
+        return Clip(names[i], position, **about(i))
 
-    protocols = {k: _by_name([_read_split(o) for o in v], names) for k, v in splits.items() if v}
-    used = [o for k in both for o in (recordings[k], labels[k])]
+    used = []
+    for recording in both:
+        used += [recordings[recording], labels[recording]]
     return Source(
         names,
         load,
         "ntu-rgb+d",
         class_list("pku-mmd"),
-        30,
-        2,
-        protocols,
-        faults,
-        skipped,
-        about,
-        stamp_of(used),
+        fps=30,
+        bodies=2,
+        protocols=_pku_protocols(found, raw, names),
+        faults=faults,
+        skipped=skipped,
+        about=about,
+        stamp=stamp_of(used),
         benchmark=True,
-    )
-
-
-def _by_name(lists, names):
-    "A protocol from lists of recordings"
-    train, val = ({o for part in lists for o in part[i]} for i in (0, 1))
-    return dict(
-        by="name",
-        train=[o for o in names if o[:-4] in train],
-        val=[o for o in names if o[:-4] in val - train],
     )
