@@ -37,98 +37,108 @@ def _load_npz(path):
         raise HyspError(f"there is no file {path}")
     key = None
     try:
-        f = np.load(path, allow_pickle=False)
-        if not isinstance(f, np.lib.npyio.NpzFile):
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
             raise HyspError(
                 f"{path} holds a single array; expected an npz file with frames, offsets and label"
             )
-        res = {}
-        with f:
-            for key in f.files:
-                res[key] = f[key]
-        return res
+        arrays = {}
+        with archive:
+            for key in archive.files:
+                arrays[key] = archive[key]
+        return arrays
+    except HyspError:
+        raise
     except Exception as e:  # Whatever a spoilt archive makes zipfile, zlib or NumPy raise
-        if isinstance(e, HyspError):
-            raise
         if "Object arrays" in str(e):
             raise HyspError(
-                f"'{key}' in {path} holds Python objects; save it as an array of numbers or of strings"
+                f"'{key}' in {path} holds Python objects; "
+                "save it as an array of numbers or of strings"
             ) from e
+        at = f" at {key}" if key else ""
         raise HyspError(
-            f"cannot read {path}{f' at {key}' if key else ''}: {e}; expected an npz file as np.savez writes it"
+            f"cannot read {path}{at}: {e}; expected an npz file as np.savez writes it"
         ) from e
 
 # %% ../nbs/04_readers.ipynb #c06ad150
-def _ints(d, key, n, path):
-    if key not in d:
+def _whole_numbers(content, key, n, path):
+    "An array of n whole numbers; None where it is not in the file"
+    if key not in content:
         return None
-    a = d[key]
-    if a.shape != (n,) or a.dtype.kind not in "iu":
+    array = content[key]
+    if array.shape != (n,) or array.dtype.kind not in "iu":
         raise HyspError(
-            f"'{key}' in {path} must be {n} whole numbers, not {a.dtype} of shape {a.shape}"
+            f"'{key}' in {path} must be {n} whole numbers, not {array.dtype} of shape {array.shape}"
         )
-    return a
+    return array
 
-
-def _check_offsets(d, path):
-    o, n = d["offsets"], len(d["frames"])
-    if o.ndim != 1 or len(o) < 2 or o.dtype.kind not in "iu":
+# %% ../nbs/04_readers.ipynb #f47d02ae
+def _check_offsets(offsets, frames, path):
+    if offsets.ndim != 1 or len(offsets) < 2 or offsets.dtype.kind not in "iu":
         raise HyspError(
-            f"'offsets' in {path} must be N+1 whole numbers for N clips, not {o.dtype} of shape {o.shape}"
+            f"'offsets' in {path} must be N+1 whole numbers for N clips, "
+            f"not {offsets.dtype} of shape {offsets.shape}"
         )
-    if o[0] != 0 or o[-1] != n:
+    if offsets[0] != 0 or offsets[-1] != frames:
         raise HyspError(
-            f"'offsets' in {path} must go from 0 to the {n} frames there are, not from {o[0]} to {o[-1]}"
+            f"'offsets' in {path} must go from 0 to the {frames} frames there are, "
+            f"not from {offsets[0]} to {offsets[-1]}"
         )
-    for i, (a, b) in enumerate(zip(o[:-1].tolist(), o[1:].tolist())):
-        if a > b:
-            raise HyspError(f"'offsets' in {path} must not fall, but clip {i} goes from {a} to {b}")
-        if a == b:
+    for i, (first, end) in enumerate(zip(offsets[:-1].tolist(), offsets[1:].tolist())):
+        if first > end:
             raise HyspError(
-                f"clip {i} in {path} has no frames: it goes from {a} to {b}; leave it out"
+                f"'offsets' in {path} must not fall, but clip {i} goes from {first} to {end}"
+            )
+        if first == end:
+            raise HyspError(
+                f"clip {i} in {path} has no frames: it goes from {first} to {end}; leave it out"
             )
 
 # %% ../nbs/04_readers.ipynb #c49fb893
-def _npz_layout(d, path):
-    for k in ("joint_names", "parents"):
-        if k not in d:
+def _npz_layout(content, path):
+    "The layout of joint_names and parents; one of the registry where it has these"
+    for key in ("joint_names", "parents"):
+        if key not in content:
             raise HyspError(
-                f"{path} has no '{k}', so what its joints are is unknown; "
+                f"{path} has no '{key}', so what its joints are is unknown; "
                 f"add it or give a layout ({', '.join(layouts)}, or your own)"
             )
-    names, parents = d["joint_names"], _ints(d, "parents", len(d["joint_names"]), path)
-    res = Layout.from_dict(
-        dict(name=path.stem, joints=[str(o) for o in names], parents=parents.tolist())
-    )
-    return next(
-        (o for o in layouts.values() if (o.joints, o.parents) == (res.joints, res.parents)), res
-    )
+    joints = [str(joint) for joint in content["joint_names"]]
+    parents = _whole_numbers(content, "parents", len(joints), path).tolist()
+    own = Layout.from_dict(dict(name=path.stem, joints=joints, parents=parents))
+    for layout in layouts.values():
+        if (layout.joints, layout.parents) == (own.joints, own.parents):
+            return layout
+    return own
 
 # %% ../nbs/04_readers.ipynb #a34d7b4d
-def _check_frames(f, layout, path):
-    if f.dtype.kind not in "fiu" or f.ndim not in (3, 4) or f.shape[-1] != 3:
+def _check_frames(frames, layout, path):
+    if frames.dtype.kind not in "fiu" or frames.ndim not in (3, 4) or frames.shape[-1] != 3:
         raise HyspError(
-            f"'frames' in {path} must be numbers of shape (frames, joints, 3) or (frames, bodies, joints, 3), "
-            f"not {f.dtype} of shape {f.shape}"
+            f"'frames' in {path} must be numbers of shape (frames, joints, 3) "
+            f"or (frames, bodies, joints, 3), not {frames.dtype} of shape {frames.shape}"
         )
-    if f.shape[-2] != len(layout):
+    if frames.shape[-2] != len(layout):
         raise HyspError(
-            f"'frames' in {path} have {f.shape[-2]} joints, but layout '{layout.name}' has {len(layout)}"
+            f"'frames' in {path} have {frames.shape[-2]} joints, "
+            f"but layout '{layout.name}' has {len(layout)}"
         )
 
-
-def _npz_classes(d, label, path):
-    classes = [str(o) for o in d.get("class_names", range(label.max() + 1))]
-    for i, o in enumerate(label.tolist()):
-        if not 0 <= o < len(classes):
+# %% ../nbs/04_readers.ipynb #fb104493
+def _npz_classes(content, labels, path):
+    "Names of the classes; their numbers where the file has no names"
+    classes = [str(name) for name in content.get("class_names", range(labels.max() + 1))]
+    for i, label in enumerate(labels.tolist()):
+        if not 0 <= label < len(classes):
             raise HyspError(
-                f"clip {i} in {path} has label {o}, but the classes are numbered 0 to {len(classes) - 1}"
+                f"clip {i} in {path} has label {label}, "
+                f"but the classes are numbered 0 to {len(classes) - 1}"
             )
     return classes
 
 
-def _npz_fps(d, path):
-    fps = d.get("fps")
+def _npz_fps(content, path):
+    fps = content.get("fps")
     if fps is not None and (fps.ndim or fps.dtype.kind not in "fiu"):
         raise HyspError(f"'fps' in {path} must be one number, not {fps!r:.40}")
     return fps
@@ -136,33 +146,36 @@ def _npz_fps(d, path):
 # %% ../nbs/04_readers.ipynb #8111a2cd
 def arrays(
     npz: str | Path,  # A file with the arrays of the table above
-    layout: str
-    | Path
-    | Layout = None,  # The skeleton, as for `csv_folder`; if None, from joint_names and parents in the file
-) -> (
-    Source
-):  # Raises `HyspError` for a file that is missing or broken, or arrays that do not fit together
+    # The skeleton, as for `csv_folder`; if None, from joint_names and parents in the file
+    layout: str | Path | Layout = None,
+) -> Source:  # Raises `HyspError` for a file that is missing or broken, or arrays that do not fit
     "Clips of a `.npz` file, all held in memory"
     path = Path(npz)
-    d = _load_npz(path)
-    for k in ("frames", "offsets", "label"):
-        if k not in d:
-            raise HyspError(f"{path} has no array '{k}' (it has {', '.join(d) or 'none'})")
-    layout = _npz_layout(d, path) if layout is None else read_layout(layout)
-    f, offsets = d["frames"], d["offsets"]
-    _check_frames(f, layout, path)
-    _check_offsets(d, path)
+    content = _load_npz(path)
+    for key in ("frames", "offsets", "label"):
+        if key not in content:
+            raise HyspError(f"{path} has no array '{key}' (it has {', '.join(content) or 'none'})")
+    layout = _npz_layout(content, path) if layout is None else read_layout(layout)
+    frames = content["frames"]
+    offsets = content["offsets"]
+    _check_frames(frames, layout, path)
+    _check_offsets(offsets, len(frames), path)
     n = len(offsets) - 1
-    label, cols = _ints(d, "label", n, path), {k: _ints(d, k, n, path) for k in metadata_columns}
-    names = [str(o) for o in d.get("name", [f"clip{i:05}" for i in range(n)])]
+    known = {}
+    for key in ("label", *metadata_columns):
+        column = _whole_numbers(content, key, n, path)
+        if column is not None:
+            known[key] = column
+    numbered = [f"clip{i:05}" for i in range(n)]
+    names = [str(name) for name in content.get("name", numbered)]
     if len(names) != n:
         raise HyspError(f"'name' in {path} must be {n} names, not {len(names)}")
 
     def about(i):
-        return dict(label=int(label[i]), **{k: int(v[i]) for k, v in cols.items() if v is not None})
+        return {key: int(column[i]) for key, column in known.items()}
 
     def load(i):
-        x = f[offsets[i] : offsets[i + 1]].astype(np.float32)
+        x = frames[offsets[i] : offsets[i + 1]].astype(np.float32)
         x = x[:, None] if x.ndim == 3 else x
         return Clip(names[i], x.transpose(3, 0, 2, 1), **about(i))
 
@@ -170,9 +183,9 @@ def arrays(
         names,
         load,
         layout,
-        _npz_classes(d, label, path),
-        _npz_fps(d, path),
-        1 if f.ndim == 3 else f.shape[1],
+        _npz_classes(content, known["label"], path),
+        fps=_npz_fps(content, path),
+        bodies=1 if frames.ndim == 3 else frames.shape[1],
         about=about,
         stamp=stamp_of([File(str(path))]),
     )
@@ -192,69 +205,86 @@ exercises = (
 )
 _uiprmd_name = re.compile(r"m(\d+)_s(\d+)(?:_e(\d+))?_positions(_inc)?\.txt")
 
+# %% ../nbs/04_readers.ipynb #e8ad42fd
+def _angles_of(path):
+    "The file of angles that belongs to a file of positions"
+    return path.parents[1] / "Angles" / path.name.replace("positions", "angles")
 
-def _load_uiprmd(path, name, label, subject, replication):
-    layout, angles = (
-        layouts["ui-prmd"],
-        path.parents[1] / "Angles" / path.name.replace("positions", "angles"),
-    )
-    p, a = (read_numbers(o, 3 * len(layout)).reshape(-1, len(layout), 3) for o in (path, angles))
-    if len(p) != len(a):
+
+def _load_uiprmd(path):
+    "Joints of one repetition, float32, shape (3, T, 22, 1)"
+    layout = layouts["ui-prmd"]
+    joints = len(layout)
+    angle_path = _angles_of(path)
+    offsets = read_numbers(path, 3 * joints).reshape(-1, joints, 3)
+    angles = read_numbers(angle_path, 3 * joints).reshape(-1, joints, 3)
+    if len(offsets) != len(angles):
         raise HyspError(
-            f"{path} has {len(p)} frames, but {angles.name} has {len(a)}; leave both out"
+            f"{path} has {len(offsets)} frames, but {angle_path.name} has {len(angles)}; "
+            "leave both out"
         )
-    x = forward_kinematics(p, euler(a), [(j, layout.parents[j]) for j in layout.order[1:]]) / 100
-    return Clip(
-        name,
-        x.astype(np.float32).transpose(2, 0, 1)[..., None],
-        label,
-        subject,
-        replication=replication,
-    )
+    tree = [(joint, layout.parents[joint]) for joint in layout.order[1:]]
+    centimetres = forward_kinematics(offsets, euler(angles), tree)
+    return (centimetres / 100).astype(np.float32).transpose(2, 0, 1)[..., None]
 
 # %% ../nbs/04_readers.ipynb #cc420eb3
+def _find_uiprmd(folder):
+    "Files of positions by label, subject and repetition"
+    found = {}
+    for path in folder.rglob("Kinect/Positions/*.txt"):
+        match = _uiprmd_name.fullmatch(path.name)
+        if not match or not 1 <= int(match[1]) <= 10:
+            raise HyspError(
+                f"{path} is not named as UI-PRMD names its files, "
+                "such as m05_s02_e01_positions.txt; move it away"
+            )
+        label = int(match[1]) - 1 + 10 * bool(match[4])
+        key = label, int(match[2]), int(match[3] or 0)
+        if key in found:
+            raise HyspError(f"{path} and {found[key]} are the same repetition; move one away")
+        if match[3]:
+            found[key] = path
+    if not found:
+        raise HyspError(
+            f"{folder} holds no file 'Kinect/Positions/m…_s…_e…_positions.txt'; "
+            "name the folder with 'Segmented Movements'"
+        )
+    return found
+
+# %% ../nbs/04_readers.ipynb #134c1ef2
 def uiprmd(
-    folder: str
-    | Path,  # Holds 'Segmented Movements' and 'Incorrect Segmented Movements', or one of them, at any depth
+    # Holds 'Segmented Movements' and 'Incorrect Segmented Movements', or one of them, at any depth
+    folder: str | Path,
 ) -> Source:  # Ordered by label, subject and repetition; 20 classes, 30 fps
     "UI-PRMD as distributed: its Kinect positions and angles"
     folder = Path(folder)
     if not folder.is_dir():
         raise HyspError(f"there is no folder {folder}")
-    found = {}
-    for path in folder.rglob("Kinect/Positions/*.txt"):
-        m = _uiprmd_name.fullmatch(path.name)
-        if not m or not 1 <= int(m[1]) <= 10:
-            raise HyspError(
-                f"{path} is not named as UI-PRMD names its files, such as m05_s02_e01_positions.txt; move it away"
-            )
-        key = int(m[1]) - 1 + 10 * bool(m[4]), int(m[2]), int(m[3] or 0)
-        if key in found:
-            raise HyspError(f"{path} and {found[key]} are the same repetition; move one away")
-        if m[3]:
-            found[key] = path
-    if not found:
-        raise HyspError(
-            f"{folder} holds no file 'Kinect/Positions/m…_s…_e…_positions.txt'; name the folder with 'Segmented Movements'"
-        )
+    found = _find_uiprmd(folder)
     keys = sorted(found)
-    names = [found[k].name.replace("_positions", "").removesuffix(".txt") for k in keys]
-    load = lambda i: _load_uiprmd(found[keys[i]], names[i], *keys[i])
-    about = lambda i: dict(zip(("label", "subject", "replication"), keys[i]))
+    paths = [found[key] for key in keys]
+    names = [path.name.replace("_positions", "").removesuffix(".txt") for path in paths]
+
+    def about(i):
+        return dict(zip(("label", "subject", "replication"), keys[i]))
+
+    def load(i):
+        return Clip(names[i], _load_uiprmd(paths[i]), **about(i))
+
+    correct = [f"{exercise}, correct" for exercise in exercises]
+    incorrect = [f"{exercise}, incorrect" for exercise in exercises]
+    used = []
+    for path in found.values():
+        used += [file for file in (path, _angles_of(path)) if file.exists()]
     return Source(
         names,
         load,
         "ui-prmd",
-        [f"{o}, {how}" for how in ("correct", "incorrect") for o in exercises],
-        30,
-        1,
+        correct + incorrect,
+        fps=30,
+        bodies=1,
         about=about,
-        stamp=stamp_of(
-            File(str(p))
-            for o in found.values()
-            for p in (o, o.parents[1] / "Angles" / o.name.replace("positions", "angles"))
-            if p.exists()
-        ),
+        stamp=stamp_of(File(str(file)) for file in used),
     )
 
 # %% ../nbs/04_readers.ipynb #e4c70533
@@ -264,43 +294,58 @@ def _cells(file):
     try:
         lines = text.decode().splitlines()
     except UnicodeDecodeError as e:
-        raise Fault(
-            file, text.count(b"\n", 0, e.start) + 1, "is not UTF-8 text; save it as CSV UTF-8"
-        ) from None
-    by = max(",;\t", key=lines[0].count)
+        line = text.count(b"\n", 0, e.start) + 1
+        raise Fault(file, line, "is not UTF-8 text; save it as CSV UTF-8") from None
+    divider = max(",;\t", key=lines[0].count)
+    rows = []
     try:
-        return [[o.strip() for o in row] for row in csv.reader(lines, delimiter=by, strict=True)]
+        for row in csv.reader(lines, delimiter=divider, strict=True):
+            rows.append([cell.strip() for cell in row])
     except csv.Error as e:
         raise Fault(file, None, f"is no CSV file: {e}") from None
+    return rows
 
-
+# %% ../nbs/04_readers.ipynb #8577875c
 def _key(text):
+    "The words of a heading, however they are joined"
     return " ".join(re.findall(r"[^\W_]+", text.lower()))
 
 
 def _columns_of(head, layout, file):
-    "Where the coordinates of each joint are, (V, 3), -1 for a z that is not there; and the columns frame and body"
-    keys = [_key(o) for o in head]
-    if twice := [o for o, n in Counter(keys).items() if n > 1 and o]:
-        raise Fault(file, 1, f"two columns are named '{twice[0]}'")
-    at = {k: i for i, k in enumerate(keys)}
-    flat = not any(f"{_key(o)} z" in at for o in layout.joints)
-    res = [[at.get(f"{_key(o)} {c}", -1) for c in "xyz"] for o in layout.joints]
-    for o, row in zip(layout.joints, res):
-        for c, i in zip("xy" if flat else "xyz", row):
+    "Where coordinates are, (V, 3), -1 for a z that is not there; and the columns frame and body"
+    keys = [_key(cell) for cell in head]
+    for key, n in Counter(keys).items():
+        if n > 1 and key:
+            raise Fault(file, 1, f"two columns are named '{key}'")
+    column = {key: i for i, key in enumerate(keys)}
+    flat = not any(f"{_key(joint)} z" in column for joint in layout.joints)
+    places = []
+    for joint in layout.joints:
+        place = [column.get(f"{_key(joint)} {axis}", -1) for axis in "xyz"]
+        for axis, i in zip("xy" if flat else "xyz", place):
             if i < 0:
-                raise Fault(
-                    file,
-                    1,
-                    f"there is no column '{o} {c}'; layout '{layout.name}' has a joint '{o}'",
-                )
-    if "body" in at and "frame" not in at:
-        raise Fault(
-            file,
-            1,
-            "there is a column 'body' but no 'frame', so who is in a frame together is unknown",
-        )
-    return np.array(res), at.get("frame") if "body" in at else None, at.get("body")
+                reason = f"there is no column '{joint} {axis}'"
+                has = f"layout '{layout.name}' has a joint '{joint}'"
+                raise Fault(file, 1, f"{reason}; {has}")
+        places.append(place)
+    if "body" not in column:
+        return np.array(places), None, None
+    if "frame" not in column:
+        reason = "there is a column 'body' but no 'frame'"
+        raise Fault(file, 1, f"{reason}, so who is in a frame together is unknown")
+    return np.array(places), column["frame"], column["body"]
+
+# %% ../nbs/04_readers.ipynb #dbcefc95
+def _bare_columns(n, layout, file):
+    "The same for a file without heading"
+    joints = len(layout)
+    if n not in (2 * joints, 3 * joints):
+        expected = f"expected {3 * joints} (or {2 * joints} without z)"
+        what = f"the {joints} joints of layout '{layout.name}'"
+        raise Fault(file, 1, f"{n} numbers and no heading; {expected} for {what}")
+    places = np.arange(n).reshape(joints, -1)
+    room = ((0, 0), (0, 3 - places.shape[1]))
+    return np.pad(places, room, constant_values=-1), None, None
 
 # %% ../nbs/04_readers.ipynb #9c807673
 def _is_number(text):
@@ -310,183 +355,172 @@ def _is_number(text):
     except ValueError:
         return not text
 
-
-def _bare(n, layout, file):
-    "Columns of a file without heading"
-    v = len(layout)
-    if n not in (2 * v, 3 * v):
-        raise Fault(
-            file,
-            1,
-            f"{n} numbers and no heading; expected {3 * v} (or {2 * v} without z) for the {v} joints of layout '{layout.name}'",
-        )
-    at = np.arange(n).reshape(v, -1)
-    return np.pad(at, ((0, 0), (0, 3 - at.shape[1])), constant_values=-1), None, None
-
-
+# %% ../nbs/04_readers.ipynb #56edb34f
 def read_csv(
     file: File,  # From `find`
     layout: str | Layout,  # The skeleton
 ) -> np.ndarray:  # float32, shape (3, T, V, M); raises `Fault`
     "The joints of one clip"
-    rows, layout = _cells(file), get_layout(layout)
+    rows = _cells(file)
+    layout = get_layout(layout)
+    width = len(rows[0])
     headed = not all(map(_is_number, rows[0]))
-    columns, frame, body = (
-        _columns_of(rows[0], layout, file) if headed else _bare(len(rows[0]), layout, file)
-    )
-    width, rows = len(rows[0]), [(i, o) for i, o in enumerate(rows, 1) if any(o)][headed:]
-    if not rows:
+    if headed:
+        columns, frame, body = _columns_of(rows[0], layout, file)
+    else:
+        columns, frame, body = _bare_columns(width, layout, file)
+    # Number of its line, and cells of each row that has any
+    numbered = [(i, row) for i, row in enumerate(rows, 1) if any(row)][headed:]
+    if not numbered:
         raise Fault(file, None, "has a heading and no frames")
-    for i, o in rows:
-        if len(o) != width:
-            raise Fault(file, i, f"{len(o)} cells, expected {width}")
-    x = _coordinates(rows, columns, layout, file)
-    return (
-        _by_body(x, [o[body] for _, o in rows], [o[frame] for _, o in rows], file)
-        if body is not None
-        else x.transpose(2, 0, 1)[..., None]
-    )
+    for i, row in numbered:
+        if len(row) != width:
+            raise Fault(file, i, f"{len(row)} cells, expected {width}")
+    x = _coordinates(numbered, columns, layout, file)
+    if body is None:
+        return x.transpose(2, 0, 1)[..., None]
+    bodies = [row[body] for _, row in numbered]
+    frames = [row[frame] for _, row in numbered]
+    return _by_body(x, bodies, frames, file)
 
 # %% ../nbs/04_readers.ipynb #a87c21f7
-def _coordinates(rows, columns, layout, file):
+def _coordinates(numbered, columns, layout, file):
     "Coordinates (rows, V, 3) of rows of cells; a row whose cells are all empty is 0"
-    used, x = columns[columns >= 0], np.zeros((len(rows), *columns.shape), np.float32)
-    for k, (i, row) in enumerate(rows):
-        cells = [row[j] for j in used]
+    there = columns >= 0
+    used = columns[there]
+    x = np.zeros((len(numbered), *columns.shape), np.float32)
+    for k, (i, row) in enumerate(numbered):
+        cells = [row[column] for column in used]
         if not any(cells):
             continue
-        found = np.array([to_float(o.encode()) for o in cells])
-        if not (good := abs(found) <= farthest).all():
-            j = int(np.argmin(good))
-            v, c = np.argwhere(columns >= 0)[j]
-            raise Fault(
-                file,
-                i,
-                f"{'xyz'[c]} of '{layout.joints[v]}': {why_no_coordinate(cells[j].encode()) if cells[j] else 'the cell is empty'}",
-            )
-        x[k][columns >= 0] = found
+        found = np.array([to_float(cell.encode()) for cell in cells])
+        good = abs(found) <= farthest
+        if not good.all():
+            bad = int(np.argmin(good))
+            v, c = np.argwhere(there)[bad]
+            why = why_no_coordinate(cells[bad].encode()) if cells[bad] else "the cell is empty"
+            raise Fault(file, i, f"{'xyz'[c]} of '{layout.joints[v]}': {why}")
+        x[k][there] = found
     return x
 
-
+# %% ../nbs/04_readers.ipynb #25ac95f0
 def _by_body(x, bodies, frames, file):
     "Rows (frame, body) as an array with a place for each body"
-    t, m = ({o: i for i, o in enumerate(dict.fromkeys(k))} for k in (frames, bodies))
-    if len(m) > most_bodies:
-        raise Fault(
-            file,
-            None,
-            f"column 'body' has {len(m)} different entries; at most {most_bodies} bodies make a clip",
-        )
+    frame_of = {frame: t for t, frame in enumerate(dict.fromkeys(frames))}
+    slot_of = {body: m for m, body in enumerate(dict.fromkeys(bodies))}
+    if len(slot_of) > most_bodies:
+        reason = f"column 'body' has {len(slot_of)} different entries"
+        raise Fault(file, None, f"{reason}; at most {most_bodies} bodies make a clip")
     if len(set(zip(frames, bodies))) < len(x):
         raise Fault(file, None, "a body is twice in one frame")
-    res = np.zeros((len(t), *x.shape[1:], len(m)), np.float32)
-    for row, f, b in zip(x, frames, bodies):
-        res[t[f], ..., m[b]] = row
+    res = np.zeros((len(frame_of), *x.shape[1:], len(slot_of)), np.float32)
+    for row, frame, body in zip(x, frames, bodies):
+        res[frame_of[frame], ..., slot_of[body]] = row
     return res.transpose(2, 0, 1, 3)
 
 # %% ../nbs/04_readers.ipynb #a481387a
-def _read_table(file, found, folder):
-    "Rows of clips.csv: the file of each clip, its label and what else is known; faults; and how many files are not listed"
-    head, *rows = _cells(file)
-    head = [o.lower() for o in head]
-    for k in ("file", "label"):
-        if k not in head:
-            raise HyspError(f"{file} has no column '{k}' (it has {', '.join(head)})")
-    there, res, faults = (
-        {os.path.relpath(o.path, folder).replace(os.sep, "/"): o for o in found},
-        {},
-        [],
-    )
+def _why_not_listed(row, head, there, listed):
+    "What is wrong with a row of clips.csv; None if nothing is"
+    cells = dict(zip(head, row))
+    name = _listed_name(cells)
+    if len(row) != len(head):
+        return f"{len(row)} cells, expected {len(head)}"
+    if name not in there:
+        return f"there is no file '{name}'"
+    if not cells["label"]:
+        return "the label is empty"
+    for key in metadata_columns:
+        if cells.get(key) and not cells[key].isdecimal():
+            return f"{key} '{cells[key]}' is no whole number"
+    if name in listed:
+        return f"'{name}' is listed twice"
+    return None
+
+
+def _listed_name(cells):
+    return cells.get("file", "").replace("\\", "/").removeprefix("./")
+
+# %% ../nbs/04_readers.ipynb #2a63418e
+def _by_table(table, found, folder):
+    "Clips by name, from clips.csv: file, label, what else is known; faults; what is left out"
+    head, *rows = _cells(table)
+    head = [cell.lower() for cell in head]
+    for key in ("file", "label"):
+        if key not in head:
+            raise HyspError(f"{table} has no column '{key}' (it has {', '.join(head)})")
+    there = {os.path.relpath(file.path, folder).replace(os.sep, "/"): file for file in found}
+    clips, faults = {}, []
     for i, row in enumerate(rows, 2):
         if not any(row):
             continue
-        d = dict(zip(head, row))
-        name = d.get("file", "").replace("\\", "/").removeprefix("./")
-        wrong = next((k for k in metadata_columns if d.get(k) and not d[k].isdecimal()), None)
-        why = (
-            f"{len(row)} cells, expected {len(head)}"
-            if len(row) != len(head)
-            else f"there is no file '{name}'"
-            if name not in there
-            else "the label is empty"
-            if not d["label"]
-            else f"{wrong} '{d[wrong]}' is no whole number"
-            if wrong
-            else f"'{name}' is listed twice"
-            if name in res
-            else None
-        )
-        if why:
-            faults.append(Fault(file, i, why))
+        reason = _why_not_listed(row, head, there, clips)
+        if reason:
+            faults.append(Fault(table, i, reason))
+            continue
+        cells = dict(zip(head, row))
+        known = {key: int(cells[key]) for key in metadata_columns if cells.get(key)}
+        name = _listed_name(cells)
+        clips[name] = (there[name], cells["label"], known)
+    left_out = len(there) - len(clips)
+    return clips, faults, {"not listed in clips.csv": left_out} if left_out else {}
+
+# %% ../nbs/04_readers.ipynb #4cc8aeda
+def _by_folder(found, folder):
+    "The same, from the folders that the files lie in"
+    clips, faults = {}, []
+    for file in found:
+        *folders, _ = Path(file.path).relative_to(folder).parts
+        if folders:
+            clips["/".join([*folders, file.name])] = (file, folders[0], {})
         else:
-            res[name] = (
-                there[name],
-                d["label"],
-                {k: int(d[k]) for k in metadata_columns if d.get(k)},
-            )
-    return (
-        res,
-        faults,
-        {"not listed in clips.csv": n}
-        if (n := len(there) - len({o[0].path for o in res.values()}))
-        else {},
-    )
+            reason = "has no class; put it into a folder named after what it shows"
+            faults.append(Fault(file, None, f"{reason}, or list it in clips.csv"))
+    return clips, faults, {}
 
 # %% ../nbs/04_readers.ipynb #670f8c7f
+def _class_order(name):
+    "Numbers in their order, then names in theirs"
+    return (0, int(name), name) if name.isdecimal() else (1, 0, name)
+
+
 def csv_folder(
     folder: str | Path,  # Holds clips.csv and the files it lists, or a folder a class
     layout: str | Path | Layout,  # Name of the skeleton, a YAML file with one's own, or a layout
 ) -> Source:  # Raises `HyspError`
     "One's own clips, a CSV file each"
-    folder, layout = Path(folder), read_layout(layout)
+    folder = Path(folder)
+    layout = read_layout(layout)
     if not folder.is_dir():
         raise HyspError(f"there is no folder {folder}")
-    listed = folder / "clips.csv"
-    found = [o for o in find(folder, ".csv") if o.path != str(listed) and o.member is None]
-    if listed.exists():
-        clips, faults, skipped = _read_table(File(str(listed)), found, folder)
-    else:
-        clips, faults, skipped = _by_folder(found, folder)
-    if not clips:
-        raise HyspError(
-            f"{folder} holds no clip ({len(found)} CSV files); "
-            + (str(faults[0]) if faults else "put CSV files into a folder for each class")
-        )
-    label = sorted(
-        {o[1] for o in clips.values()}, key=lambda o: (0, int(o), o) if o.isdecimal() else (1, 0, o)
+    table = File(str(folder / "clips.csv"))
+    listed = os.path.exists(table.path)
+    found = [
+        file for file in find(folder, ".csv") if file.path != table.path and file.member is None
+    ]
+    clips, faults, skipped = (
+        _by_table(table, found, folder) if listed else _by_folder(found, folder)
     )
-    names, files_ = [o.removesuffix(".csv") for o in clips], list(clips.values())
+    if not clips:
+        hint = faults[0] if faults else "put CSV files into a folder for each class"
+        raise HyspError(f"{folder} holds no clip ({len(found)} CSV files); {hint}")
+    class_names = sorted({label for _, label, _ in clips.values()}, key=_class_order)
+    names = [name.removesuffix(".csv") for name in clips]
+    rows = list(clips.values())
 
     def about(i):
-        return dict(label=label.index(files_[i][1]), **files_[i][2])
+        _, label, known = rows[i]
+        return dict(label=class_names.index(label), **known)
 
     def load(i):
-        return Clip(names[i], read_csv(files_[i][0], layout), **about(i))
+        return Clip(names[i], read_csv(rows[i][0], layout), **about(i))
 
     return Source(
         names,
         load,
         layout,
-        label,
+        class_names,
         faults=faults,
         skipped=skipped,
         about=about,
-        stamp=stamp_of(found) + (stamp_of([File(str(listed))]) if listed.exists() else ""),
+        stamp=stamp_of(found) + (stamp_of([table]) if listed else ""),
     )
-
-
-def _by_folder(found, folder):
-    clips, faults = {}, []
-    for o in found:
-        *up, _ = Path(o.path).relative_to(folder).parts
-        if up:
-            clips["/".join([*up, o.name])] = (o, up[0], {})
-        else:
-            faults.append(
-                Fault(
-                    o,
-                    None,
-                    "has no class; put it into a folder named after what it shows, or list it in clips.csv",
-                )
-            )
-    return clips, faults, {}
