@@ -91,12 +91,9 @@ class Source(Sequence):
     protocols: dict = None  # Its own splits, as `hysp.prepare.prepare` takes them
     faults: list = ()  # A `Fault` for each clip that is known beforehand not to be readable
     skipped: dict = None  # Reason to number: what was left out on purpose
-    # `about(i)` gives what is known of a clip before it is read: a dict with label, subject, …
-    about: Callable = None
-    # Changes when the files do; an interrupted `prepare` continues only where it is the same
-    stamp: str = None
-    # A set of the literature, which `prepare` by default treats as the literature does?
-    benchmark: bool = False
+    about: Callable = None  # `about(i)` gives label, subject, … of a clip that is not read yet
+    stamp: str = None  # Changes when the files do; an interrupted `prepare` continues only with it
+    benchmark: bool = False  # Is it a set of the literature, prepared by default as is usual there?
 
     def __post_init__(self):
         self.names = list(self.names)
@@ -136,8 +133,7 @@ class File:
 
     path: str  # The file, or the zip that holds it
     member: str = None  # Its name within the zip
-    # Where it lies there: offset of its header, packed size, size, CRC-32, method
-    place: tuple = None
+    place: tuple = None  # Where it lies: offset of its header, packed size, size, CRC-32, method
 
     def __str__(self):
         return self.path if self.member is None else f"{self.path}/{self.member}"

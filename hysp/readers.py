@@ -146,8 +146,7 @@ def _npz_fps(content, path):
 # %% ../nbs/04_readers.ipynb #8111a2cd
 def arrays(
     npz: str | Path,  # A file with the arrays of the table above
-    # The skeleton, as for `csv_folder`; if None, from joint_names and parents in the file
-    layout: str | Path | Layout = None,
+    layout: str | Path | Layout = None,  # As for `csv_folder`; None: that of the file itself
 ) -> Source:  # Raises `HyspError` for a file that is missing or broken, or arrays that do not fit
     "Clips of a `.npz` file, all held in memory"
     path = Path(npz)
@@ -253,8 +252,7 @@ def _find_uiprmd(folder):
 
 # %% ../nbs/04_readers.ipynb #134c1ef2
 def uiprmd(
-    # Holds 'Segmented Movements' and 'Incorrect Segmented Movements', or one of them, at any depth
-    folder: str | Path,
+    folder: str | Path,  # Holds 'Segmented Movements', 'Incorrect Segmented Movements' or both
 ) -> Source:  # Ordered by label, subject and repetition; 20 classes, 30 fps
     "UI-PRMD as distributed: its Kinect positions and angles"
     folder = Path(folder)
