@@ -16,80 +16,89 @@ from .core import HyspError, pick
 
 # %% ../nbs/01_skeleton.ipynb #1e0043db
 def _check_tree(name, joints, parents):
-    twice = [o for i, o in enumerate(joints) if o in joints[:i]]
     if not joints:
         raise HyspError(f"layout '{name}' has no joints; list their names under joints")
-    if twice:
-        raise HyspError(f"layout '{name}' names joint '{twice[0]}' twice; joint names must differ")
+    for i, joint in enumerate(joints):
+        if joint in joints[:i]:
+            raise HyspError(f"layout '{name}' names joint '{joint}' twice; joint names must differ")
     if len(parents) != len(joints):
         raise HyspError(
-            f"layout '{name}' has {len(joints)} joints but {len(parents)} parents; give one each, -1 for the root"
+            f"layout '{name}' has {len(joints)} joints but {len(parents)} parents; "
+            "give one each, -1 for the root"
         )
-    for o, p in zip(joints, parents):
-        if not -1 <= p < len(joints):
+    for joint, parent in zip(joints, parents):
+        if not -1 <= parent < len(joints):
             raise HyspError(
-                f"layout '{name}' is no tree: joint '{o}' has parent {p}, but joints are numbered 0 to {len(joints) - 1}"
+                f"layout '{name}' is no tree: joint '{joint}' has parent {parent}, "
+                f"but joints are numbered 0 to {len(joints) - 1}"
             )
-    roots = [o for o, p in zip(joints, parents) if p == -1]
+    roots = [joint for joint, parent in zip(joints, parents) if parent == -1]
     if len(roots) > 1:
         raise HyspError(
-            f"layout '{name}' is no tree: {len(roots)} roots ({', '.join(roots)}); connect all but one to a parent"
+            f"layout '{name}' is no tree: {len(roots)} roots ({', '.join(roots)}); "
+            "connect all but one to a parent"
         )
-    for i, o in enumerate(joints):
+    for start, joint in enumerate(joints):
+        at = start
         for _ in joints:
-            i = parents[i] if i != -1 else -1
-        if i != -1:
+            at = parents[at] if at != -1 else -1
+        if at != -1:
             raise HyspError(
-                f"layout '{name}' is no tree: from joint '{o}' the parents go round in a loop through '{joints[i]}'; the root has parent -1"
+                f"layout '{name}' is no tree: from joint '{joint}' the parents go round "
+                f"in a loop through '{joints[at]}'; the root has parent -1"
             )
 
 # %% ../nbs/01_skeleton.ipynb #91f4743b
 _side = re.compile(r"(?<![A-Za-z])(?:left|right)(?![a-z])|(?:Left|Right)(?![a-z])|LEFT|RIGHT")
-_swap = {
-    a: b
-    for l, r in (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT"))
-    for a, b in ((l, r), (r, l))
-}
+_swap = {"left": "right", "Left": "Right", "LEFT": "RIGHT"}
+_swap |= {right: left for left, right in _swap.items()}
 
 
 def _infer_mirror(name, joints):
-    other = [_side.sub(lambda m: _swap[m[0]], o) for o in joints]
-    for o, p in zip(joints, other):
-        if p not in joints:
+    "The mirror that the names tell"
+    mirror = []
+    for joint in joints:
+        partner = _side.sub(lambda side: _swap[side[0]], joint)
+        if partner not in joints:
             raise HyspError(
-                f"layout '{name}' has a joint '{o}' but no '{p}' to mirror it; give the mirror as a list of joints"
+                f"layout '{name}' has a joint '{joint}' but no '{partner}' to mirror it; "
+                "give the mirror as a list of joints"
             )
-    return tuple(joints.index(p) for p in other)
+        mirror.append(joints.index(partner))
+    return tuple(mirror)
 
 
 def _check_mirror(name, joints, mirror):
     if sorted(mirror) != list(range(len(joints))):
         raise HyspError(
-            f"the mirror of layout '{name}' is no permutation: each of the {len(joints)} joints must appear once in {list(mirror)}"
+            f"the mirror of layout '{name}' is no permutation: "
+            f"each of the {len(joints)} joints must appear once in {list(mirror)}"
         )
-    for i, m in enumerate(mirror):
-        if mirror[m] != i:
+    for i, partner in enumerate(mirror):
+        if mirror[partner] != i:
             raise HyspError(
-                f"the mirror of layout '{name}' is no involution: '{joints[i]}' goes to '{joints[m]}', but that goes to '{joints[mirror[m]]}'"
+                f"the mirror of layout '{name}' is no involution: '{joints[i]}' goes to "
+                f"'{joints[partner]}', but that goes to '{joints[mirror[partner]]}'"
             )
 
 # %% ../nbs/01_skeleton.ipynb #52b075ac
-def _joint(o, joints, what, none=None):
+def _joint_number(joint, joints, what, none=None):
     "Number of a joint given by name or number"
-    if o is None:
+    if joint is None:
         return none
-    if isinstance(o, str):
-        return joints.index(pick(o, joints, what))
-    if isinstance(o, (int, np.integer)) and not isinstance(o, bool):
-        return int(o)
-    raise HyspError(f"{what} must be the name or the number of a joint, not {o!r}")
+    if isinstance(joint, str):
+        return joints.index(pick(joint, joints, what))
+    if isinstance(joint, (int, np.integer)) and not isinstance(joint, bool):
+        return int(joint)
+    raise HyspError(f"{what} must be the name or the number of a joint, not {joint!r}")
 
 
-def _joint_list(d, key, joints, none=None):
-    o, what = d[key], f"under {key} of layout '{d['name']}'"
-    if not isinstance(o, (list, tuple, np.ndarray)):
-        raise HyspError(f"{what} there must be a list of joints, not {o!r}")
-    return tuple(_joint(i, joints, f"joint {what}", none) for i in o)
+def _joint_numbers(given, key, layout_name, joints, none=None):
+    "Numbers of the joints in a list"
+    what = f"under {key} of layout '{layout_name}'"
+    if not isinstance(given, (list, tuple, np.ndarray)):
+        raise HyspError(f"{what} there must be a list of joints, not {given!r}")
+    return tuple(_joint_number(joint, joints, f"joint {what}", none) for joint in given)
 
 
 def _axis(axis, name):
@@ -100,39 +109,39 @@ def _axis(axis, name):
 # %% ../nbs/01_skeleton.ipynb #99a32b54
 @dataclass(frozen=True)
 class Layout:
-    "A kind of skeleton: its joints as a tree, its mirror pairs, and the joints that pre-processing asks for"
+    "A kind of skeleton: joints as a tree, mirror pairs, and the joints that preparation asks for"
 
     name: str  # Name, for messages and the registry
     joints: tuple  # Names of the V joints, in the order of the arrays
     parents: tuple  # Each joint's parent, -1 or None for the root
-    mirror: tuple = None  # Joint that takes each one's place in a mirror; None: from the words left and right in the names
+    mirror: tuple = None  # Joint that takes each one's place in a mirror; None: from the names
     centre: int = None  # Joint that becomes the origin; None: the root
     shoulders: tuple = None  # Left and right shoulder; None: there are none
     side_axis: int = 0  # Coordinate that runs from side to side: 0, 1 or 2 for x, y or z
 
     def __post_init__(self):
-        d = dict(vars(self))
-        if not isinstance(d["joints"], (list, tuple, np.ndarray)):
+        name = self.name
+        if not isinstance(self.joints, (list, tuple, np.ndarray)):
             raise HyspError(
-                f"layout '{self.name}' needs a list of names under joints, not {self.joints!r}"
+                f"layout '{name}' needs a list of names under joints, not {self.joints!r}"
             )
-        joints = d["joints"] = tuple(str(o) for o in self.joints)
-        d["parents"] = _joint_list(d, "parents", joints, -1)
-        _check_tree(self.name, joints, d["parents"])
-        d["mirror"] = (
-            _infer_mirror(self.name, joints)
-            if self.mirror is None
-            else _joint_list(d, "mirror", joints)
-        )
-        d["centre"] = _joint(
-            self.centre, joints, f"centre of layout '{self.name}'", d["parents"].index(-1)
-        )
-        if self.shoulders is not None:
-            d["shoulders"] = _joint_list(d, "shoulders", joints)
-        d["side_axis"] = _axis(self.side_axis, self.name)
-        for k, v in d.items():
-            object.__setattr__(self, k, v)
-        _check_mirror(self.name, joints, self.mirror)
+        joints = tuple(str(joint) for joint in self.joints)
+        parents = _joint_numbers(self.parents, "parents", name, joints, none=-1)
+        _check_tree(name, joints, parents)
+        mirror, shoulders = self.mirror, self.shoulders
+        if mirror is None:
+            mirror = _infer_mirror(name, joints)
+        else:
+            mirror = _joint_numbers(mirror, "mirror", name, joints)
+        root = parents.index(-1)
+        centre = _joint_number(self.centre, joints, f"centre of layout '{name}'", none=root)
+        if shoulders is not None:
+            shoulders = _joint_numbers(shoulders, "shoulders", name, joints)
+        settled = dict(joints=joints, parents=parents, mirror=mirror, centre=centre)
+        settled |= dict(shoulders=shoulders, side_axis=_axis(self.side_axis, name))
+        for key, value in settled.items():
+            object.__setattr__(self, key, value)
+        _check_mirror(name, joints, mirror)
         _check_marks(self)
 
     def __len__(self):
@@ -141,20 +150,34 @@ class Layout:
     def __repr__(self):
         return f"Layout('{self.name}', {len(self)} joints)"
 
+    @staticmethod
+    def from_dict(
+        content: dict,  # joints, parents, and as wanted name, mirror, centre, shoulders, side_axis
+    ):  # A `Layout`; raises `HyspError` for an unknown key or joint, no tree, no involution
+        "A layout from plain data as in YAML; what is left out follows from the names of the joints"
+        return Layout(**_layout_fields(content))
+
+    def to_dict(self) -> dict:
+        "Plain lists and numbers, as YAML can hold them; `from_dict` makes the same layout of it"
+        plain = {}
+        for key, value in vars(self).items():
+            plain[key] = list(value) if isinstance(value, tuple) else value
+        return plain
+
     @property
     def root(self):
         return self.parents.index(-1)
 
     @property
     def bones(self):
-        return tuple((i, p) for i, p in enumerate(self.parents) if p != -1)
+        return tuple((joint, parent) for joint, parent in enumerate(self.parents) if parent != -1)
 
     @property
     def order(self):
-        res = [self.root]
-        for i in res:
-            res += [j for j, p in self.bones if p == i]
-        return tuple(res)
+        found = [self.root]
+        for start in found:
+            found += [joint for joint, parent in self.bones if parent == start]
+        return tuple(found)
 
     @property
     def hips(self):
@@ -163,136 +186,154 @@ class Layout:
 
 # %% ../nbs/01_skeleton.ipynb #c27e4d80
 def _check_marks(layout):
-    known, s = range(len(layout)), layout.shoulders
+    "Are the centre and the shoulders joints of it?"
+    name, known, shoulders = layout.name, range(len(layout)), layout.shoulders
     if layout.centre not in known:
         raise HyspError(
-            f"layout '{layout.name}' has no joint {layout.centre} to be its centre; joints are numbered 0 to {len(layout) - 1}"
+            f"layout '{name}' has no joint {layout.centre} to be its centre; "
+            f"joints are numbered 0 to {len(layout) - 1}"
         )
-    if s is not None and (len(s) != 2 or s[0] == s[1] or not set(s) <= set(known)):
+    if shoulders is None:
+        return
+    if len(shoulders) != 2 or len(set(shoulders)) != 2 or not set(shoulders) <= set(known):
         raise HyspError(
-            f"layout '{layout.name}' has shoulders {list(s)}; name two different joints, left then right, or leave them out"
+            f"layout '{name}' has shoulders {list(shoulders)}; "
+            "name two different joints, left then right, or leave them out"
         )
 
-# %% ../nbs/01_skeleton.ipynb #a73ab8a9
-def _from_dict(
-    d: dict,  # joints and parents; optionally name, mirror, centre, shoulders (joints by name or number), side_axis
-) -> (
-    Layout
-):  # Raises `HyspError` for an unknown key, a joint that is not there, no tree, no involution
-    "A layout from plain data as in YAML; what is left out follows from the names of the joints"
-    if not isinstance(d, dict):
-        raise HyspError(f"a layout is a mapping with joints and parents, not {type(d).__name__}")
-    for k in d:
-        pick(k, Layout.__dataclass_fields__, "key of a layout")
-    d = {"name": "own", **d}
-    for k in ("joints", "parents"):
-        if k not in d:
-            raise HyspError(f"layout '{d['name']}' needs a list under {k}")
-    both = ["left shoulder", "right shoulder"]
-    if "shoulders" not in d and set(both) <= set(map(str, d["joints"] or ())):
-        d["shoulders"] = both
-    return Layout(**d)
 
-
-def _to_dict(self) -> dict:
-    "Plain lists and numbers, as YAML can hold them; `Layout.from_dict` makes the same layout of it"
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
-
-
-Layout.from_dict, Layout.to_dict = staticmethod(_from_dict), _to_dict
+def _layout_fields(content):
+    "Arguments of `Layout` from plain data"
+    if not isinstance(content, dict):
+        what = type(content).__name__
+        raise HyspError(f"a layout is a mapping with joints and parents, not {what}")
+    for key in content:
+        pick(key, Layout.__dataclass_fields__, "key of a layout")
+    content = {"name": "own", **content}
+    for key in ("joints", "parents"):
+        if key not in content:
+            raise HyspError(f"layout '{content['name']}' needs a list under {key}")
+    shoulders = ["left shoulder", "right shoulder"]
+    if "shoulders" not in content and set(shoulders) <= set(map(str, content["joints"] or ())):
+        content["shoulders"] = shoulders
+    return content
 
 # %% ../nbs/01_skeleton.ipynb #f1e32015
 layouts = {}
 
 
-def _register(name, joints, limbs, centre, shoulders=("left shoulder", "right shoulder")):
+def _register(name, joints, limbs, centre):
     "Register a layout from its joints and its limbs, chains that go outward from a joint"
-    joints = tuple(o.strip() for o in joints.split(","))
-    parents = {}
-    for limb in limbs.split("/"):
-        chain = [o.strip() for o in limb.split(",")]
-        parents.update(zip(chain[1:], chain))
-    layouts[name] = Layout.from_dict(
-        dict(
-            name=name,
-            joints=joints,
-            parents=[parents.get(o) for o in joints],
-            centre=centre,
-            shoulders=shoulders,
-        )
-    )
+    joints = ", ".join(joints).split(", ")
+    parent_of = {}
+    for limb in limbs:
+        chain = limb.split(", ")
+        parent_of.update(zip(chain[1:], chain))
+    parents = [parent_of.get(joint) for joint in joints]
+    layouts[name] = Layout.from_dict(dict(name=name, joints=joints, parents=parents, centre=centre))
+
+
+def _sided(*chains):
+    "The chains of the left side, then those of the right"
+    left = [chain.replace("*", "left") for chain in chains]
+    right = [chain.replace("*", "right") for chain in chains]
+    return left + right
+
+
+def _paired(names):
+    "Left and right of each joint in turn"
+    chain = []
+    for name in names.split(", "):
+        chain += [f"left {name}", f"right {name}"]
+    return chain
 
 # %% ../nbs/01_skeleton.ipynb #700a1284
-_arm = lambda s: f"{s} shoulder, {s} elbow, {s} wrist, {s} hand"
-_leg = lambda s: f"{s} hip, {s} knee, {s} ankle, {s} foot"
+_arm = "* shoulder, * elbow, * wrist, * hand"
+_leg = "* hip, * knee, * ankle, * foot"
 _register(
     "ntu-rgb+d",
-    f"spine base, spine middle, neck, head, {_arm('left')}, {_arm('right')}, {_leg('left')}, {_leg('right')}, "
-    "spine shoulder, left hand tip, left thumb, right hand tip, right thumb",
-    f"spine shoulder, spine middle, spine base/spine shoulder, neck, head/spine shoulder, {_arm('left')}, left thumb, left hand tip/"
-    f"spine shoulder, {_arm('right')}, right thumb, right hand tip/spine base, {_leg('left')}/spine base, {_leg('right')}",
-    "spine shoulder",
+    joints=[
+        "spine base, spine middle, neck, head",
+        *_sided(_arm),
+        *_sided(_leg),
+        "spine shoulder",
+        *_sided("* hand tip, * thumb"),
+    ],
+    limbs=[
+        "spine shoulder, spine middle, spine base",
+        "spine shoulder, neck, head",
+        *_sided(f"spine shoulder, {_arm}, * thumb, * hand tip", f"spine base, {_leg}"),
+    ],
+    centre="spine shoulder",
 )
 
 # %% ../nbs/01_skeleton.ipynb #f6c529ef
 _register(
     "nw-ucla",
-    f"spine base, spine middle, spine shoulder, head, {_arm('left')}, {_arm('right')}, {_leg('left')}, {_leg('right')}",
-    f"spine shoulder, spine middle, spine base/spine shoulder, head/spine shoulder, {_arm('left')}/spine shoulder, {_arm('right')}/"
-    f"spine base, {_leg('left')}/spine base, {_leg('right')}",
-    "spine shoulder",
+    joints=["spine base, spine middle, spine shoulder, head", *_sided(_arm), *_sided(_leg)],
+    limbs=[
+        "spine shoulder, spine middle, spine base",
+        "spine shoulder, head",
+        *_sided(f"spine shoulder, {_arm}", f"spine base, {_leg}"),
+    ],
+    centre="spine shoulder",
 )
 
-_collar = lambda s: f"{s} collar, {s} shoulder, {s} elbow, {s} hand"
-_toes = lambda s: f"{s} hip, {s} knee, {s} foot, {s} toes"
 _spine = "waist, spine, chest, neck, head, head tip"
+_collar = "* collar, * shoulder, * elbow, * hand"
+_toes = "* hip, * knee, * foot, * toes"
 _register(
     "ui-prmd",
-    f"{_spine}, {_collar('left')}, {_collar('right')}, {_toes('left')}, {_toes('right')}",
-    f"{_spine}/chest, {_collar('left')}/chest, {_collar('right')}/waist, {_toes('left')}/waist, {_toes('right')}",
-    "waist",
+    joints=[_spine, *_sided(_collar), *_sided(_toes)],
+    limbs=[_spine, *_sided(f"chest, {_collar}", f"waist, {_toes}")],
+    centre="waist",
 )
 
 # %% ../nbs/01_skeleton.ipynb #eb3193d3
-_arm3 = lambda s: f"{s} shoulder, {s} elbow, {s} wrist"
-_leg3 = lambda s: f"{s} hip, {s} knee, {s} ankle"
+_arm3 = "* shoulder, * elbow, * wrist"
+_leg3 = "* hip, * knee, * ankle"
 _register(
     "openpose",
-    f"nose, neck, {_arm3('right')}, {_arm3('left')}, {_leg3('right')}, {_leg3('left')}, right eye, left eye, right ear, left ear",
-    "neck, nose/"
-    + "/".join(
-        f"neck, {_arm3(s)}/{s} shoulder, {_leg3(s)}/nose, {s} eye, {s} ear"
-        for s in ("left", "right")
-    ),
-    "neck",
-)
-
-_both = lambda names: ", ".join(
-    f"{s} {o.strip()}" for o in names.split(",") for s in ("left", "right")
+    joints=[  # Right before left
+        "nose, neck",
+        *_sided(_arm3)[::-1],
+        *_sided(_leg3)[::-1],
+        *_sided("* eye")[::-1],
+        *_sided("* ear")[::-1],
+    ],
+    limbs=[
+        "neck, nose",
+        *_sided(f"neck, {_arm3}", f"* shoulder, {_leg3}", "nose, * eye, * ear"),
+    ],
+    centre="neck",
 )
 _register(
     "coco",
-    "nose, " + _both("eye, ear, shoulder, elbow, wrist, hip, knee, ankle"),
-    "/".join(
-        f"nose, {s} eye, {s} ear/nose, {_arm3(s)}/{s} shoulder, {_leg3(s)}"
-        for s in ("left", "right")
-    ),
-    "nose",
+    joints=["nose", *_paired("eye, ear, shoulder, elbow, wrist, hip, knee, ankle")],
+    limbs=_sided("nose, * eye, * ear", f"nose, {_arm3}", f"* shoulder, {_leg3}"),
+    centre="nose",
 )
 
-_eye = lambda s: f"{s} inner eye, {s} eye, {s} outer eye"
+# %% ../nbs/01_skeleton.ipynb #6edf6fce
+_eye = "* inner eye, * eye, * outer eye"
 _register(
     "mediapipe",
-    f"nose, {_eye('left')}, {_eye('right')}, "
-    + _both(
-        "ear, mouth, shoulder, elbow, wrist, pinky, index, thumb, hip, knee, ankle, heel, toes"
+    joints=[
+        "nose",
+        *_sided(_eye),
+        *_paired("ear, mouth, shoulder, elbow, wrist, pinky, index, thumb"),
+        *_paired("hip, knee, ankle, heel, toes"),
+    ],
+    limbs=_sided(
+        f"nose, {_eye}, * ear",
+        "nose, * mouth",
+        f"nose, {_arm3}, * pinky",
+        "* wrist, * index",
+        "* wrist, * thumb",
+        f"* shoulder, {_leg3}, * heel",
+        "* ankle, * toes",
     ),
-    "/".join(
-        f"nose, {_eye(s)}, {s} ear/nose, {s} mouth/nose, {_arm3(s)}, {s} pinky/{s} wrist, {s} index/{s} wrist, {s} thumb/"
-        f"{s} shoulder, {_leg3(s)}, {s} heel/{s} ankle, {s} toes"
-        for s in ("left", "right")
-    ),
-    "nose",
+    centre="nose",
 )
 
 # %% ../nbs/01_skeleton.ipynb #5554ac3b
@@ -312,40 +353,40 @@ def hops(
     if max_hop < 1:
         raise HyspError(f"max_hop must be at least 1, not {max_hop}")
     near = np.eye(len(layout))
-    for i, p in layout.bones:
-        near[i, p] = near[p, i] = 1
-    res = np.full(near.shape, np.inf)
-    for k in range(max_hop, -1, -1):
-        res[np.linalg.matrix_power(near, k) > 0] = k
-    return res
+    for joint, parent in layout.bones:
+        near[joint, parent] = near[parent, joint] = 1
+    distance = np.full(near.shape, np.inf)
+    for hop in range(max_hop, -1, -1):
+        distance[np.linalg.matrix_power(near, hop) > 0] = hop
+    return distance
 
 # %% ../nbs/01_skeleton.ipynb #853ca25f
 def adjacency(
     layout: str | Layout,  # The skeleton
     strategy: str = "spatial",  # uniform, distance or spatial
     max_hop: int = 1,  # Joints this many bones away are neighbours
-) -> (
-    np.ndarray
-):  # Weights (K,V,V) float64, from joint v (row) to joint w (column); they sum to 1 over k and v
+) -> np.ndarray:  # Weights (K,V,V) float64, from joint v to joint w; their sum over k and v is 1
     "The graph of the encoder, divided into K parts"
-    layout, hop = get_layout(layout), hops(layout, max_hop)
-    weight = (hop <= max_hop) / (hop <= max_hop).sum(0)
-    by_hop = [weight * (hop == k) for k in range(max_hop + 1)]
-    outer = hop[:, [layout.centre]] >= hop[[layout.centre]]
-    parts = dict(
-        uniform=[weight],
-        distance=by_hop,
-        spatial=by_hop[:1] + [a for o in by_hop[1:] for a in (o * outer, o * ~outer)],
-    )
+    layout = get_layout(layout)
+    distance = hops(layout, max_hop)
+    near = distance <= max_hop
+    weight = near / near.sum(0)
+    by_hop = [weight * (distance == hop) for hop in range(max_hop + 1)]
+    outer = distance[:, [layout.centre]] >= distance[[layout.centre]]
+    spatial = by_hop[:1]
+    for part in by_hop[1:]:
+        spatial += [part * outer, part * ~outer]
+    parts = dict(uniform=[weight], distance=by_hop, spatial=spatial)
     return np.stack(pick(strategy, parts, "strategy"))
 
 # %% ../nbs/01_skeleton.ipynb #2b3f6c1b
-_streams = dict(
-    joint=["joint"],
-    motion=["motion"],
-    bone=["bone"],
-    **{"2s": ["joint", "bone"], "3s": ["joint", "motion", "bone"]},
-)
+_streams = {
+    "joint": ["joint"],
+    "motion": ["motion"],
+    "bone": ["bone"],
+    "2s": ["joint", "bone"],
+    "3s": ["joint", "motion", "bone"],
+}
 
 
 def channels(
@@ -376,6 +417,12 @@ def bone(
     return x - x.index_select(-2, _bone_starts(get_layout(layout), x.device))
 
 # %% ../nbs/01_skeleton.ipynb #3fa1e6b0
+def _part(x, kind, layout):
+    if kind == "motion":
+        return motion(x)
+    return bone(x, layout) if kind == "bone" else x
+
+
 def stream(
     x: Tensor,  # Positions, shape (..., 3, T, V, M)
     name: str,  # joint, motion, bone, 2s (joint, bone) or 3s (joint, motion, bone)
@@ -385,11 +432,11 @@ def stream(
     layout = get_layout(layout)
     if x.ndim < 4 or x.shape[-2] != len(layout):
         raise HyspError(
-            f"layout '{layout.name}' has {len(layout)} joints, but the positions have shape {tuple(x.shape)}; expected (..., C, T, V, M)"
+            f"layout '{layout.name}' has {len(layout)} joints, "
+            f"but the positions have shape {tuple(x.shape)}; expected (..., C, T, V, M)"
         )
-    parts = dict(joint=lambda: x, motion=lambda: motion(x), bone=lambda: bone(x, layout))
-    res = [parts[o]() for o in pick(name, _streams, "stream")]
-    return res[0] if len(res) == 1 else torch.cat(res, -4)
+    parts = [_part(x, kind, layout) for kind in pick(name, _streams, "stream")]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, -4)
 
 # %% ../nbs/01_skeleton.ipynb #6a237ab9
 def present(
@@ -403,25 +450,26 @@ def euler(
     angles: np.ndarray,  # Degrees about x, y and z, shape (..., 3)
 ) -> np.ndarray:  # Rotations Rz·Ry·Rx, shape (..., 3, 3)
     "Rotation matrices of Euler angles: first about x, then y, then z"
-    (cx, cy, cz), (sx, sy, sz) = (
-        np.moveaxis(f(np.deg2rad(angles)), -1, 0) for f in (np.cos, np.sin)
-    )
+    radians = np.deg2rad(angles)
+    cx, cy, cz = np.moveaxis(np.cos(radians), -1, 0)
+    sx, sy, sz = np.moveaxis(np.sin(radians), -1, 0)
     rows = [
         [cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx],
         [sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx],
         [-sy, cy * sx, cy * cx],
     ]
-    return np.stack([np.stack(o, -1) for o in rows], -2)
+    return np.stack([np.stack(row, -1) for row in rows], -2)
 
 # %% ../nbs/01_skeleton.ipynb #64391464
 def forward_kinematics(
-    offsets: np.ndarray,  # Of each joint from its parent, in the parent's frame; shape (T, V, 3)
+    offsets: np.ndarray,  # Offset of each joint from its parent, in the parent's frame, (T, V, 3)
     turns: np.ndarray,  # Rotation of each joint, shape (T, V, 3, 3)
     tree,  # Pairs of a joint and its parent, outward from the root
 ) -> np.ndarray:  # World positions, shape (T, V, 3), in the unit of the offsets
     "Positions of all joints, for all frames at once"
-    x, pose = offsets.copy(), turns.copy()
-    for j, p in tree:
-        pose[:, j] = pose[:, p] @ turns[:, j]
-        x[:, j] = x[:, p] + (pose[:, p] @ offsets[:, j, :, None])[..., 0]
+    x = offsets.copy()
+    pose = turns.copy()
+    for joint, parent in tree:
+        pose[:, joint] = pose[:, parent] @ turns[:, joint]
+        x[:, joint] = x[:, parent] + (pose[:, parent] @ offsets[:, joint, :, None])[..., 0]
     return x
