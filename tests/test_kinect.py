@@ -469,7 +469,8 @@ def test_missing_list(tmp_path):
         tmp_path / "raw",
         60,
         missing(
-            b"302 of the captured samples ...\r\nplease ignore these files\r\n\r\nS001C001P001R001A002\r\nS005C001P001R001A002.skeleton\r\n\r\n"
+            b"302 of the captured samples ...\r\nplease ignore these files\r\n\r\n"
+            b"S001C001P001R001A002\r\nS005C001P001R001A002.skeleton\r\n\r\n"
         ),
     )
     assert (
