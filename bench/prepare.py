@@ -17,7 +17,7 @@ from statistics import median
 import numpy as np
 
 from hysp.prepare import align, centre, keep_memory, prepare, resize, valid_frames
-from hysp.readers import ntu, ntu_protocols, read_skeleton
+from hysp.kinect import ntu, ntu_protocols, read_skeleton
 from hysp.synthetic import generate
 
 # Made-up trees, in the form and of the size of NTU RGB+D: CRLF, 7 significant digits, 12 values a joint

@@ -76,7 +76,7 @@ def _write(source, cfg, **options):
 
 def _source(cfg):
     "What a `Prepare` says to read"
-    from hysp import readers
+    from hysp import kinect, readers
 
     paths, kind = [*cfg.source, *cfg.raw], cfg.kind.rstrip("0126")
     for option, kinds in dict(missing=("ntu",), layout=("csv", "arrays")).items():
@@ -85,9 +85,9 @@ def _source(cfg):
     if not paths:
         raise HyspError(f"say what to read: hysp prepare {cfg.kind} --raw FOLDER --out {cfg.out}")
     if kind == "ntu":
-        return readers.ntu(paths, int(cfg.kind[3:]), cfg.missing)
+        return kinect.ntu(paths, int(cfg.kind[3:]), cfg.missing)
     if kind == "pku":
-        return readers.pku(paths, int(cfg.kind[3:]))
+        return kinect.pku(paths, int(cfg.kind[3:]))
     if len(paths) > 1:
         raise HyspError(
             f"{cfg.kind} is read from one place, not from {len(paths)}: {paths[0]}, {paths[1]}"

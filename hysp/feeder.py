@@ -14,32 +14,32 @@ from pathlib import Path
 import numpy as np, torch, yaml
 from torch import Tensor
 from .core import HyspError, atomic_dir, checksum, pick, write_table, write_yaml
-from .readers import _columns, _ntu_name
+from .clips import metadata_columns
+from .kinect import ntu_name
 from .skeleton import Layout, get_layout
 
 # %% ../nbs/12_feeder.ipynb #f79f5a99
 def _read_about(path):
     try:
-        d = yaml.safe_load(path.read_text(encoding="utf-8"))
+        about = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as e:
-        raise HyspError(
-            f"{path} is no YAML: {' '.join(str(e).split())}; prepare the set again"
-        ) from e
+        reason = " ".join(str(e).split())
+        raise HyspError(f"{path} is no YAML: {reason}; prepare the set again") from e
     except OSError as e:
         raise HyspError(f"cannot read {path}: {e.strerror or e}") from e
-    if not isinstance(d, dict):
+    if not isinstance(about, dict):
         raise HyspError(f"{path} holds no mapping; prepare the set again")
-    if d.get("format") != 1:
+    if about.get("format") != 1:
         raise HyspError(
-            f"{path} has format {d.get('format')}, but this version of hysp reads format 1; "
+            f"{path} has format {about.get('format')}, but this version of hysp reads format 1; "
             "prepare the set again or install the hysp that made it"
         )
-    for k in ("layout", "class_names", "checksum"):
-        if k not in d:
-            raise HyspError(f"{path} has no '{k}'; prepare the set again")
-    if not isinstance(d["class_names"], list):
+    for key in ("layout", "class_names", "checksum"):
+        if key not in about:
+            raise HyspError(f"{path} has no '{key}'; prepare the set again")
+    if not isinstance(about["class_names"], list):
         raise HyspError(f"{path} has no list under class_names; prepare the set again")
-    return d
+    return about
 
 # %% ../nbs/12_feeder.ipynb #d2b6f745
 def _map_positions(path, layout):
@@ -61,7 +61,27 @@ def _map_positions(path, layout):
     return x
 
 # %% ../nbs/12_feeder.ipynb #19eb9a59
-_numbers = ("label", *_columns, "frames", "bodies")
+_numbers = ("label", *metadata_columns, "frames", "bodies")
+
+
+def _read_rows(path):
+    "Heading and rows of samples.csv"
+    try:
+        with open(path, encoding="utf-8", newline="") as f:
+            head, *rows = list(csv.reader(f)) or [[]]
+    except (UnicodeDecodeError, csv.Error) as e:
+        raise HyspError(f"{path} is no table: {e}; prepare the set again") from e
+    except OSError as e:
+        raise HyspError(f"cannot read {path}: {e.strerror or e}") from e
+    for key in ("name", "label"):
+        if key not in head:
+            raise HyspError(f"{path} has no column '{key}'; prepare the set again")
+    for i, row in enumerate(rows, 2):
+        if len(row) != len(head):
+            raise HyspError(
+                f"{path}, line {i}: {len(row)} entries, but the heading has {len(head)}"
+            )
+    return head, rows
 
 
 def _whole(text, path, line, key):
@@ -70,104 +90,92 @@ def _whole(text, path, line, key):
     except ValueError:
         raise HyspError(f"{path}, line {line}: {key} '{text}' is no whole number") from None
 
-
+# %% ../nbs/12_feeder.ipynb #ae7ede40
 def _read_samples(path, classes):
     "Columns of samples.csv, and the rows of each split"
-    try:
-        with open(path, encoding="utf-8", newline="") as f:
-            head, *rows = list(csv.reader(f)) or [[]]
-    except (UnicodeDecodeError, csv.Error) as e:
-        raise HyspError(f"{path} is no table: {e}; prepare the set again") from e
-    except OSError as e:
-        raise HyspError(f"cannot read {path}: {e.strerror or e}") from e
-    for k in ("name", "label"):
-        if k not in head:
-            raise HyspError(f"{path} has no column '{k}'; prepare the set again")
-    for i, r in enumerate(rows, 2):
-        if len(r) != len(head):
-            raise HyspError(f"{path}, line {i}: {len(r)} entries, but the heading has {len(head)}")
-    cols = {k: [r[j] for r in rows] for j, k in enumerate(head)}
-    cols.update(
-        {
-            k: np.array([_whole(o, path, i, k) for i, o in enumerate(cols[k], 2)], dtype=np.int64)
-            for k in _numbers
-            if k in cols
-        }
-    )
-    for i, o in enumerate(cols["label"].tolist(), 2):
-        if not 0 <= o < classes:
+    head, rows = _read_rows(path)
+    cells = {}
+    for j, key in enumerate(head):
+        cells[key] = [row[j] for row in rows]
+    columns = dict(name=cells["name"])
+    for key in _numbers:
+        if key in cells:
+            numbers = [_whole(cell, path, i, key) for i, cell in enumerate(cells[key], 2)]
+            columns[key] = np.array(numbers, dtype=np.int64)
+    for i, label in enumerate(columns["label"].tolist(), 2):
+        if not 0 <= label < classes:
             raise HyspError(
-                f"{path}, line {i}: label {o}, but the classes are numbered 0 to {classes - 1}"
+                f"{path}, line {i}: label {label}, but the classes are numbered 0 to {classes - 1}"
             )
-    splits = {
-        f"{k}/{s}": np.flatnonzero([o == s for o in cols[k]])
-        for k in head
-        if k not in ("name", *_numbers)
-        for s in ("train", "val")
-    }
-    return {k: cols[k] for k in ("name", *_numbers) if k in cols}, {
-        **splits,
-        "all": np.arange(len(rows)),
-    }
+    splits = {}
+    for key in cells:
+        if key not in columns:
+            for part in ("train", "val"):
+                splits[f"{key}/{part}"] = np.flatnonzero([cell == part for cell in cells[key]])
+    splits["all"] = np.arange(len(rows))
+    return columns, splits
 
 # %% ../nbs/12_feeder.ipynb #c80b2b7c
-def _own(path, names, layout):
+def _own_rows(path, names, layout):
+    "The array of a folder, and which of its rows the names stand for: all"
     x = _map_positions(path / "position.npy", layout)
     if len(x) != len(names):
         raise HyspError(
-            f"{path / 'position.npy'} has {len(x)} clips, but samples.csv has {len(names)} rows; prepare the set again"
+            f"{path / 'position.npy'} has {len(x)} clips, but samples.csv has {len(names)} rows; "
+            "prepare the set again"
         )
     return x, np.arange(len(x))
 
-
-def _view(path, about, names, layout):
+# %% ../nbs/12_feeder.ipynb #746fc00b
+def _rows_in_view(path, about, names, layout):
+    "The array of the folder that a view is made of, and which of its rows the names stand for"
     whole = path / str(about["of"])
     if not (whole / "dataset.yaml").is_file():
         raise HyspError(
-            f"{path} is a view of {whole}, which is not there; put it back, or correct 'of' in {path / 'dataset.yaml'}"
+            f"{path} is a view of {whole}, which is not there; "
+            f"put it back, or correct 'of' in {path / 'dataset.yaml'}"
         )
     theirs = _read_about(whole / "dataset.yaml")
     if "of" in theirs:
         raise HyspError(
-            f"{path} is a view of {whole}, itself a view; make it of the folder that holds the array"
+            f"{path} is a view of {whole}, itself a view; "
+            "make it of the folder that holds the array"
         )
     if theirs["checksum"] != about["checksum"]:
         raise HyspError(
             f"{whole} has changed since {path} was made of it (checksum); make the view again"
         )
-    there = {
-        o: i
-        for i, o in enumerate(
-            _read_samples(whole / "samples.csv", len(theirs["class_names"]))[0]["name"]
-        )
-    }
-    if odd := [o for o in names if o not in there]:
-        raise HyspError(
-            f"{path} shows clip {odd[0]}, which {whole} does not have; make the view again"
-        )
-    return _own(whole, list(there), layout)[0], np.array([there[o] for o in names], dtype=np.int64)
+    columns, _ = _read_samples(whole / "samples.csv", len(theirs["class_names"]))
+    row_of = {name: i for i, name in enumerate(columns["name"])}
+    for name in names:
+        if name not in row_of:
+            raise HyspError(
+                f"{path} shows clip {name}, which {whole} does not have; make the view again"
+            )
+    x, _ = _own_rows(whole, list(row_of), layout)
+    return x, np.array([row_of[name] for name in names], dtype=np.int64)
 
 # %% ../nbs/12_feeder.ipynb #66ff4dae
 def _open_folder(path, split, layout):
     "What a dataset needs to know, from a dataset folder"
     about = _read_about(path / "dataset.yaml")
     layout = Layout.from_dict(about["layout"]) if layout is None else get_layout(layout)
-    cols, splits = _read_samples(path / "samples.csv", len(about["class_names"]))
-    x, rows = (
-        _view(path, about, cols["name"], layout)
-        if "of" in about
-        else _own(path, cols["name"], layout)
-    )
-    index = pick(split, splits, f"split of {path}")
+    columns, splits = _read_samples(path / "samples.csv", len(about["class_names"]))
+    names = columns.pop("name")
+    if "of" in about:
+        position, rows = _rows_in_view(path, about, names, layout)
+    else:
+        position, rows = _own_rows(path, names, layout)
+    kept = pick(split, splits, f"split of {path}")
     return dict(
-        position=x,
-        index=rows[index],
+        position=position,
+        index=rows[kept],
         splits=list(splits),
         layout=layout,
         class_names=about["class_names"],
         about=about,
-        names=[cols["name"][i] for i in index],
-        columns={k: v[index] for k, v in cols.items() if k != "name"},
+        names=[names[i] for i in kept],
+        columns={key: column[kept] for key, column in columns.items()},
     )
 
 # %% ../nbs/12_feeder.ipynb #fe4afe40
@@ -180,13 +188,18 @@ class _DType:
         self.code = code
 
     def __setstate__(self, state):
-        self.code = {"<": "<", ">": ">"}.get(state[1], "") + self.code
+        order = state[1] if state[1] in ("<", ">") else ""
+        self.code = order + self.code
 
 
 def _values(raw, dtype, shape=(0,), *_):
     if len(shape) != 1 or not isinstance(dtype, _DType):
         raise pickle.UnpicklingError("it holds an array that is no list of numbers or strings")
     return np.frombuffer(raw, np.dtype(dtype.code)).tolist()
+
+
+def _scalar(dtype, raw):
+    return _values(raw, dtype)[0]
 
 
 class _Array(list):
@@ -206,11 +219,11 @@ def _latin1(text, coding):
 
 # %% ../nbs/12_feeder.ipynb #292ec91b
 class _Plain(pickle.Unpickler):
-    "Lists, tuples, strings and numbers; nothing is imported, nothing of the file's choosing is called"
+    "Lists, tuples, strings and numbers; nothing is imported, no function of the file's is called"
 
     known = dict(
         dtype=_DType,
-        scalar=lambda dtype, raw: _values(raw, dtype)[0],
+        scalar=_scalar,
         ndarray=_Array,
         _reconstruct=_Array,
         _frombuffer=_values,
@@ -223,11 +236,11 @@ class _Plain(pickle.Unpickler):
             return _latin1
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
 
-
-def _label(o):
-    if int(o) != o:
-        raise ValueError(f"label {o!r:.20} is no whole number")
-    return int(o)
+# %% ../nbs/12_feeder.ipynb #9232246d
+def _label(label):
+    if int(label) != label:
+        raise ValueError(f"label {label!r:.20} is no whole number")
+    return int(label)
 
 
 def read_labels(
@@ -237,7 +250,8 @@ def read_labels(
     try:
         with open(path, "rb") as f:
             names, labels = _Plain(f, encoding="latin1").load()
-        return [str(o) for o in names], np.array([_label(o) for o in labels], dtype=np.int64)
+        numbers = np.array([_label(label) for label in labels], dtype=np.int64)
+        return [str(name) for name in names], numbers
     except OSError as e:
         raise HyspError(f"cannot read {path}: {e.strerror or e}") from e
     except Exception as e:
@@ -247,44 +261,47 @@ def read_labels(
 
 # %% ../nbs/12_feeder.ipynb #ada9b9c4
 def _ntu_columns(names):
-    found = [_ntu_name.search(o) for o in names]
+    "Columns from the names of clips, if all are named as NTU RGB+D names its files"
+    found = [ntu_name.search(name) for name in names]
     if not all(found):
         return {}
-    return {
-        k: np.array([int(m[i]) for m in found], dtype=np.int64)
-        for i, k in enumerate(("setup", "camera", "subject", "replication"), 1)
-    }
+    columns = {}
+    for group, key in enumerate(("setup", "camera", "subject", "replication"), 1):
+        columns[key] = np.array([int(match[group]) for match in found], dtype=np.int64)
+    return columns
 
-
+# %% ../nbs/12_feeder.ipynb #ce0c3c91
 def _open_reference(path, split, layout):
     "What a dataset needs to know, from the reference's arrays"
     files = [*sorted(path.glob("*_position.npy")), *sorted(path.glob("*/*_position.npy"))]
-    splits = {o.relative_to(path).as_posix().removesuffix("_position.npy"): o for o in files}
+    splits = {}
+    for file in files:
+        splits[file.relative_to(path).as_posix().removesuffix("_position.npy")] = file
     if not splits:
         raise HyspError(
-            f"{path} is no dataset: it has neither dataset.yaml nor …_position.npy; make one with 'hysp prepare'"
+            f"{path} is no dataset: it has neither dataset.yaml nor …_position.npy; "
+            "make one with 'hysp prepare'"
         )
     file = pick(split, splits, f"split of {path}")
+    label_file = file.with_name(file.name.replace("_position.npy", "_label.pkl"))
     layout = get_layout(layout or "ntu-rgb+d")
-    x, label_file = (
-        _map_positions(file, layout),
-        file.with_name(file.name.replace("_position.npy", "_label.pkl")),
-    )
+    position = _map_positions(file, layout)
     names, labels = read_labels(label_file)
-    if not len(x) == len(names) == len(labels):
+    if not len(position) == len(names) == len(labels):
         raise HyspError(
-            f"{file} has {len(x)} clips, but {label_file.name} has {len(names)} names and {len(labels)} labels"
+            f"{file} has {len(position)} clips, "
+            f"but {label_file.name} has {len(names)} names and {len(labels)} labels"
         )
     if len(labels) and labels.min() < 0:
         raise HyspError(f"{label_file} has a label {labels.min()}; labels start at 0")
     return dict(
-        position=x,
-        index=np.arange(len(x)),
+        position=position,
+        index=np.arange(len(position)),
         splits=list(splits),
         layout=layout,
         about=dict(file=file),
         names=names,
-        class_names=[str(i) for i in range(labels.max(initial=-1) + 1)],
+        class_names=[str(label) for label in range(labels.max(initial=-1) + 1)],
         columns=dict(label=labels, **_ntu_columns(names)),
     )
 
@@ -296,21 +313,31 @@ class Dataset:
         self,
         path: str | Path,  # A folder with dataset.yaml, or with …_position.npy and …_label.pkl
         split: str = "all",  # Such as xsub/train or xsub/val; all rows by default
-        layout: str
-        | Layout = None,  # Another layout than the one in dataset.yaml; for the reference's arrays, another than ntu-rgb+d
+        layout: str | Layout = None,  # Another than the set's own; ntu-rgb+d is that of arrays
     ):
-        path = self.path = Path(path)
+        self.path = Path(path)
         self.split = split
-        if not path.is_dir():
-            raise HyspError(f"there is no folder {path}")
-        read = _open_folder if (path / "dataset.yaml").exists() else _open_reference
-        self.__dict__.update(read(path, split, layout))
+        if not self.path.is_dir():
+            raise HyspError(f"there is no folder {self.path}")
+        if (self.path / "dataset.yaml").exists():
+            opened = _open_folder(self.path, split, layout)
+        else:
+            opened = _open_reference(self.path, split, layout)
+        self.position = opened["position"]  # All rows, (N, 3, T, V, M), mapped into memory
+        self.index = opened["index"]  # The rows of the split
+        self.names = opened["names"]
+        self.columns = opened["columns"]
+        self.layout = opened["layout"]
+        self.class_names = opened["class_names"]
+        self.splits = opened["splits"]  # Names of all splits
+        self.about = opened["about"]  # What dataset.yaml holds, or the reference's file
 
     def __len__(self):
         return len(self.index)
 
     def __repr__(self):
-        counts = f"{len(self)} clips, {self.classes} classes, {self.frames} frames, {self.bodies} bod{'y' if self.bodies == 1 else 'ies'}"
+        bodies = f"{self.bodies} bod{'y' if self.bodies == 1 else 'ies'}"
+        counts = f"{len(self)} clips, {self.classes} classes, {self.frames} frames, {bodies}"
         return f"{self.path.name} {self.split}: {counts}, {self.layout.name}"
 
     labels = property(lambda self: self.columns["label"])
@@ -322,58 +349,47 @@ class Dataset:
     def checksum(self):
         return self.about.get("checksum") or checksum(self.about["file"])
 
-# %% ../nbs/12_feeder.ipynb #da54e72b
-def _batch(
-    self,
-    i,  # Positions in the split: integers, in any order
-) -> Tensor:  # Shape (n, C, T, V, M), float32, on the CPU
-    "The clips at positions `i` of the split"
-    i = np.asarray(i)
-    rows = self.index[i if i.size else i.astype(int)]
-    out = np.empty((len(rows), *self.position.shape[1:]), np.float32)
-    return torch.from_numpy(np.take(self.position, rows, axis=0, out=out, mode="clip"))
+    def batch(
+        self,
+        i,  # Positions in the split: integers, in any order
+    ) -> Tensor:  # Shape (n, C, T, V, M), float32, on the CPU
+        "The clips at positions `i` of the split"
+        i = np.asarray(i)
+        rows = self.index[i if i.size else i.astype(int)]
+        out = np.empty((len(rows), *self.position.shape[1:]), np.float32)
+        return torch.from_numpy(np.take(self.position, rows, axis=0, out=out, mode="clip"))
 
+    def batches(
+        self,
+        size: int,  # Clips in a batch
+        order=None,  # Positions in the split in the order wanted; as they are if None
+        drop_last: bool = False,  # Leave out a last batch that is smaller?
+        device=None,  # Where the clips should go
+    ):  # Yields pairs: clips (n, C, T, V, M), their positions in the split (n,)
+        "All clips of the split in batches, the next two of them read meanwhile"
+        order = np.arange(len(self)) if order is None else np.asarray(order)
+        end = len(order) - len(order) % size if drop_last else len(order)
+        parts = [order[start : start + size] for start in range(0, end, size)]
+        with ThreadPoolExecutor(2) as pool:
+            reading = deque(pool.submit(self.batch, i) for i in parts[:2])
+            for i, later in zip(parts, [*parts[2:], None, None]):
+                x = reading.popleft().result()
+                if later is not None:
+                    reading.append(pool.submit(self.batch, later))
+                yield x.to(device), i
 
-def _batches(
-    self,
-    size: int,  # Clips in a batch
-    order=None,  # Positions in the split in the order wanted; as they are if None
-    drop_last: bool = False,  # Leave out a last batch that is smaller?
-    device=None,  # Where the clips should go
-):  # Yields pairs: clips (n, C, T, V, M), their positions in the split (n,)
-    "All clips of the split in batches, the next two of them read meanwhile"
-    order = np.arange(len(self)) if order is None else np.asarray(order)
-    parts = [
-        order[k : k + size] for k in range(0, len(order) - (size - 1 if drop_last else 0), size)
-    ]
-    with ThreadPoolExecutor(2) as pool:
-        soon = deque(pool.submit(self.batch, i) for i in parts[:2])
-        for i, later in zip(parts, [*parts[2:], None, None]):
-            x = soon.popleft().result()
-            if later is not None:
-                soon.append(pool.submit(self.batch, later))
-            yield x.to(device), i
-
-
-Dataset.batch, Dataset.batches = _batch, _batches
-
-# %% ../nbs/12_feeder.ipynb #b27a9bee
-def _subset(
-    self,
-    i,  # Positions in the split
-):  # A `Dataset`
-    "Only the clips at positions `i`"
-    i, res = np.asarray(i), copy.copy(self)
-    i = np.flatnonzero(i) if i.dtype == bool else i
-    res.index, res.names, res.columns = (
-        self.index[i],
-        [self.names[j] for j in i],
-        {k: v[i] for k, v in self.columns.items()},
-    )
-    return res
-
-
-Dataset.subset = _subset
+    def subset(
+        self,
+        i,  # Positions in the split, or true and false for each of them
+    ):  # A `Dataset`
+        "Only the clips at positions `i`"
+        i = np.asarray(i)
+        i = np.flatnonzero(i) if i.dtype == bool else i
+        part = copy.copy(self)
+        part.index = self.index[i]
+        part.names = [self.names[j] for j in i]
+        part.columns = {key: column[i] for key, column in self.columns.items()}
+        return part
 
 # %% ../nbs/12_feeder.ipynb #d97852e7
 def write_view(
@@ -386,28 +402,28 @@ def write_view(
     "A dataset folder that shows some of another's clips"
     if not (data.path / "dataset.yaml").exists():
         raise HyspError(f"{data.path} is no dataset folder; a view can only be made of one")
-    out, whole = Path(out), (data.path / str(data.about.get("of", "."))).resolve()
+    out = Path(out)
+    whole = (data.path / str(data.about.get("of", "."))).resolve()
     if out.resolve() == data.path.resolve():
         raise HyspError(
             f"the view cannot take the place of {out}, of which it is made; name another folder"
         )
     drop = set(data.names) - {data.names[i] for i in np.asarray(index)}
-    with open(data.path / "samples.csv", encoding="utf-8", newline="") as f:
-        head, *rows = csv.reader(f)
-    rows = [r for r in rows if r[head.index("name")] not in drop]
-    splits = {
-        k: {s: sum(r[head.index(k)] == s for r in rows) for s in ("train", "val")}
-        for k in head
-        if k not in ("name", *_numbers)
-    }
-    told = dict(
+    head, rows = _read_rows(data.path / "samples.csv")
+    rows = [row for row in rows if row[head.index("name")] not in drop]
+    counts = dict(clips=len(rows))
+    for j, key in enumerate(head):
+        if key not in ("name", *_numbers):
+            column = [row[j] for row in rows]
+            counts[key] = {part: column.count(part) for part in ("train", "val")}
+    content = dict(
         data.about,
         of=os.path.relpath(whole, out.resolve()),
         view=about,
         shape=[len(rows), *data.position.shape[1:]],
-        counts=dict(clips=len(rows), **splits),
+        counts=counts,
     )
     with atomic_dir(out, overwrite) as tmp:
         write_table(tmp / "samples.csv", head, rows)
-        write_yaml(tmp / "dataset.yaml", told)
+        write_yaml(tmp / "dataset.yaml", content)
     return out

@@ -17,7 +17,9 @@ from .core import HyspError, renamed
 from .feeder import Dataset
 from .plot import palette, save_figure, skeleton_strip
 from .prepare import amount_of_motion, problems
-from .readers import Fault, _columns, arrays, csv_folder, find, ntu, pku, uiprmd
+from .clips import Fault, find, metadata_columns
+from .kinect import ntu, pku
+from .readers import arrays, csv_folder, uiprmd
 from .skeleton import Layout
 
 __getattr__ = renamed(__name__)
@@ -219,7 +221,7 @@ def survey_dataset(
     about = dataset.about
     lengths = dataset.columns.get("frames", [])
     short = [name for name, length in zip(dataset.names, lengths) if length < 8]
-    columns = {name: dataset.columns[name] for name in _columns if name in dataset.columns}
+    columns = {name: dataset.columns[name] for name in metadata_columns if name in dataset.columns}
     return Survey(
         kind="dataset",
         path=Path(path),

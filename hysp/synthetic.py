@@ -13,13 +13,13 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 import numpy as np
 from .core import HyspError, pick
-from .readers import Clip, Source, forward_kinematics
-from .skeleton import layouts
+from .clips import Clip, Source
+from .skeleton import forward_kinematics, layouts
 
 # %% ../nbs/11_synthetic.ipynb #bd9e5c17
 layout = layouts["ntu-rgb+d"]
 fps = 30
-_joint = {o: i for i, o in enumerate(layout.joints)}
+_joint = {name: i for i, name in enumerate(layout.joints)}
 _mirror = np.array(layout.mirror)
 _offsets = {  # Right, up, back from the joint before, in statures
     "spine middle": (0, 0.145, -0.005),
@@ -41,17 +41,19 @@ _offsets = {  # Right, up, back from the joint before, in statures
 # %% ../nbs/11_synthetic.ipynb #2e9f2344
 def _grow():
     "Joint, the one it hangs on, offset: outward from the pelvis, both sides"
-    near, chain = {frozenset(o) for o in layout.bones}, [(_joint["spine base"], None, (0, 0, 0))]
+    touching = {frozenset(bone) for bone in layout.bones}
+    chain = [(_joint["spine base"], None, (0, 0, 0))]
     for name, (x, y, z) in _offsets.items():
-        for j, o in {_joint[name]: (x, y, z), _mirror[_joint[name]]: (-x, y, z)}.items():
-            chain.append((int(j), next(p for p, *_ in chain if frozenset((p, j)) in near), o))
+        right = _joint[name]
+        for joint, offset in {right: (x, y, z), int(_mirror[right]): (-x, y, z)}.items():
+            near = next(there for there, *_ in chain if frozenset((there, joint)) in touching)
+            chain.append((joint, near, offset))
     return chain
 
 
 _chain = _grow()
-bones = np.array(
-    [o for *_, o in sorted(_chain, key=lambda o: o[0])]
-)  # Offset of each joint from the one it hangs on, (V,3), in statures
+# Offset of each joint from the one it hangs on, (V,3), in statures
+bones = np.array([offset for *_, offset in sorted(_chain, key=lambda link: link[0])])
 
 # %% ../nbs/11_synthetic.ipynb #89a01728
 def rotation(
@@ -59,8 +61,9 @@ def rotation(
 ) -> np.ndarray:  # Matrices, shape (...,3,3)
     "Rodrigues' formula, right-handed"
     x, y, z = np.moveaxis(v, -1, 0)
-    o, angle = np.zeros_like(x), np.linalg.norm(v, axis=-1)[..., None, None]
-    cross = np.stack([o, -z, y, z, o, -x, -y, x, o], -1).reshape(*v.shape, 3)
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*v.shape, 3)
+    angle = np.linalg.norm(v, axis=-1)[..., None, None]
     return (
         np.eye(3)
         + np.sinc(angle / np.pi) * cross
@@ -69,14 +72,10 @@ def rotation(
 
 # %% ../nbs/11_synthetic.ipynb #51d4a352
 _signs = np.ones((25, 3))
-_signs[
-    [
-        _joint[o]
-        for o in ("spine base", "spine middle", "spine shoulder", "neck", "right knee", "left knee")
-    ],
-    0,
-] = -1
-_signs[[j for o, j in _joint.items() if o.startswith("left")], 1:] = -1
+_turned_forward = ("spine base", "spine middle", "spine shoulder", "neck")
+_turned_back = ("right knee", "left knee")
+_signs[[_joint[name] for name in _turned_forward + _turned_back], 0] = -1
+_signs[[joint for name, joint in _joint.items() if name.startswith("left")], 1:] = -1
 
 
 def joint_rotations(
@@ -99,7 +98,7 @@ def kinematics(
     )
 
 # %% ../nbs/11_synthetic.ipynb #513d97cb
-_feet = [_joint[f"{side} {o}"] for o in ("ankle", "foot") for side in ("left", "right")]
+_feet = [_joint[name] for name in ("left ankle", "right ankle", "left foot", "right foot")]
 
 
 def stand(
@@ -225,26 +224,30 @@ idle = dict(
 _middle = dict(pelvis="spine base", waist="spine middle", chest="spine shoulder", neck="neck")
 
 
+def _rows_of(limb):
+    "Rows of a pose that a limb's name stands for"
+    if limb == "lift":
+        return [25]
+    if limb in _middle:
+        return [_joint[_middle[limb]]]
+    if limb[1] == "_":
+        side = dict(r="right", l="left")[limb[0]]
+        return [_joint[f"{side} {limb[2:]}"]]
+    return [_joint[f"right {limb}"], _joint[f"left {limb}"]]
+
+
 def pose(
     angles: dict,  # Flexion or (flexion, twist, abduction) in degrees by limb, as in `poses`
 ) -> np.ndarray:  # Shape (V+1,3): the angles of each joint, then (lift, 0, 0)
     "A pose as an array"
     res = np.zeros((26, 3))
-    for limb, o in angles.items():
-        side, name = (limb[0], limb[2:]) if limb[1] == "_" else ("rl", limb)
-        names = (
-            [_middle[name]]
-            if name in _middle
-            else [f"{dict(r='right', l='left')[s]} {name}" for s in side]
-        )
-        res[[25] if name == "lift" else [_joint[o] for o in names]] = (
-            o if isinstance(o, tuple) else (o, 0, 0)
-        )
+    for limb, angle in angles.items():
+        res[_rows_of(limb)] = angle if isinstance(angle, tuple) else (angle, 0, 0)
     return res
 
 
-_poses = {k: pose(v) for k, v in poses.items()}
-_idle = np.stack([pose(o) for o in idle.values()])
+_poses = {name: pose(angles) for name, angles in poses.items()}
+_idle = np.stack([pose(angles) for angles in idle.values()])
 
 # %% ../nbs/11_synthetic.ipynb #dd4afd4c
 @dataclass(frozen=True)
@@ -321,31 +324,29 @@ def between(
 # %% ../nbs/11_synthetic.ipynb #6fc0bb04
 @dataclass(frozen=True)
 class Variety:
-    "How much people, repetitions, viewpoints and measurements differ: standard deviations unless said otherwise"
+    "How people, repetitions, views and measurements differ: standard deviations if not said else"
 
     stature: float = 0.09  # Metres, about 1.70
-    proportion: float = 0.05  # Of each bone, relative
+    proportion: float = 0.05  # Length of each bone, relative
     left_handed: float = 0.25  # Share of people
     other_hand: float = 0.2  # Share of clips in which they act with the other hand
-    tempo: float = 0.27  # Of a person and of a clip, relative
-    rhythm: float = 0.4  # Of the time from pose to pose, relative
+    tempo: float = 0.27  # Speed of a person and of a clip, relative
+    rhythm: float = 0.4  # Time from pose to pose, relative
     pause: float = 1.6  # Longest pause before and after, seconds
-    posture: float = 8.5  # Of each joint, of a person and of a clip, degrees
-    amplitude: float = 0.22  # Of a person and of a clip, relative
+    posture: float = 8.5  # Each joint, of a person and of a clip, degrees
+    amplitude: float = 0.22  # Size of movement of a person and of a clip, relative
     sway: float = 5.0  # Slow movement of each joint, degrees
     idle: float = 0.8  # Share of arms with nothing to do that do something
     heading: float = 15.0  # Degrees from facing the camera or each other
-    tilt: float = 11.0  # Of the camera, degrees
-    noise: float = (
-        1.0  # Of the measured joints; 1 is 6 mm at the spine and 22 mm at the finger tips
-    )
+    tilt: float = 11.0  # The camera's, degrees
+    noise: float = 1.0  # Factor of the sensor's error: 6 mm at the spine, 22 mm at finger tips
     dropout: float = 1.0  # Joints lost for a moment, per second
-    around: float = 0.0  # Of the camera to either side of its place at most, degrees
-    fidget: float = 0.0  # Of arms before and after the action, degrees; legs and spine a quarter
+    around: float = 0.0  # Most that the camera is to either side of its place, degrees
+    fidget: float = 0.0  # Arms before and after the action, degrees; legs and spine a quarter
     swap: float = 0.0  # Times per second that the sensor takes left for right for a moment
 
-    def __mul__(self, k):
-        return Variety(**{o.name: k * getattr(self, o.name) for o in fields(self)})
+    def __mul__(self, factor):
+        return Variety(**{field.name: factor * getattr(self, field.name) for field in fields(self)})
 
 # %% ../nbs/11_synthetic.ipynb #dd9829c3
 @dataclass(frozen=True)
@@ -359,13 +360,13 @@ class Person:
     amplitude: float  # 1 is usual
 
 
-_loose = np.array(
-    [
-        [1 if o.split()[-1] in ("shoulder", "elbow", "wrist") and "spine" not in o else 0.5]
-        for o in layout.joints
-    ]
-) * [1, 0.7, 0.5]
-_hinges = [_joint[f"{side} {o}"] for o in ("elbow", "knee") for side in ("left", "right")]
+def _looseness(joint):
+    in_arm = joint.split()[-1] in ("shoulder", "elbow", "wrist") and "spine" not in joint
+    return 1 if in_arm else 0.5
+
+
+_loose = np.array([[_looseness(joint)] for joint in layout.joints]) * [1, 0.7, 0.5]
+_hinges = [_joint[name] for name in ("left elbow", "right elbow", "left knee", "right knee")]
 _relaxed = pose(dict(shoulder=(3, 0, 6), elbow=12, hip=(0, 0, 3)))[:25]
 
 
@@ -375,38 +376,36 @@ def person(
 ) -> Person:
     "Somebody"
     length = np.exp(np.clip(g.normal(0, 1, 25), -2, 2) * v.proportion)
+    stature = 1.7 + v.stature * np.clip(g.normal(), -2, 2)
     return Person(
-        bones
-        * (1.7 + v.stature * np.clip(g.normal(), -2, 2))
-        * ((length + length[_mirror]) / 2)[:, None],
-        np.exp(g.normal() * v.tempo),
-        bool(g.random() < v.left_handed),
-        _relaxed + g.normal(0, 1, (25, 3)) * _loose * v.posture,
-        np.exp(g.normal() * v.amplitude),
+        bones=bones * stature * ((length + length[_mirror]) / 2)[:, None],
+        tempo=np.exp(g.normal() * v.tempo),
+        left_handed=bool(g.random() < v.left_handed),
+        posture=_relaxed + g.normal(0, 1, (25, 3)) * _loose * v.posture,
+        amplitude=np.exp(g.normal() * v.amplitude),
     )
 
 # %% ../nbs/11_synthetic.ipynb #3d156194
 def drift(
     g: np.random.Generator,  # Where frequencies, phases and sizes come from
     t: np.ndarray,  # Seconds, shape (T,)
-    shape: tuple,  # Of what drifts
+    shape: tuple,  # Shape of what drifts
     low: float = 0.1,  # Lowest frequency, Hz
     high: float = 0.8,  # Highest frequency, Hz
 ) -> np.ndarray:  # Shape (T,*shape), standard deviation about 1
     "Smooth random movement"
-    frequency, phase, size = (
-        g.uniform(low, high, (3, *shape)),
-        g.uniform(0, 2 * np.pi, (3, *shape)),
-        g.normal(0, (2 / 3) ** 0.5, (3, *shape)),
-    )
+    frequencies = g.uniform(low, high, (3, *shape))
+    phases = g.uniform(0, 2 * np.pi, (3, *shape))
+    sizes = g.normal(0, (2 / 3) ** 0.5, (3, *shape))
     return sum(
-        a * np.sin(2 * np.pi * np.multiply.outer(t, f) + p)
-        for f, p, a in zip(frequency, phase, size)
+        size * np.sin(2 * np.pi * np.multiply.outer(t, frequency) + phase)
+        for frequency, phase, size in zip(frequencies, phases, sizes)
     )
 
 # %% ../nbs/11_synthetic.ipynb #3cc28021
 _arms = [
-    [_joint[f"{side} {o}"] for o in ("shoulder", "elbow", "wrist")] for side in ("right", "left")
+    [_joint["right shoulder"], _joint["right elbow"], _joint["right wrist"]],
+    [_joint["left shoulder"], _joint["left elbow"], _joint["left wrist"]],
 ]
 
 
@@ -450,22 +449,19 @@ def perform(
     v: Variety = Variety(),  # How much repetitions differ
 ) -> np.ndarray:  # Joints in metres on the ground, facing -z, shape (T,V,3)
     "One person does one action once"
-    keys, size = (
-        keys.copy(),
-        who.amplitude * np.exp(v.amplitude * (g.normal() + g.normal(0, 1, (25, 1)))),
-    )
-    keys[:, :25] *= size
+    keys = keys.copy()
+    keys[:, :25] *= who.amplitude * np.exp(v.amplitude * (g.normal() + g.normal(0, 1, (25, 1))))
     for arm in _arms:
         busy = g.random() < v.idle
         if busy and not keys[:, arm].any():
             keys[:, arm] += _idle[g.integers(len(_idle)), _arms[0]]
     if v.fidget:
         keys, times = among_fidgets(g, keys, times, t, v)
-    a = between(keys, times, t)
+    planned = between(keys, times, t)
     manner = g.normal(0, 1, (25, 3)) * v.posture + drift(g, t, (25, 3)) * v.sway
-    angles = a[:, :25] + who.posture + manner * _loose
+    angles = planned[:, :25] + who.posture + manner * _loose
     angles[:, _hinges, 0] = np.maximum(angles[:, _hinges, 0], 0)
-    x = stand(kinematics(angles, who.bones), a[:, 25, 0])
+    x = stand(kinematics(angles, who.bones), planned[:, 25, 0])
     return x[:, _mirror] * [-1, 1, 1] if left else x
 
 # %% ../nbs/11_synthetic.ipynb #595152d2
@@ -478,28 +474,29 @@ def turn(
     return x @ (rotation(np.radians([-pitch, 0.0, 0.0])) @ rotation(np.radians([0.0, yaw, 0.0]))).T
 
 # %% ../nbs/11_synthetic.ipynb #1f343384
-_blur = np.array(
-    [
-        0.022
-        if "tip" in o or "thumb" in o or "foot" in o
-        else 0.014
-        if o.split()[-1] in ("wrist", "hand", "ankle")
-        else 0.010
-        if o.split()[-1] in ("elbow", "knee")
-        else 0.006
-        for o in layout.joints
-    ]
-)[:, None]
+def _error_of(joint):
+    "How well a sensor sees a joint: standard deviation, metres"
+    if "tip" in joint or "thumb" in joint or "foot" in joint:
+        return 0.022
+    if joint.split()[-1] in ("wrist", "hand", "ankle"):
+        return 0.014
+    if joint.split()[-1] in ("elbow", "knee"):
+        return 0.010
+    return 0.006
+
+
+def _both_sides(parts):
+    return np.array([i for name, i in _joint.items() if name.split(" ", 1)[-1] in parts])
+
+
+_blur = np.array([_error_of(joint) for joint in layout.joints])[:, None]
 _limbs = np.flatnonzero(_blur[:, 0] > 0.006)
 _pairs = [
-    np.array([j for o, j in _joint.items() if o.split(" ", 1)[-1] in names])
-    for names in (
-        ("shoulder", "elbow", "wrist", "hand", "hand tip", "thumb"),
-        ("hip", "knee", "ankle", "foot"),
-    )
+    _both_sides(("shoulder", "elbow", "wrist", "hand", "hand tip", "thumb")),
+    _both_sides(("hip", "knee", "ankle", "foot")),
 ]
 
-
+# %% ../nbs/11_synthetic.ipynb #e0740542
 def sense(
     g: np.random.Generator,  # Where the errors come from
     x: np.ndarray,  # Joints as they are, shape (T,V,3)
@@ -508,13 +505,12 @@ def sense(
     fps: float = fps,  # Frames a second
 ) -> np.ndarray:  # Joints as measured, shape (T,V,3)
     "What a depth sensor makes of a body"
-    x = x + v.noise * np.exp(g.normal(0, 0.3)) * _blur * (
-        g.normal(size=x.shape) + drift(g, t, x.shape[1:], 0.2, 1.5)
-    )
+    size = v.noise * np.exp(g.normal(0, 0.3)) * _blur
+    x = x + size * (g.normal(size=x.shape) + drift(g, t, x.shape[1:], 0.2, 1.5))
     for _ in range(g.poisson(v.dropout * len(t) / fps)):
-        j, start = g.choice(_limbs), g.integers(len(t))
+        joint, start = g.choice(_limbs), g.integers(len(t))
         lost = slice(start, start + g.integers(fps // 7, 2 * fps // 3))
-        x[lost, j] = (x[lost, j] + x[start, j]) / 2 + g.normal(0, 0.1, 3)
+        x[lost, joint] = (x[lost, joint] + x[start, joint]) / 2 + g.normal(0, 0.1, 3)
     for _ in range(g.poisson(v.swap * len(t) / fps)):
         pair, start = _pairs[g.integers(2)], g.integers(len(t))
         taken = slice(start, start + g.integers(fps // 7, fps))
@@ -556,87 +552,113 @@ worlds = dict(
 # %% ../nbs/11_synthetic.ipynb #2e8c85b3
 def _script(script, repeats):
     "The poses of a script, shape (K,V+1,3)"
-    enter, cycle, leave = (o.split() for o in script.split("|"))
-    return np.stack([_poses[o] for o in enter + cycle * repeats + leave])
+    enter, cycle, leave = (part.split() for part in script.split("|"))
+    return np.stack([_poses[name] for name in enter + cycle * repeats + leave])
 
 
-def _film(g, who, action, camera, world):
-    "One clip, shape (T,V,3,M), metres in camera space"
+def _schedule(g, who, action, poses, world):
+    "When each pose is reached, and the time of each frame, in seconds"
     v, fps = world.variety, world.fps
-    repeats = g.integers(action.repeats[0], action.repeats[1] + 1)
-    first = _script(action.script, repeats)
     tempo = who.tempo * np.exp(g.normal() * v.tempo)
-    times = (
-        np.r_[0, action.beat / tempo * np.exp(g.normal(0, 1, len(first) - 1) * v.rhythm)].cumsum()
-        + g.random() * v.pause
-    )
+    steps = action.beat / tempo * np.exp(g.normal(0, 1, poses - 1) * v.rhythm)
+    times = np.r_[0, steps].cumsum() + g.random() * v.pause
     seconds = times[-1] + g.random() * v.pause
     shortest, longest = 4 * fps // 3, g.integers(world.longest[0], world.longest[1] + 1)
     frames = int(np.clip(round(seconds * fps), shortest, longest))
     t = g.random() * max(0, seconds - frames / fps) + np.arange(frames) / fps
+    return times, t
+
+# %% ../nbs/11_synthetic.ipynb #ecd3c34d
+def _meet(g, who, action, world):
+    "Who acts, and their partner if there is one, as they stand in the room; and the time, (T,)"
+    v = world.variety
+    repeats = g.integers(action.repeats[0], action.repeats[1] + 1)
+    first = _script(action.script, repeats)
+    times, t = _schedule(g, who, action, len(first), world)
     left = who.left_handed != (g.random() < v.other_hand)
     bodies = [perform(g, who, first, times, t, left, v)]
     if action.partner:
-        partner, other = person(g, v), _script(action.partner, repeats)
+        partner = person(g, v)
         late = g.random() * 0.6 * v.rhythm
-        bodies.append(perform(g, partner, other, times + late, t, left, v))
+        second = _script(action.partner, repeats)
+        bodies.append(perform(g, partner, second, times + late, t, left, v))
     side = g.choice([-90, 90]) if action.partner else 0
-    bodies = [
-        turn(x + [0, 0, (action.gap or 0) / 2], yaw=o + v.heading * g.normal())
-        for x, o in zip(bodies, (side, -side))
-    ]
+    for m, yaw in enumerate((side, -side)[: len(bodies)]):
+        apart = [0, 0, (action.gap or 0) / 2]
+        bodies[m] = turn(bodies[m] + apart, yaw=yaw + v.heading * g.normal())
     if g.random() < 0.5:
         bodies.reverse()
-    yaw, pitch, place = (
-        45 * (camera - 2) + v.heading / 3 * g.normal(),
-        5 + v.tilt * g.normal(),
-        [0.3 * g.normal(), -g.uniform(0.7, 1.8), g.uniform(2.5, 4)],
-    )
+    return bodies, t
+
+# %% ../nbs/11_synthetic.ipynb #56ec55e1
+def _film(g, who, action, camera, world):
+    "One clip, shape (T,V,3,M), metres in camera space"
+    v = world.variety
+    bodies, t = _meet(g, who, action, world)
+    yaw = 45 * (camera - 2) + v.heading / 3 * g.normal()
+    pitch = 5 + v.tilt * g.normal()
+    place = [0.3 * g.normal(), -g.uniform(0.7, 1.8), g.uniform(2.5, 4)]
     if v.around:
         yaw += g.uniform(-v.around, v.around)
     seen = [turn(turn(x, yaw=yaw) + place, pitch=pitch) for x in bodies]
-    return np.stack([sense(g, x, t, v, fps) for x in seen], -1)
+    return np.stack([sense(g, x, t, v, world.fps) for x in seen], -1)
 
 # %% ../nbs/11_synthetic.ipynb #042542ad
+@dataclass(frozen=True)
+class _Take:
+    "Which clip of the set it is; all numbers but `label` and `take` from 1"
+
+    label: int
+    action: int  # Number of its action among all actions
+    subject: int
+    take: int  # Which performance of this action by this subject
+    camera: int
+    replication: int
+
+    @property
+    def name(self):
+        where = f"S001C{self.camera:03}P{self.subject:03}"
+        return f"{where}R{self.replication:03}A{self.action:03}"
+
+
 def _take(i, class_names, subjects):
-    "Label, subject, camera, replication of clip `i`, the number of its action and which performance of it this is"
-    take, label = divmod(i, len(class_names))
-    take, subject = divmod(take, subjects)
-    return (
-        label,
-        subject + 1,
-        take % 3 + 1,
-        take // 3 + 1,
-        list(actions).index(class_names[label]) + 1,
-        take,
-    )
-
-
-def _name(i, class_names, subjects):
-    _, subject, camera, replication, action, _ = _take(i, class_names, subjects)
-    return f"S001C{camera:03}P{subject:03}R{replication:03}A{action:03}"
+    "Clip `i` of the set"
+    rest, label = divmod(i, len(class_names))
+    take, subject = divmod(rest, subjects)
+    action = list(actions).index(class_names[label]) + 1
+    return _Take(label, action, subject + 1, take, camera=take % 3 + 1, replication=take // 3 + 1)
 
 
 def _load(i, class_names, people, seed, world):
-    label, subject, camera, replication, action, take = _take(i, class_names, len(people))
-    x = _film(
-        np.random.default_rng((seed, 1, action, subject, take)),
-        people[subject - 1],
-        actions[class_names[label]],
-        camera,
-        world,
-    )
+    it = _take(i, class_names, len(people))
+    g = np.random.default_rng((seed, 1, it.action, it.subject, it.take))
+    x = _film(g, people[it.subject - 1], actions[class_names[it.label]], it.camera, world)
     return Clip(
-        _name(i, class_names, len(people)),
+        it.name,
         np.ascontiguousarray(x.transpose(2, 0, 1, 3), np.float32),
-        label,
-        subject,
-        camera,
-        1,
-        replication,
+        it.label,
+        it.subject,
+        it.camera,
+        setup=1,
+        replication=it.replication,
     )
 
 # %% ../nbs/11_synthetic.ipynb #8276b419
+def _class_names(classes):
+    "Names of the actions, from their names or from how many there are to be"
+    if isinstance(classes, (int, np.integer)):
+        if not 2 <= classes <= len(actions):
+            raise HyspError(
+                f"there are {len(actions)} synthetic actions, "
+                f"so classes can be 2 to {len(actions)}, not {classes}"
+            )
+        return list(actions)[:classes]
+    names = [pick(name, [*actions], "action") for name in classes]
+    if len(set(names)) < len(names) or len(names) < 2:
+        raise HyspError(f"name two different actions or more, not {', '.join(names) or 'none'}")
+    return names
+
+
 def generate(
     n: int = 3600,  # Clips
     classes: int | Sequence = 12,  # How many of `actions`, at most 16, or their names
@@ -646,29 +668,19 @@ def generate(
     difficulty: str = "hard",  # Name of one of `worlds`
 ) -> Source:  # Clips on the `ntu-rgb+d` layout, each made when it is asked for
     "Articulated people who do labelled actions, alone or in pairs"
-    for k, o, least in (("n", n, 1), ("subjects", subjects, 1), ("seed", seed, 0)):
-        if not isinstance(o, (int, np.integer)) or o < least:
-            raise HyspError(f"{k} must be a whole number of at least {least}, not {o!r}")
-    if isinstance(classes, (int, np.integer)) and not 2 <= classes <= len(actions):
-        raise HyspError(
-            f"there are {len(actions)} synthetic actions, so classes can be 2 to {len(actions)}, not {classes}"
-        )
-    names = (
-        list(actions)[:classes]
-        if isinstance(classes, (int, np.integer))
-        else [o for o in classes if pick(o, actions, "action")]
-    )
-    if len(set(names)) < len(names) or len(names) < 2:
-        raise HyspError(f"name two different actions or more, not {', '.join(names) or 'none'}")
+    for name, number, least in (("n", n, 1), ("subjects", subjects, 1), ("seed", seed, 0)):
+        if not isinstance(number, (int, np.integer)) or number < least:
+            raise HyspError(f"{name} must be a whole number of at least {least}, not {number!r}")
+    names = _class_names(classes)
     world = pick(difficulty, worlds, "difficulty")
     if not isinstance(variety, Variety):
         if not isinstance(variety, (int, float)) or not 0 <= variety < np.inf:
             raise HyspError(f"variety must be a number of at least 0 or a Variety, not {variety!r}")
         variety = world.variety * variety
     world = replace(world, variety=variety)
-    people = [person(np.random.default_rng((seed, 0, o)), variety) for o in range(1, subjects + 1)]
+    numbers = range(1, subjects + 1)
+    people = [person(np.random.default_rng((seed, 0, number)), variety) for number in numbers]
     load = partial(_load, class_names=names, people=people, seed=seed, world=world)
-    bodies = 2 if any(actions[o].partner for o in names) else 1
-    return Source(
-        [_name(i, names, subjects) for i in range(n)], load, layout, names, world.fps, bodies
-    )
+    bodies = 2 if any(actions[name].partner for name in names) else 1
+    clips = [_take(i, names, subjects).name for i in range(n)]
+    return Source(clips, load, layout, names, world.fps, bodies)

@@ -41,7 +41,7 @@ from hysp.protocols import (
     judge_frozen,
     judge_warped,
 )
-from hysp.readers import Clip, Source
+from hysp.clips import Clip, Source
 from hysp.stgcn import STGCN
 
 

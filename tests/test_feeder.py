@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from hysp.core import HyspError, checksum
 from hysp.feeder import Dataset, read_labels
 from hysp.prepare import prepare
-from hysp.readers import Clip, Source
+from hysp.clips import Clip, Source
 from hysp.skeleton import Layout, layouts
 
 

@@ -1,4 +1,7 @@
-"Sets that hold little: one person, nobody known, single clips, small batches, identical clips, one frame. Each ends in one sentence or in a finished run that says what was done"
+"""Sets that hold little: one person, nobody known, single clips, small batches, one frame, …
+
+Each ends in one sentence or in a finished run that says what was done.
+"""
 
 import re
 

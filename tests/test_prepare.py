@@ -37,7 +37,9 @@ from hysp.prepare import (
     turn_and_scale,
     valid_frames,
 )
-from hysp.readers import Clip, Source, arrays, ntu
+from hysp.clips import Clip, Source
+from hysp.kinect import ntu
+from hysp.readers import arrays
 from hysp.skeleton import Layout, layouts
 from hysp.survey import survey_lines, survey
 
@@ -899,15 +901,15 @@ child = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler) # a shell has it ignored by what it starts in the background
 sys.path[:0] = [{root!r}]
-from hysp import readers
+from hysp import kinect
 from hysp.prepare import prepare
-real = readers.read_skeleton
+real = kinect.read_skeleton
 def counted(*args):
     with open({log!r}, 'a') as f: f.write('x')
     {extra}
     return real(*args)
-readers.read_skeleton = counted
-prepare(readers.ntu({raw!r}), {out!r}, frames=4, workers={workers}, progress=False)
+kinect.read_skeleton = counted
+prepare(kinect.ntu({raw!r}), {out!r}, frames=4, workers={workers}, progress=False)
 """
 
 

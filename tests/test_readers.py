@@ -9,18 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from hysp.clips import Clip, Source, check_clip, read_numbers
 from hysp.core import HyspError
-from hysp.readers import (
-    Clip,
-    Source,
-    arrays,
-    check_clip,
-    euler,
-    forward_kinematics,
-    read_numbers,
-    uiprmd,
-)
-from hysp.skeleton import Layout, layouts
+from hysp.readers import arrays, uiprmd
+from hysp.skeleton import Layout, euler, forward_kinematics, layouts
 
 data = Path(__file__).parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(

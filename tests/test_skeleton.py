@@ -52,7 +52,11 @@ def test_stream_after_inference_mode_still_has_gradients():
 
 
 def test_published_order_of_joints():
-    coco = "nose,left eye,right eye,left ear,right ear,left shoulder,right shoulder,left elbow,right elbow,left wrist,right wrist,left hip,right hip,left knee,right knee,left ankle,right ankle"
+    coco = (
+        "nose,left eye,right eye,left ear,right ear,left shoulder,right shoulder,"
+        "left elbow,right elbow,left wrist,right wrist,left hip,right hip,"
+        "left knee,right knee,left ankle,right ankle"
+    )
     assert layouts["coco"].joints == tuple(coco.split(","))
     pose = layouts["mediapipe"].joints
     assert [

@@ -8,9 +8,10 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from hysp import cli
+from hysp.clips import Fault, File, read_layout
 from hysp.core import HyspError
 from hysp.feeder import Dataset
-from hysp.readers import Fault, csv_folder, read_csv, read_layout, File
+from hysp.readers import csv_folder, read_csv
 from hysp.skeleton import Layout, layouts
 from hysp.survey import survey_lines, plot_survey, oddities, open_raw, sparkline, survey
 from test_kinect import plant, plant_pku, skeleton, walk
@@ -444,7 +445,7 @@ def test_prepare_csv_and_arrays_with_layouts(capsys, tmp_path):
 
 def test_resumes_after_ctrl_c(capsys, tmp_path, monkeypatch):
     ntu_tree(tmp_path / "raw")
-    import hysp.readers as r
+    import hysp.kinect as r
 
     real, n = r.read_skeleton, []
 
