@@ -12,8 +12,10 @@ import numpy as np
 from hysp.disk import polar
 from hysp.evaluate import features, groups
 from hysp.feeder import Dataset
-from hysp.plot import class_style, plot_disk, skeleton_strip
+from hysp.plot import plot_disk
+from hysp.plot_skeleton import skeleton_strip
 from hysp.recipes import load_run
+from hysp.style import class_style
 
 root = Path(__file__).parents[1]
 shown = (

@@ -15,8 +15,9 @@ from .core import HyspError, pick, some_of
 from .disk import Drawing, _cross, _rays, projections as ways
 from .evaluate import features
 from .feeder import Dataset, write_view
-from .plot import _asset, _write_page, class_style, pack_clips
+from .page import asset as _asset, pack_clips, write_page as _write_page
 from .poincare import tangent_dist
+from .style import class_style
 
 # %% ../nbs/75_explore.ipynb #d90bf993
 def packed(
@@ -152,7 +153,7 @@ def _clip(
     self,
     i,  # Positions of clips
     frames: int = 50,  # Of each, at most
-) -> dict | None:  # Of `hysp.plot.pack_clips`
+) -> dict | None:  # Of `hysp.page.pack_clips`
     "Skeletons, packed; None where there is no dataset"
     with self.opening:
         if callable(self.data):

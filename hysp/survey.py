@@ -280,7 +280,8 @@ def plot_survey(
 ):  # The figure
     "Clips a class, lengths, and some clips"
     import matplotlib.pyplot as plt
-    from hysp.plot import palette, save_figure, skeleton_strip
+    from hysp.plot_skeleton import skeleton_strip
+    from hysp.style import palette, save_figure
 
     n, count = max(1, len(s.examples)), np.bincount(s.labels, minlength=len(s.class_names))
     fig = plt.figure(figsize=(9, 2.6 + 1.5 * n), layout="constrained")

@@ -137,7 +137,7 @@ def test_what_becomes_of_a_cell(tmp_path, monkeypatch):
 def test_figures_that_move(visit, tmp_path, monkeypatch):
     "Plotly's from the one file beside the page, matplotlib's films with buttons, both without a network; a widget says what it needs"
     cells = [
-        "import numpy as np, ipywidgets\nfrom IPython.display import HTML\nfrom hysp.plot import skeleton_animation, skeleton_player\nx = np.random.default_rng(0).normal(size=(3,4,25,1))",
+        "import numpy as np, ipywidgets\nfrom IPython.display import HTML\nfrom hysp.page import skeleton_player\nfrom hysp.plot_skeleton import skeleton_animation\nx = np.random.default_rng(0).normal(size=(3,4,25,1))",
         "skeleton_player(dict(a=x, b=x), 'ntu-rgb+d', trail=2)",
         "HTML(skeleton_animation(x, 'ntu-rgb+d', height=1).to_jshtml())",
         "ipywidgets.IntSlider()",

@@ -9,14 +9,11 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from hysp.core import HyspError
 from hysp.disk import frechet_mean, polar
+from hysp.page import disk_figure, pack_clips, report_page, skeleton_player
 from hysp.plot import (
-    class_style,
     disk_animation,
-    disk_figure,
     geodesic_arc,
     hyperbolic_circle,
-    pack_clips,
-    palette,
     plot_confusion,
     plot_curves,
     plot_density,
@@ -24,17 +21,11 @@ from hysp.plot import (
     plot_prototypes,
     plot_radius,
     plot_regions,
-    plot_skeleton,
     radius_accuracy,
-    report_page,
-    save_animation,
-    save_figure,
-    skeleton_animation,
-    skeleton_player,
-    skeleton_strip,
-    style,
 )
+from hysp.plot_skeleton import plot_skeleton, skeleton_animation, skeleton_strip
 from hysp.skeleton import layouts
+from hysp.style import class_style, figure_style, palette, save_animation, save_figure
 
 NASTY = [
     "</script><script>window.hacked=1</script>",
@@ -463,7 +454,7 @@ def test_density_counts_every_point():
 @pytest.mark.parametrize("dark", [False, True])
 def test_figures_on_paper(tmp_path, kind, start, dark):
     d = made_up(24)
-    with style(dark):
+    with figure_style(dark):
         f = save_figure(plot_disk(d["points"], d["labels"]), tmp_path / f"disk.{kind}", 3.25)
     assert f.read_bytes().startswith(start) and len(list(tmp_path.iterdir())) == 1
     if kind == "png":
