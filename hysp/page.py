@@ -225,7 +225,8 @@ def curves_figure(
     "Losses over the curriculum, radius, accuracy and learning rate of a run, one below the other"
     import plotly.graph_objects as go
 
-    x, name, lam, panels = curve_panels(read_curves(metrics))
+    curves = curve_panels(read_curves(metrics))
+    x, name, lam, panels = curves.x, curves.x_name, curves.weight, curves.panels
     share = np.array([2.2 if t == "loss" else 0.9 if t == "rate" else 1.3 for t in panels])
     gap = 0.07
     top, fig = 1.0, go.Figure()

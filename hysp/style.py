@@ -25,29 +25,24 @@ def as_array(
     return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, dtype=dtype)
 
 # %% ../nbs/71_style.ipynb #003c2950
-palette = (
-    "#4455c4",
-    "#cd560a",
-    "#56e2a9",
-    "#824c84",
-    "#d5ce1f",
-    "#1c8e68",
-    "#a7b8fa",
-    "#c785b3",
-    "#9bab63",
-    "#8f73eb",
-)  # For sight of any kind
-shapes = dict(
-    circle="o",
-    diamond="D",
-    square="s",
-    cross="P",
-    star="*",
-    pentagon="p",
-    x="X",
-    hexagon="h",
-    **{f"triangle-{k}": v for k, v in dict(up="^", down="v", left="<", right=">").items()},
-)  # plotly's name: matplotlib's
+# The colours are for sight of any kind
+palette = tuple(
+    "#4455c4 #cd560a #56e2a9 #824c84 #d5ce1f #1c8e68 #a7b8fa #c785b3 #9bab63 #8f73eb".split()
+)
+shapes = {  # plotly's name: matplotlib's
+    "circle": "o",
+    "diamond": "D",
+    "square": "s",
+    "cross": "P",
+    "star": "*",
+    "pentagon": "p",
+    "x": "X",
+    "hexagon": "h",
+    "triangle-up": "^",
+    "triangle-down": "v",
+    "triangle-left": "<",
+    "triangle-right": ">",
+}
 
 
 def class_style(
@@ -66,37 +61,28 @@ def joint_sides(
     layout: str | Layout,  # The skeleton
 ) -> np.ndarray:  # 0 centre, 1 left, 2 right, for each joint (V,)
     "On which side of the body each joint is"
-    words = [_side.findall(o) for o in get_layout(layout).joints]
-    return np.array([sides.index(o[0].lower()) if o else 0 for o in words])
+    words = [_side.findall(joint) for joint in get_layout(layout).joints]
+    return np.array([sides.index(found[0].lower()) if found else 0 for found in words])
 
 # %% ../nbs/71_style.ipynb #f89c751a
-_text = {"svg.fonttype": "none", "pdf.fonttype": 42}
-
-
 @contextmanager
 def figure_style(
     dark: bool = False,  # Light ink on a dark ground?
 ):
     "All figures made within share one look"
     ink, ground = ("#e6e8ee", "#15171c") if dark else ("#1d2129", "#ffffff")
-    keys = (
-        "text.color",
-        "axes.labelcolor",
-        "axes.edgecolor",
-        "axes.titlecolor",
-        "xtick.color",
-        "ytick.color",
-    )
-    with plt.rc_context(
-        {
-            **dict.fromkeys(keys, ink),
-            **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), ground),
-            "font.size": 9,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-        }
-    ):
+    look = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+    for key in ("text", "xtick", "ytick"):
+        look[f"{key}.color"] = ink
+    for key in ("label", "edge", "title"):
+        look[f"axes.{key}color"] = ink
+    for key in ("figure", "axes", "savefig"):
+        look[f"{key}.facecolor"] = ground
+    with plt.rc_context(look):
         yield
+
+# %% ../nbs/71_style.ipynb #10702e92
+_text_as_text = {"svg.fonttype": "none", "pdf.fonttype": 42}
 
 
 def save_figure(
@@ -105,43 +91,42 @@ def save_figure(
     width: float = None,  # Inches, the height in proportion; as it is if None
 ) -> Path:  # The file
     "Write a figure for paper, whole or not at all"
-    fig, path = getattr(fig, "figure", fig), Path(path)
-    pick(path.suffix.lower(), (".png", ".svg", ".pdf"), "kind of picture")
+    fig = getattr(fig, "figure", fig)
+    path = Path(path)
+    kind = pick(path.suffix.lower(), (".png", ".svg", ".pdf"), "kind of picture")
     if width:
         fig.set_size_inches(width, width * fig.get_figheight() / fig.get_figwidth())
-    with plt.rc_context(_text), atomic_write(path) as f:
-        fig.savefig(f, format=path.suffix[1:].lower(), dpi=300)
+    with plt.rc_context(_text_as_text), atomic_write(path) as file:
+        fig.savefig(file, format=kind[1:], dpi=300)
     return path
 
 # %% ../nbs/71_style.ipynb #acec7ee3
-_glyphs = dict(
-    minus="−",
-    plus="+",
-    play="▶",
-    pause="❚❚",
-    **{"fast-backward": "⏮", "step-backward": "◀❙", "step-forward": "❙▶", "fast-forward": "⏭"},
-)
+_button_signs = {
+    "minus": "−",
+    "plus": "+",
+    "play": "▶",
+    "pause": "❚❚",
+    "fast-backward": "⏮",
+    "step-backward": "◀❙",
+    "step-forward": "❙▶",
+    "fast-forward": "⏭",
+}
 
 
 def offline(
     page: str,  # HTML, such as an animation's `to_jshtml()`
-) -> str:  # The same without the style sheets it would fetch from the network, its buttons with signs of their own
+) -> str:  # The same without the style sheets it would fetch, its buttons with signs of their own
     "HTML that stays what it is without a network"
     page = re.sub(r'<link[^>]*href="https?:[^>]*>', "", page)
     if 'class="fa' not in page:
         return page
-    return (
-        "<style>"
-        + "".join(f'.fa-{k}::before {{content: "{v}"}}' for k, v in _glyphs.items())
-        + ".fa {font: normal 11px sans-serif}</style>"
-        + page
-    )
+    signs = [f'.fa-{name}::before {{content: "{sign}"}}' for name, sign in _button_signs.items()]
+    return f"<style>{''.join(signs)}.fa {{font: normal 11px sans-serif}}</style>{page}"
 
-
+# %% ../nbs/71_style.ipynb #31371267
 def save_animation(
     film: FuncAnimation,  # From `disk_animation` or `skeleton_animation`
-    path: str
-    | Path,  # The file: .html (a page with buttons), .gif, or .mp4 (where ffmpeg is installed)
+    path: str | Path,  # The file: .html (a page with buttons), .gif, or .mp4 (needs ffmpeg)
     fps: float = 15.0,  # Steps a second
 ) -> Path:  # The file
     "Write an animation, whole or not at all"
@@ -152,14 +137,14 @@ def save_animation(
             f"{path.name} needs ffmpeg, which is not installed: name a .gif or an .html instead"
         )
     if kind == ".html":
-        with atomic_write(path, "w") as f:
-            f.write(offline(film.to_jshtml(fps=fps)))
+        with atomic_write(path, "w") as file:
+            file.write(offline(film.to_jshtml(fps=fps)))
         return path
-    tmp = path.with_name(f".{path.stem}.{os.getpid()}{kind}")
+    unfinished = path.with_name(f".{path.stem}.{os.getpid()}{kind}")
     try:
-        film.save(tmp, writer="pillow" if kind == ".gif" else "ffmpeg", fps=fps)
-        with atomic_write(path) as f:
-            f.write(tmp.read_bytes())
+        film.save(unfinished, writer="pillow" if kind == ".gif" else "ffmpeg", fps=fps)
+        with atomic_write(path) as file:
+            file.write(unfinished.read_bytes())
     finally:
-        tmp.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
     return path
