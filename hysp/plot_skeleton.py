@@ -8,6 +8,7 @@ __all__ = ['view', 'visible_bodies', 'head_joints', 'plot_skeleton', 'skeleton_s
 
 # %% ../nbs/73_plot_skeleton.ipynb #62a5c2fe
 import math
+from itertools import product
 import numpy as np
 import matplotlib.pyplot as plt
 from matplotlib.animation import FuncAnimation
@@ -17,7 +18,7 @@ from .skeleton import Layout, get_layout
 from .style import as_array, joint_sides, side_colours, sides
 
 # %% ../nbs/73_plot_skeleton.ipynb #93026ec2
-_ups = {
+_up_axes = {  # Which coordinates point right, up and towards the viewer, and their signs
     "y": ((0, 1, 2), (1, 1, 1)),
     "-y": ((0, 1, 2), (1, -1, -1)),
     "z": ((0, 2, 1), (1, 1, -1)),
@@ -31,69 +32,79 @@ def view(
     turn: float = 0.0,  # Degrees about the vertical
 ) -> np.ndarray:  # Right, up, towards the viewer, shape (3,...)
     "Positions as the viewer sees them"
-    order, sign = pick(up, _ups, "up")
-    a, b, d = (s * x[o] for o, s in zip(order, sign))
-    s, c = math.sin(math.radians(turn)), math.cos(math.radians(turn))
-    return np.stack([c * a + s * d, b, c * d - s * a])
+    axes, signs = pick(up, _up_axes, "up")
+    right, above, near = (sign * x[axis] for axis, sign in zip(axes, signs))
+    sin = math.sin(math.radians(turn))
+    cos = math.cos(math.radians(turn))
+    return np.stack([cos * right + sin * near, above, cos * near - sin * right])
 
 # %% ../nbs/73_plot_skeleton.ipynb #d4b9df24
-def visible_bodies(clip, layout, up="y", turn=0.0):
-    "What is there to draw: bodies (B,3,T,V) as the viewer sees them"
-    x, v = as_array(clip, float), len(get_layout(layout))
+def _apart(bodies):
+    "Bodies (3,T,V), side by side where they would stand in each other"
+    if len(bodies) < 2 or np.linalg.norm((bodies[0] - bodies[1]).mean((1, 2))) >= 0.3:
+        return bodies
+    moved = []
+    for rank, body in enumerate(bodies):
+        aside = (rank - 0.5 * (len(bodies) - 1)) * 1.1 * np.ptp(bodies[0][0])
+        moved.append(body + np.array([aside, 0, 0])[:, None, None])
+    return moved
+
+
+def visible_bodies(
+    clip,  # Positions, shape (3,T,V,M), or (3,T,V)
+    layout: str | Layout,  # The skeleton
+    up: str = "y",  # The axis that points up
+    turn: float = 0.0,  # Degrees about the vertical
+) -> np.ndarray:  # Those of the M bodies that are there, shape (B,3,T,V)
+    "What there is to draw, as the viewer sees it"
+    x = as_array(clip, float)
+    layout = get_layout(layout)
     if x.ndim == 3:
         x = x[..., None]
     if x.ndim != 4 or x.shape[0] != 3:
         raise HyspError(f"a clip has the shape (3,T,V,M), not {x.shape}")
-    if x.shape[2] != v:
-        raise HyspError(
-            f"the clip has {x.shape[2]} joints, but layout '{get_layout(layout).name}' has {v}"
-        )
+    _, T, V, M = x.shape
+    if len(layout) != V:
+        raise HyspError(f"the clip has {V} joints, but layout '{layout.name}' has {len(layout)}")
     if not np.isfinite(x).all():
         raise HyspError("the clip holds NaN or infinite positions; hysp prepare cleans them")
-    bodies = [x[..., m] for m in range(x.shape[3]) if x[..., m].any()]
-    if len(bodies) > 1:
-        apart = np.linalg.norm((bodies[0] - bodies[1]).mean((1, 2)))
-        aside = [
-            (m - 0.5 * (len(bodies) - 1)) * 1.1 * np.ptp(bodies[0][0]) * (apart < 0.3)
-            for m in range(len(bodies))
-        ]
-        bodies = [o + np.array([a, 0, 0])[:, None, None] for o, a in zip(bodies, aside)]
-    return np.array([view(o, up, turn) for o in bodies]).reshape(len(bodies), 3, *x.shape[1:3])
+    bodies = _apart([x[..., m] for m in range(M) if x[..., m].any()])
+    return np.array([view(body, up, turn) for body in bodies]).reshape(len(bodies), 3, T, V)
 
 # %% ../nbs/73_plot_skeleton.ipynb #2e72e3e7
-def head_joints(lay):
-    return [j for j, o in enumerate(lay.joints) if "head" in o.lower() and j not in lay.parents]
+def head_joints(
+    layout: Layout,  # The skeleton
+) -> list:  # Numbers of joints
+    "Joints that are drawn as a head"
+    joints = [j for j, name in enumerate(layout.joints) if "head" in name.lower()]
+    return [j for j in joints if j not in layout.parents]
 
 
-def _draw(ax, body, layout, dx=0.0, alpha=1.0, width=2.2):
-    "One body at one moment (3,V), far bones first; the artists"
-    lay, where = get_layout(layout), joint_sides(layout)
-    ink = dict(side_colours, centre=plt.rcParams["text.color"])
-    colour = [ink[sides[o]] for o in where]
-    for j, p in sorted(lay.bones, key=lambda o: body[2, list(o)].mean()):
-        ax.plot(
-            body[0, [j, p]] + dx,
-            body[1, [j, p]],
-            color=colour[j],
-            lw=width,
-            alpha=alpha,
-            solid_capstyle="round",
-            zorder=2,
-        )
-    leaf = head_joints(lay)
-    ax.scatter(
-        body[0] + dx,
-        body[1],
-        s=[(width * 4) ** 2 if j in leaf else (1.5 * width) ** 2 for j in range(len(lay))],
-        c=colour,
-        lw=0,
-        alpha=alpha,
-        zorder=3,
-    )
+def _joint_colours(layout):
+    "The colour of each joint's side; the middle has that of the text"
+    colours = dict(side_colours, centre=plt.rcParams["text.color"])
+    return [colours[sides[side]] for side in joint_sides(layout)]
+
+
+def _alpha(rank):
+    return 1 if rank == 0 else 0.55
+
+
+def _draw_body(ax, body, layout, rank=0, width=2.2):
+    "One body at one moment (3,V)"
+    layout = get_layout(layout)
+    colours = _joint_colours(layout)
+    x, y, z = body
+    line = dict(lw=width, alpha=_alpha(rank), solid_capstyle="round", zorder=2)
+    for bone in sorted(layout.bones, key=lambda bone: z[list(bone)].mean()):
+        ax.plot(x[list(bone)], y[list(bone)], color=colours[bone[0]], **line)
+    sizes = np.full(len(layout), (1.5 * width) ** 2)
+    sizes[head_joints(layout)] = (4 * width) ** 2
+    ax.scatter(x, y, s=sizes, c=colours, lw=0, alpha=_alpha(rank), zorder=3)
     ax.set_aspect("equal")
     ax.axis("off")
 
-
+# %% ../nbs/73_plot_skeleton.ipynb #44ce6dea
 def plot_skeleton(
     frame,  # Positions at one moment, shape (3,V) or (3,V,M)
     layout: str | Layout,  # The skeleton
@@ -104,9 +115,9 @@ def plot_skeleton(
     "A skeleton at one moment: left orange, right blue"
     if ax is None:
         _, ax = plt.subplots(figsize=(2.5, 3.5), layout="constrained")
-    x = as_array(frame, float)
-    for m, body in enumerate(visible_bodies(x[:, None], layout, up, turn)):
-        _draw(ax, body[:, 0], layout, alpha=1 if m == 0 else 0.55)
+    clip = as_array(frame, float)[:, None]
+    for rank, body in enumerate(visible_bodies(clip, layout, up, turn)):
+        _draw_body(ax, body[:, 0], layout, rank)
     return ax
 
 # %% ../nbs/73_plot_skeleton.ipynb #9c794ed0
@@ -121,138 +132,142 @@ def skeleton_strip(
 ):  # The axes
     "A clip as a film strip: `n` moments side by side"
     x = visible_bodies(clip, layout, up, turn)
-    T = as_array(clip).shape[1]
-    when = np.unique(np.linspace(0, T - 1, min(n, T)).round().astype(int))
+    T = x.shape[2]
+    moments = np.unique(np.linspace(0, T - 1, min(n, T)).round().astype(int))
     if not len(x):
         raise HyspError("the clip is empty: all its positions are zero")
     width = np.ptp(x[:, 0], axis=(0, 2)).max() * (1.12 if len(x) == 1 else 1.35)
-    ground, top = x[:, 1].min(), x[:, 1].max()
+    ground = x[:, 1].min()
+    height = x[:, 1].max() - ground
     if ax is None:
-        _, ax = plt.subplots(
-            figsize=(np.clip(1.9 * width * len(when) / (top - ground), 3, 14), 2.4),
-            layout="constrained",
-        )
+        inches = np.clip(1.9 * width * len(moments) / height, 3, 14)
+        _, ax = plt.subplots(figsize=(inches, 2.4), layout="constrained")
     ink = plt.rcParams["text.color"]
-    for k, t in enumerate(when):
+    label = dict(size=7, alpha=0.65, ha="center", va="top", color=ink)
+    for place, t in enumerate(moments):
         middle = (x[:, 0, t].min() + x[:, 0, t].max()) / 2
-        for m, body in enumerate(x):
-            _draw(ax, body[:, t], layout, k * width - middle, 1 if m == 0 else 0.55, 1.8)
-        ax.text(
-            k * width,
-            ground - 0.07 * (top - ground),
-            f"{t / fps:.1f} s" if fps else f"{t}",
-            size=7,
-            alpha=0.65,
-            ha="center",
-            va="top",
-            color=ink,
-        )
-    ax.axhline(ground - 0.03 * (top - ground), color=ink, lw=0.6, alpha=0.3)
-    ax.set_xlim(-0.56 * width, (len(when) - 0.44) * width)
+        for rank, body in enumerate(x[:, :, t]):
+            shift = np.array([place * width - middle, 0, 0])[:, None]
+            _draw_body(ax, body + shift, layout, rank, 1.8)
+        time = f"{t / fps:.1f} s" if fps else f"{t}"
+        ax.text(place * width, ground - 0.07 * height, time, **label)
+    ax.axhline(ground - 0.03 * height, color=ink, lw=0.6, alpha=0.3)
+    ax.set_xlim(-0.56 * width, (len(moments) - 0.44) * width)
     return ax
 
 # %% ../nbs/73_plot_skeleton.ipynb #a3e2414e
-def side_by_side(clips, layout, up="y", turn=0.0):
-    "Clips next to each other: bodies (B,3,T,V), each one's rank within its clip, and (name, middle, top) of each clip"
-    clips = (
-        clips
-        if isinstance(clips, dict)
-        else dict(enumerate(clips))
-        if isinstance(clips, (list, tuple))
-        else {"": clips}
-    )
-    seen = {k: visible_bodies(o, layout, up, turn) for k, o in clips.items()}
-    if empty := [k for k, o in seen.items() if not len(o)]:
-        raise HyspError(
-            f"the clip {f'{empty[0]} ' if len(seen) > 1 else ''}is empty: all its positions are zero"
-        )
-    longest, right, gap = (
-        max(o.shape[2] for o in seen.values()),
-        0.0,
-        0.25 * max(np.ptp(o[:, 1]) for o in seen.values()),
-    )
-    bodies, ranks, titles = [], [], []
-    for k, o in seen.items():
-        o = np.pad(o, ((0, 0), (0, 0), (0, longest - o.shape[2]), (0, 0)), mode="edge")
-        o[:, 0] += right - o[:, 0].min() if len(seen) > 1 else 0.0
-        bodies += list(o)
-        ranks += range(len(o))
-        right = o[:, 0].max() + gap
-        titles.append(
-            ("" if isinstance(k, int) else k, (o[:, 0].min() + o[:, 0].max()) / 2, o[:, 1].max())
-        )
-    return np.array(bodies), ranks, titles
+def _by_name(clips):
+    "One clip, several, or a dict of clips, as a dict"
+    if isinstance(clips, dict):
+        return clips
+    return dict(enumerate(clips)) if isinstance(clips, (list, tuple)) else {"": clips}
 
 
-def limb_tips(lay):
-    return [j for j in range(len(lay)) if j not in lay.parents]
-
-
-def joint_speeds(x, fps):
-    "Metres a second of each joint (B,T,V), from the frame before"
-    v = np.linalg.norm(np.diff(x, axis=2), axis=1) * fps
-    return np.concatenate([v[:, :1], v], 1) if v.shape[1] else np.zeros(x[:, 0].shape)
-
-# %% ../nbs/73_plot_skeleton.ipynb #36b0a816
-def skeleton_animation(
-    clip,  # Positions, shape (3,T,V,M); a list of such clips, or a dict of them by name, is shown side by side
+def side_by_side(
+    clips,  # One clip, shape (3,T,V,M), a list of clips, or a dict of them by name
     layout: str | Layout,  # The skeleton
-    fps: float = 15.0,  # Frames a second
     up: str = "y",  # The axis that points up
     turn: float = 0.0,  # Degrees about the vertical
-    height: float = 3.0,  # Of the picture, in inches
-    trail: int = 0,  # So many frames are left behind by the tips of the limbs, coloured by speed
-    slow: float = 1.0,  # Played so many times slower
-) -> (
-    FuncAnimation
-):  # `HTML(o.to_jshtml())` in a notebook, `o.save('clip.gif', writer='pillow')` for a page
-    "A moving skeleton, or several"
-    (x, rank, titles), lay, where = (
-        side_by_side(clip, layout, up, turn),
-        get_layout(layout),
-        joint_sides(layout),
-    )
-    (left, right), (low, high) = ((x[:, i].min() - 0.1, x[:, i].max() + 0.1) for i in (0, 1))
-    high += 0.12 * (high - low) * any(o for o, *_ in titles)
+) -> tuple:  # Bodies (B,3,T,V), each one's rank in its clip, and (name, middle, top) of each clip
+    "Clips next to each other"
+    clips = _by_name(clips)
+    seen = {name: visible_bodies(clip, layout, up, turn) for name, clip in clips.items()}
+    for name, x in seen.items():
+        if not len(x):
+            which = f"{name} " if len(seen) > 1 else ""
+            raise HyspError(f"the clip {which}is empty: all its positions are zero")
+    longest = max(x.shape[2] for x in seen.values())
+    gap = 0.25 * max(np.ptp(x[:, 1]) for x in seen.values())
+    bodies, ranks, titles = [], [], []
+    right = 0.0
+    for name, x in seen.items():
+        x = np.pad(x, ((0, 0), (0, 0), (0, longest - x.shape[2]), (0, 0)), mode="edge")
+        if len(seen) > 1:
+            x[:, 0] += right - x[:, 0].min()
+        right = x[:, 0].max() + gap
+        middle = (x[:, 0].min() + x[:, 0].max()) / 2
+        bodies.extend(x)
+        ranks.extend(range(len(x)))
+        titles.append(("" if isinstance(name, int) else name, middle, x[:, 1].max()))
+    return np.array(bodies), ranks, titles
+
+# %% ../nbs/73_plot_skeleton.ipynb #31009677
+def limb_tips(
+    layout: Layout,  # The skeleton
+) -> list:  # Numbers of joints
+    "Joints at which no further bone begins"
+    return [j for j in range(len(layout)) if j not in layout.parents]
+
+
+def joint_speeds(
+    x: np.ndarray,  # Positions, shape (B,3,T,V), in metres
+    fps: float,  # Frames a second
+) -> np.ndarray:  # Metres a second, shape (B,T,V)
+    "How fast each joint moves, from the frame before; in the first frame as in the second"
+    speed = np.linalg.norm(np.diff(x, axis=2), axis=1) * fps
+    return np.concatenate([speed[:, :1], speed], 1) if speed.shape[1] else np.zeros(x[:, 0].shape)
+
+# %% ../nbs/73_plot_skeleton.ipynb #36b0a816
+def _stage(x, titles, height):
+    "Axes in which all of the motion (B,3,T,V) has room, with the clips' names at the top"
+    left, low, _ = x.min((0, 2, 3)) - 0.1
+    right, high, _ = x.max((0, 2, 3)) + 0.1
+    if any(name for name, *_ in titles):
+        high += 0.12 * (high - low)
     fig, ax = plt.subplots(figsize=(max(1.6, height * (right - left) / (high - low)), height))
     fig.subplots_adjust(0, 0, 1, 1)
     ax.set(xlim=(left, right), ylim=(low, high), aspect="equal")
     ax.axis("off")
     for name, middle, _ in titles:
         ax.text(middle, high - 0.1, str(name), ha="center", va="top", size=9)
-    ink = dict(side_colours, centre=plt.rcParams["text.color"])
-    look = lambda m, j: dict(color=ink[sides[where[j]]], alpha=1 if rank[m] == 0 else 0.55)
-    lines = [
-        [
-            ax.plot([], [], lw=2.4, solid_capstyle="round", zorder=2, **look(m, j))[0]
-            for j, _ in lay.bones
-        ]
-        for m in range(len(x))
-    ]
-    dots = [
-        [ax.plot([], [], "o", ms=height * 3.5, zorder=2, **look(m, j))[0] for j in head_joints(lay)]
-        for m in range(len(x))
-    ]
-    tips, speed = limb_tips(lay), joint_speeds(x, fps)
-    tail = ax.add_collection(
-        LineCollection(
-            [], lw=1.6, cmap="viridis", clim=(0, max(speed[:, :, tips].max(), 1e-9)), zorder=1
-        ),
-        autolim=False,
-    )
+    return ax
 
-    def show(t):
-        for body, ls, ds in zip(x, lines, dots):
-            for l, o in zip(
-                ls + ds, [list(o) for o in lay.bones] + [[j] for j in head_joints(lay)]
-            ):
-                l.set_data(body[0, t, o], body[1, t, o])
-        steps = [
-            (m, k, j) for m in range(len(x)) for j in tips for k in range(max(t - trail, 0), t)
-        ]
-        tail.set_segments([x[m, :2, k : k + 2, j].T for m, k, j in steps])
-        tail.set_array(np.array([speed[m, k + 1, j] for m, k, j in steps]))
-        return [tail, *sum(lines + dots, [])]
 
-    plt.close(fig)
-    return FuncAnimation(fig, show, frames=x.shape[2], interval=1000 * slow / fps, blit=True)
+def _strokes(ax, x, ranks, layout, dot_size):
+    "A line for each bone, then a dot for each head: each with its body and joints"
+    colours = _joint_colours(layout)
+    heads = [(j,) for j in head_joints(layout)]
+    line = dict(lw=2.4, solid_capstyle="round")
+    dot = dict(marker="o", ls="", ms=dot_size)
+    strokes = []
+    for parts, look in ((layout.bones, line), (heads, dot)):
+        for (body, rank), joints in product(zip(x, ranks), parts):
+            (artist,) = ax.plot(
+                [], [], color=colours[joints[0]], alpha=_alpha(rank), zorder=2, **look
+            )
+            strokes.append((artist, body, list(joints)))
+    return strokes
+
+# %% ../nbs/73_plot_skeleton.ipynb #cc79124d
+def skeleton_animation(
+    clip,  # Positions, shape (3,T,V,M); a list of clips, or a dict by name, is shown side by side
+    layout: str | Layout,  # The skeleton
+    fps: float = 15.0,  # Frames a second
+    up: str = "y",  # The axis that points up
+    turn: float = 0.0,  # Degrees about the vertical
+    height: float = 3.0,  # Of the picture, in inches
+    trail: int = 0,  # Frames left behind by the tips of the limbs, coloured by speed
+    slow: float = 1.0,  # Played so many times slower
+) -> FuncAnimation:  # For `save_animation`, or `HTML(film.to_jshtml())` in a notebook
+    "A moving skeleton, or several"
+    layout = get_layout(layout)
+    x, ranks, titles = side_by_side(clip, layout, up, turn)
+    ax = _stage(x, titles, height)
+    strokes = _strokes(ax, x, ranks, layout, 3.5 * height)
+    tips = limb_tips(layout)
+    speed = joint_speeds(x, fps)
+    fastest = max(speed[:, :, tips].max(), 1e-9)
+    tail = LineCollection([], lw=1.6, cmap="viridis", clim=(0, fastest), zorder=1)
+    ax.add_collection(tail, autolim=False)
+
+    def show(frame):
+        for artist, body, joints in strokes:
+            artist.set_data(body[0, frame, joints], body[1, frame, joints])
+        steps = list(product(range(len(x)), tips, range(max(frame - trail, 0), frame)))
+        tail.set_segments([x[m, :2, t : t + 2, j].T for m, j, t in steps])
+        tail.set_array(np.array([speed[m, t + 1, j] for m, j, t in steps]))
+        return [tail, *(artist for artist, _, _ in strokes)]
+
+    plt.close(ax.figure)
+    interval = 1000 * slow / fps
+    return FuncAnimation(ax.figure, show, frames=x.shape[2], interval=interval, blit=True)
