@@ -389,6 +389,19 @@ def test_fidelity_is_printed_under_the_disk():
     )
 
 
+def test_numbers_are_drawn_with_a_bar():
+    d = made_up(30)
+    axes = [len(plot_disk(d["points"], d["radius"], legend=o).figure.axes) for o in (True, False)]
+    assert axes == [2, 1]
+
+
+def test_what_cannot_be_drawn_leaves_no_figure():
+    for options in (dict(highlight=["hug"]), dict(highlight=[5]), dict(correct=[True])):
+        with pytest.raises(HyspError):
+            plot_disk([[0, 0], [0, 0]], [0, 1], **options)
+    assert not plt.get_fignums()
+
+
 def test_highlighting_keeps_every_point():
     d = made_up(240, classes=120)
     ax = plot_disk(d["points"], d["labels"], highlight=[3, "class 77"], legend=True)
