@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import anywidget, numpy as np, torch, traitlets
 from torch import Tensor
 from .core import HyspError, pick, some_of
-from .disk import Drawing, _cross, _rays, projections as ways
+from .disk import Drawing, projections as ways, ray_distances as _cross, rays as _rays
 from .evaluate import features
 from .feeder import Dataset, write_view
 from .page import asset as _asset, pack_clips, write_page as _write_page
