@@ -14,7 +14,7 @@ import numpy as np
 import matplotlib.pyplot as plt
 from matplotlib.animation import FuncAnimation
 from .core import HyspError, atomic_write, pick
-from .skeleton import Layout, _side, get_layout
+from .skeleton import Layout, get_layout, side_word
 
 # %% ../nbs/71_style.ipynb #1be45aeb
 def as_array(
@@ -61,7 +61,7 @@ def joint_sides(
     layout: str | Layout,  # The skeleton
 ) -> np.ndarray:  # 0 centre, 1 left, 2 right, for each joint (V,)
     "On which side of the body each joint is"
-    words = [_side.findall(joint) for joint in get_layout(layout).joints]
+    words = [side_word.findall(joint) for joint in get_layout(layout).joints]
     return np.array([sides.index(found[0].lower()) if found else 0 for found in words])
 
 # %% ../nbs/71_style.ipynb #f89c751a
