@@ -11,9 +11,7 @@ import math, torch
 from dataclasses import dataclass, field
 from torch import Tensor
 from torch.nn.functional import normalize
-from .core import HyspError, pick, renamed
-
-__getattr__ = renamed(__name__)
+from .core import HyspError, pick
 
 # %% ../nbs/70_disk.ipynb #dcb40842
 def _points(z, d=None):
