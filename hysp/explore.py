@@ -426,7 +426,7 @@ class Live(Explorer):
 def _report(self, status, message):
     t = self.trainer
     rows = [dict(epoch=r["epoch"], loss=r["loss"], radius=r["radius"]) for r in t.rows]
-    done = (t.epoch * t.steps + t.k) / (t.epochs * t.steps)
+    done = (t.epoch * t.steps + t.progress.step) / (t.epochs * t.steps)
     self.live = dict(status=status, message=message, progress=done, rows=rows)
 
 
@@ -436,7 +436,7 @@ def _go(self):
         raise HyspError("the training runs already")
     if self.trainer.epoch >= self.trainer.epochs:
         raise HyspError(f"the training is at its end, epoch {self.trainer.epochs}")
-    self.error, self.trainer.asked = None, None
+    self.error = None
     self.thread = threading.Thread(target=self.train, name="hysp training", daemon=True)
     self.thread.start()
     threading.Thread(target=self.watch, daemon=True).start()
@@ -449,7 +449,10 @@ def _train(self):
         t.fit(progress=False)
         self.outcome = "done", f"All {t.epochs} epochs are done; weights in {t.weights}."
     except KeyboardInterrupt:
-        self.outcome = "stopped", f"Stopped in epoch {t.epoch}, step {t.k}, and saved to {t.run}."
+        self.outcome = (
+            "stopped",
+            f"Stopped in epoch {t.epoch}, step {t.progress.step}, and saved to {t.run}.",
+        )
     except BaseException as e:
         self.error, self.outcome = (
             e,
@@ -462,10 +465,13 @@ def _watch(self, every=0.4):
     t = self.trainer
     while self.thread.is_alive():
         at, ill = (
-            f", loss {t.sums[0].item() / t.k:.3f}" if t.k else "",
-            "".join(f". Warning: {o}" for o in getattr(t, "told", {}).values()),
+            f", loss {t.progress.sums[0].item() / t.progress.step:.3f}" if t.progress.step else "",
+            "".join(f". Warning: {o}" for o in t.warnings.values()),
         )
-        self.report("running", f"Epoch {t.epoch} of {t.epochs}, step {t.k} of {t.steps}{at}{ill}")
+        self.report(
+            "running",
+            f"Epoch {t.epoch} of {t.epochs}, step {t.progress.step} of {t.steps}{at}{ill}",
+        )
         self.thread.join(every)
     self.show_newest()
     self.report(*self.outcome)
@@ -476,10 +482,8 @@ Live.report, Live.go, Live.train, Live.watch = _report, _go, _train, _watch
 # %% ../nbs/75_explore.ipynb #4d00b2e0
 def _stop(self):
     "Ask the training to save its state and end after the step it is in"
-    while self.thread and self.thread.is_alive() and self.trainer.asked is None:
-        time.sleep(0.01)  # It is only just beginning
     if self.thread and self.thread.is_alive():
-        self.trainer.asked.append("stop")
+        self.trainer.ask_to_stop()
 
 
 def _wait(

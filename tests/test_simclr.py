@@ -199,7 +199,7 @@ class Stopping(Dataset):
     def batch(self, i):
         self.left -= 1
         if not self.left:
-            self.trainer.asked.append("stop")
+            self.trainer.ask_to_stop()
         return super().batch(i)
 
 
@@ -209,7 +209,7 @@ def interrupted(cfg, at=7):
     t.data = Stopping(t.data, t, at)
     with pytest.raises(KeyboardInterrupt, match="stopped in epoch 1 and saved"):
         t.fit()
-    assert (t.epoch, t.k) == (1, 1)
+    assert (t.epoch, t.progress.step) == (1, 1)
     return cfg
 
 

@@ -290,7 +290,7 @@ def test_stops_after_the_step_and_goes_on(tmp_path, whole, sig, at):
         match=f"stopped in epoch {at // 3} and saved to .*{tmp_path.name}; the same command goes on",
     ):
         t.fit()
-    assert (t.epoch, t.k) == divmod(at, 3) and signal.getsignal(sig) == before
+    assert (t.epoch, t.progress.step) == divmod(at, 3) and signal.getsignal(sig) == before
     s = load_state(tmp_path / "last.pt")
     assert (s["epoch"], s["k"]) == divmod(at, 3)
     trainer(tmp_path).fit()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from hysp import train
+from hysp import run_folder, train
 from hysp.augment import Normal, Strong
 from hysp.losses import batch_contrastive_loss, contrastive_loss, curriculum_loss
 from hysp.models import concat_all_gather, models
@@ -82,10 +82,10 @@ def one_step(name):
     "A step of the same eight clips, batch norm in eval mode, in double precision, so that nothing is rounding"
     t = trainer(f"step_{name}", name, Double(), plain=True, dropout=0.0)
     t.model.eval()
-    t.epoch, t.k = 1, 1
+    t.progress = train.Progress(epoch=1, step=1)
     row = t.step(torch.arange(8))
     grads = {k: p.grad for k, p in t.model.named_parameters() if p.grad is not None}
-    return dict(row=row, grads=grads, state=t.model.state_dict(), health=t.health)
+    return dict(row=row, grads=grads, state=t.model.state_dict(), health=t.progress.health)
 
 
 def views_of(rank_seen):
@@ -106,7 +106,7 @@ def only_the_first_writes(t):
         def no(*args):
             raise AssertionError("another process than the first writes")
 
-        train.save_state = train.save_weights = train.atomic_write = no
+        run_folder.save_state = run_folder.save_weights = run_folder.atomic_write = no
 
 
 out = {f"step_{o}": one_step(o) for o in models}
@@ -128,7 +128,7 @@ if whole.devices.processes > 1:
     seen.clear()
     parts = trainer("parts")
     parts.resume()
-    out["at"] = (parts.epoch, parts.k)
+    out["at"] = (parts.epoch, parts.progress.step)
     parts.fit()
     out["parts"], out["whole"] = (
         {k: v.clone() for k, v in o.model.state_dict().items()} for o in (parts, whole)
