@@ -513,8 +513,8 @@ class Trainer:
 
     def __post_init__(self):
         self.devices = Devices(self.device, self.precision)
-        self.device = self.devices.device
         self.steps = epoch_steps(len(self.data), self.batch, self.devices.processes, self.steps)
+        self.device = self.devices.device
         self.net = self.devices.spread(self.model)
         self.descent = Descent(self.model, self.optimizer, self.devices)
         self.folder = RunFolder(self.run, writes=self.devices.main)
