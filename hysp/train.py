@@ -90,6 +90,10 @@ class Progress:
         means = dict(zip(measures, self.sums / self.step))
         return f"epoch {self.epoch}, loss {means['loss']:.3f}, radius {means['radius']:.3f}"
 
+    def time(self, steps: int) -> float:
+        "Epochs done, with the share of `steps` of the one that runs"
+        return self.epoch + self.step / steps
+
     def add(self, measured: Tensor):
         "Count one step and what was measured in it"
         self.sums += measured
@@ -189,8 +193,8 @@ def restore(
         new = run_key(trainer)
         changed = [name for name in new | old if old.get(name) != new.get(name)]
         if changed:
-            told = "; ".join(f"{o} was {old.get(o)}, is {new.get(o)}" for o in changed)
-            raise HyspError(f"{folder.path} holds another run ({told}); name a new run folder")
+            odd = "; ".join(f"{name} was {old.get(name)}, is {new.get(name)}" for name in changed)
+            raise HyspError(f"{folder.path} holds another run ({odd}); name a new run folder")
         trainer.model.load_state_dict(state["model"])
         trainer.optimizer.load_state_dict(state["optimizer"])
         if state["scaler"]:
@@ -468,8 +472,9 @@ def under_way(
     trainer,  # A `Trainer`
     shown: bool,  # A progress bar?
 ):  # Yields the bar, and the function that a row of metrics is handed to
-    "What holds while a run trains: signals are noted, random numbers outside are left alone"
+    "What holds while a run trains: signals are noted, and random numbers outside are left alone"
     settings = trainer.about.get("settings", {})
+    trainer.warnings.clear()
     with (
         tracked(trainer.devices, trainer.tracker, trainer.run, settings) as log,
         stop_signal(trainer.asked) as trainer.asked,
@@ -529,6 +534,10 @@ class Trainer:
     # Old names of progress.step, progress.sums and warnings, for one more version
     k, sums, told = map(property, map(attrgetter, ("progress.step", "progress.sums", "warnings")))
 
+    def __repr__(self):
+        at = f"epoch {self.epoch} of {self.epochs}"
+        return f"{type(self.model).__name__} on {len(self.data)} clips, {at}, in {self.run}"
+
     def save(self):
         "Write the state of the run, and its metrics"
         self.folder.save(saved_state(self))
@@ -552,8 +561,7 @@ class Trainer:
         second = first if second is None else second
         predicted = self.net(*two_views(self, first, second))
         losses = step_loss(self, predicted, first, second)
-        epochs = self.epoch + self.progress.step / self.steps
-        grad_norm = self.descent(losses[0].mean(), self.lr(epochs))
+        grad_norm = self.descent(losses[0].mean(), self.lr(self.progress.time(self.steps)))
         self.model.after_step(self.ema)
         return measure(self, predicted[0][0], losses, grad_norm)
 
@@ -561,7 +569,6 @@ class Trainer:
         "Train to the last epoch, from the beginning or from the saved state, with a bar or without"
         self.run.mkdir(parents=True, exist_ok=True)
         self.resume()
-        self.warnings.clear()
         with under_way(self, progress) as (bar, log):
             while self.epoch < self.epochs:
                 train_epoch(self, bar, log)
