@@ -308,7 +308,8 @@ def test_every_method_learns_from_pairs(tmp_path, clips, model, encoder):
     assert (tmp_path / "people/pairs.safetensors").exists()
     assert not (tmp_path / "own/pairs.safetensors").exists()
     a, b = (o.model.state_dict() for o in made.values())
-    assert all(o.isfinite().all() for s in (a, b) for o in s.values())
+    for state in (a, b):
+        assert all(tensor.isfinite().all() for tensor in state.values())
     assert any(not torch.equal(a[k], b[k]) for k in a), "pairs make a difference"
     assert all(r["grad_norm"] > 0 for r in made["people"].rows)
 

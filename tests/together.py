@@ -21,7 +21,9 @@ seen = []
 
 
 class Clips:
-    "Sixteen made-up clips, which notes who asks for which; after so many batches it brings a Ctrl-C to the second process"
+    """Sixteen made-up clips, which notes who asks for which
+
+    After so many batches it brings a Ctrl-C to the second process."""
 
     layout, checksum, names = layouts["ui-prmd"], "made up", [f"clip{i}" for i in range(16)]
     x = torch.randn(16, 3, 6, 22, 1, generator=torch.Generator().manual_seed(0)).cumsum(2) / 10
@@ -100,16 +102,25 @@ def views_of(rank_seen):
     return concat_all_gather(drawn[0])
 
 
-def only_the_first_writes(t):
-    if not t.devices.main:
+def only_the_first_writes(run):
+    if not run.devices.main:
 
         def no(*args):
             raise AssertionError("another process than the first writes")
 
-        run_folder.save_state = run_folder.save_weights = run_folder.atomic_write = no
+        for name in ("save_state", "save_weights", "atomic_write"):
+            setattr(run_folder, name, no)
 
 
-out = {f"step_{o}": one_step(o) for o in models}
+def weights_of(run):
+    return {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
+
+
+def untimed(rows):
+    return [{name: row[name] for name in row if name != "seconds"} for row in rows]
+
+
+out = {f"step_{name}": one_step(name) for name in models}
 out["views"] = views_of(seen)
 seen.clear()
 whole = trainer("whole")
@@ -130,12 +141,9 @@ if whole.devices.processes > 1:
     parts.resume()
     out["at"] = (parts.epoch, parts.progress.step)
     parts.fit()
-    out["parts"], out["whole"] = (
-        {k: v.clone() for k, v in o.model.state_dict().items()} for o in (parts, whole)
-    )
-    out["rows"] = [
-        [{k: v for k, v in r.items() if k != "seconds"} for r in o.rows] for o in (parts, whole)
-    ]
+    out["parts"] = weights_of(parts)
+    out["whole"] = weights_of(whole)
+    out["rows"] = [untimed(parts.rows), untimed(whole.rows)]
 trainer("bf16", precision="bf16", epochs=1).fit()
 if whole.devices.main:
     torch.save(out, folder / "out.pt")
