@@ -31,7 +31,7 @@ __getattr__ = renamed(__name__)
 # %% ../nbs/63_runs.ipynb #903d322c
 def build(
     spec: dict,  # Arguments of a model in `hysp.models`: its name, the layout as a dict, stream, widths
-    seed: int = 0,  # Of the weights
+    seed: int = 0,  # Seed of the weights
 ) -> nn.Module:  # In train mode
     "A model with random weights; the random numbers of the process are left alone"
     spec = dict(spec, layout=Layout.from_dict(spec["layout"]))
@@ -66,7 +66,7 @@ def load_run(
 # %% ../nbs/63_runs.ipynb #5d6af79f
 def open_checkpoints(
     run: str | Path,  # Run folder or weights file
-    every: bool = False,  # Of a run folder: all epochs whose weights were kept, not the last alone?
+    every: bool = False,  # All epochs whose weights a run folder has kept, not the last alone?
 ) -> list:  # Pairs (model, description), by epoch; raises `HyspError`
     "The checkpoints that are meant, of which each was trained and loaded"
     path = Path(run)

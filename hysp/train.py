@@ -234,7 +234,7 @@ def two_views(
 # %% ../nbs/52_train.ipynb #eef3e5e3
 def check_loss(
     trainer,  # A `Trainer`
-    loss: Tensor,  # Of each clip
+    loss: Tensor,  # Loss of each clip
     clips: Tensor,  # Clips of the first view, of all processes
 ):
     "Raise `HyspError` with the names of the clips whose loss is not finite"
@@ -279,7 +279,7 @@ class Descent:
     def __init__(
         self,
         model: nn.Module,
-        optimizer: torch.optim.Optimizer,  # Of the model's trained parameters
+        optimizer: torch.optim.Optimizer,  # Optimizer of the model's trained parameters
         devices: Devices,
     ):
         self.model = model
