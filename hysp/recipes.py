@@ -427,7 +427,7 @@ def ready_trainer(
             print(describe_pairs(t.pairs, t.data))
         print(
             f"{cfg.model} on {len(t.data)} clips of {cfg.data} ({cfg.split}), {t.epochs} epochs of {t.steps} steps of {t.batch} clips on {t.devices}"
-            + (f", going on from epoch {t.epoch}" if t.epoch or t.k else "")
+            + (f", going on from epoch {t.epoch}" if t.epoch or t.progress.step else "")
         )
         if prepared := t.data.about.get("prepared"):
             print("prepared: " + "; ".join(preparation(prepared)))

@@ -30,7 +30,7 @@ class Clips(Dataset):
         self.seen.append(torch.as_tensor(i))
         self.left -= 1
         if not self.left and self.trainer.devices.processes - 1 == self.trainer.devices.rank:
-            self.trainer.asked.append("stop")
+            self.trainer.ask_to_stop()
         x = super().batch(i)
         return x if self.trainer else x.double()
 
@@ -73,7 +73,7 @@ try:
 except KeyboardInterrupt as e:
     out["said"] = str(e)
 again = ready_trainer(quick("parts"))
-out["at"] = (again.epoch, again.k)
+out["at"] = (again.epoch, again.progress.step)
 again.fit()
 for name, o in dict(parts=again, whole=whole).items():
     out[name] = {k: v.clone() for k, v in o.model.state_dict().items()}
