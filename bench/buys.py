@@ -19,7 +19,10 @@ from hysp.evaluate import features, linear_probe
 from hysp.feeder import Dataset, write_view
 from hysp.metrics import aurc, auroc
 from hysp.prepare import prepare
-from hysp.recipes import Evaluate, Pretrain, Tune, evaluate, load_config, load_run, pretrain
+from hysp.config import load_config
+from hysp.recipes import evaluate, pretrain
+from hysp.runs import load_run
+from hysp.settings import Evaluate, Pretrain, Tune
 from hysp.synthetic import generate
 from hysp.uncertainty import (
     query_labels,

@@ -15,7 +15,8 @@ from playwright.sync_api import sync_playwright
 
 from hysp.core import atomic_write
 from hysp.explore import Scene, explorer_page
-from hysp.recipes import example, scene
+from hysp.embeddings import scene
+from hysp.runs import example
 
 FLAGS = "--no-sandbox --disable-background-networking --disable-component-update --disable-sync"
 SOFTWARE = "--disable-gpu --use-gl=swiftshader --enable-unsafe-swiftshader"

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from hysp.core import atomic_write
 from hysp.prepare import prepare
-from hysp.recipes import Evaluate, Pretrain, evaluate, load_config, pretrain
+from hysp.config import load_config
+from hysp.recipes import evaluate, pretrain
+from hysp.settings import Evaluate, Pretrain
 from hysp.synthetic import generate
 
 root = Path(__file__).parents[1]

@@ -13,7 +13,7 @@ from hysp.disk import polar
 from hysp.evaluate import features, groups
 from hysp.feeder import Dataset
 from hysp.plot import class_style, plot_disk, skeleton_strip
-from hysp.recipes import load_run
+from hysp.runs import load_run
 
 root = Path(__file__).parents[1]
 shown = (

@@ -8,7 +8,8 @@ import torch
 from hysp import runs
 from hysp.feeder import Dataset
 from hysp.models import concat_all_gather
-from hysp.recipes import Pretrain, ready_trainer, make_trainer
+from hysp.recipes import ready_trainer, make_trainer
+from hysp.settings import Pretrain
 from hysp.runs import build
 
 folder, clips = map(Path, sys.argv[1:])
