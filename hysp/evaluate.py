@@ -447,7 +447,7 @@ def fine_tune(
     epochs: int = 100,  # Passes over the labelled clips
     steps=(60, 80),  # Epochs at which the learning rates become a tenth
     lr: float = 0.1,  # Learning rate of the encoder
-    head_lr: float = 5.0,  # Learning rate of the classifier
+    head_lr: float = 1.0,  # Learning rate of the classifier
     batch: int = 32,  # Clips a step
     weight_decay: float = 1e-4,  # Of all weights
     seed: int = 0,  # Of order and dropout
