@@ -392,6 +392,7 @@ class Evaluation:
         self.out = Path(cfg.out or Path(self.about["file"]).parent)
         self.out.mkdir(parents=True, exist_ok=True)
         self.raw = [coordinates(part, self.stream) for part in self.sets]
+        self.bodies = tuple(map(bodies, self.sets)) if cfg.same_bodies else None
         self.questions = {}  # Name of a set of classes: labels of both parts, number of classes
         for name, index in class_sets(self.sets[0].class_names, cfg.group).items():
             labels = [index[part.labels] for part in self.sets]
@@ -409,19 +410,18 @@ class Evaluation:
     def read(self, z, labels, classes):
         "What neighbours and probes make of frozen features, `protocols.frozen`"
         cfg = self.cfg
-        sets = self.sets
         return frozen(
             z,
             labels,
             classes,
-            people=sets[0].columns.get("subject"),
+            people=self.sets[0].columns.get("subject"),
             protocols=cfg.protocols,
             k=cfg.k,
             metrics=cfg.metric,
             seed=cfg.seed,
-            bodies=tuple(map(bodies, sets)) if cfg.same_bodies else None,
+            bodies=self.bodies,
             rerank=cfg.rerank,
-            costs=lambda near: dtw_costs(sets, near, self.device),
+            costs=lambda near: dtw_costs(self.sets, near, self.device),
             **dataclasses.asdict(cfg.linear),
         )
 

@@ -15,7 +15,7 @@ from hysp.pairs import Pairs, find_pairs, make_pairs, mutual_choices, paired_ord
 from hysp.recipes import describe_pairs, find_partners, subjects_of, make_trainer
 from hysp.settings import Pretrain
 from hysp.runs import load_pairs, save_pairs
-from subjects_of import layout, made_up, write
+from people import layout, made_up, write
 
 kard = Path(__file__).parents[2] / "shared/data/kard.npz"
 
