@@ -177,6 +177,24 @@ def _what_pairs_are(pairs, data):
         why = "it is not said who is in each of these clips"
     return f"{why}, so other recordings are views: {pairs!r}"
 
+# %% ../nbs/82_recipes.ipynb #9e65277d
+def _make_views(cfg, layout, pairs):
+    "The two views; where people use either side, natural ones mirror clips half of the time"
+    make = pick(cfg.views, views, "views")
+    natural = dataclasses.asdict(cfg.natural)
+    if natural["mirror"] is None:
+        natural["mirror"] = 0.5 if pairs and pairs.either_side else 0.0
+    return make(layout, dataclasses.asdict(cfg.normal), dataclasses.asdict(cfg.strong), natural)
+
+
+def _make_loss(cfg):
+    "The method's loss"
+    if cfg.model == "simclr":
+        return partial(batch_contrastive_loss, **dataclasses.asdict(cfg.contrast))
+    if cfg.model == "skeletonclr":
+        return partial(contrastive_loss, temperature=cfg.temperature)
+    return curriculum_loss
+
 # %% ../nbs/82_recipes.ipynb #7780c5b0
 def make_trainer(
     cfg: Pretrain,  # Settings
@@ -221,24 +239,6 @@ def make_trainer(
         about=dict(model=cfg.model, spec=spec, settings=to_plain(cfg), environment=environment()),
         on_epoch=on_epoch,
     )
-
-
-def _make_views(cfg, layout, pairs):
-    "The two views; where people use either side, natural ones mirror clips half of the time"
-    make = pick(cfg.views, views, "views")
-    natural = dataclasses.asdict(cfg.natural)
-    if natural["mirror"] is None:
-        natural["mirror"] = 0.5 if pairs and pairs.either_side else 0.0
-    return make(layout, dataclasses.asdict(cfg.normal), dataclasses.asdict(cfg.strong), natural)
-
-
-def _make_loss(cfg):
-    "The method's loss"
-    if cfg.model == "simclr":
-        return partial(batch_contrastive_loss, **dataclasses.asdict(cfg.contrast))
-    if cfg.model == "skeletonclr":
-        return partial(contrastive_loss, temperature=cfg.temperature)
-    return curriculum_loss
 
 # %% ../nbs/82_recipes.ipynb #1f39abae
 may_change = "data out device threads save_every keep_every keep_last track".split()
@@ -531,6 +531,27 @@ def _rows_of(e, about, z, encoder):
             rows.append(result_row(classes=question, found=found, **about))
     return rows
 
+# %% ../nbs/82_recipes.ipynb #7f046c85
+def _probe(cfg, model, about, sets, device):
+    "Scores of a run's probe, (m, classes); those of training clips held out, and their classes"
+    encoder = model.online_encoder
+    stream = about["spec"]["stream"]
+    cache = Path(about["file"]).parent / "features"
+    z = [features(encoder, part, stream, cfg.batch, device, cache) for part in sets]
+    train = sets[0]
+    people = train.columns.get("subject")
+    linear = dataclasses.asdict(cfg.linear)
+    scores, held, labels = probe_twice(z, train.labels, train.classes, people, cfg.seed, **linear)
+    if cfg.probabilities:
+        return scores.softmax(1), held.softmax(1), labels
+    return scores, held, labels
+
+
+def _ensemble_row(name, fused, verdict):
+    "A row of the table"
+    interval = percents(verdict.interval)
+    return dict(scores=name, fused=fused, top1=verdict.top1, top1_95=interval, top5=verdict.top5)
+
 # %% ../nbs/82_recipes.ipynb #a72c9b7b
 def ensemble(
     cfg: Ensemble,  # Settings
@@ -539,7 +560,7 @@ def ensemble(
     if len(cfg.runs) < 2:
         raise HyspError(f"an ensemble needs two runs or more, not {len(cfg.runs)}")
     device = set_up_torch(cfg)
-    models = [model for run in cfg.runs for model in open_checkpoints(run)]
+    models = [open_checkpoints(run)[-1] for run in cfg.runs]
     parts = f"{cfg.protocol}/train", f"{cfg.protocol}/val"
     pairs = [open_data(model, cfg.data, *parts) for model in models]
     check_same_clips(pairs)
@@ -562,27 +583,6 @@ def ensemble(
         rows.append(_ensemble_row("ensemble", repr(weights), verdict))
     report_ensemble(rows, models, pairs, to_plain(cfg), Path(cfg.out))
     return rows
-
-
-def _probe(cfg, model, about, sets, device):
-    "Scores of a run's probe, (m, classes); those of training clips held out, and their classes"
-    encoder = model.online_encoder
-    stream = about["spec"]["stream"]
-    cache = Path(about["file"]).parent / "features"
-    z = [features(encoder, part, stream, cfg.batch, device, cache) for part in sets]
-    train = sets[0]
-    people = train.columns.get("subject")
-    linear = dataclasses.asdict(cfg.linear)
-    scores, held, labels = probe_twice(z, train.labels, train.classes, people, cfg.seed, **linear)
-    if cfg.probabilities:
-        return scores.softmax(1), held.softmax(1), labels
-    return scores, held, labels
-
-
-def _ensemble_row(name, fused, verdict):
-    "A row of the table"
-    interval = percents(verdict.interval)
-    return dict(scores=name, fused=fused, top1=verdict.top1, top1_95=interval, top5=verdict.top5)
 
 # %% ../nbs/82_recipes.ipynb #688dbe2f
 def subset(
