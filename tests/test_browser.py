@@ -24,7 +24,7 @@ root = Path(__file__).parents[1]
 def page(tmp_path_factory):
     "The page of the example, as `hysp embed` writes it"
     from hysp.cli import main
-    from hysp.recipes import example
+    from hysp.runs import example
 
     out = tmp_path_factory.mktemp("page") / "page.html"
     assert main(["embed", str(example()), "--html", str(out), "--clips", "80"]) == 0
@@ -143,7 +143,8 @@ def recentres(box, i):
 
 
 def changes_epoch(box):
-    from hysp.recipes import example, load_embeddings
+    from hysp.embeddings import load_embeddings
+    from hysp.runs import example
 
     epochs = load_embeddings(example()).epochs
     before = box.js("Array.from(x.view.u.slice(0, 20))")

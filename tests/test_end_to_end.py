@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from hysp import cli
 from hysp.checkpoint import load_state, load_weights
 from hysp.feeder import Dataset
-from hysp.recipes import load_run
+from hysp.runs import load_run
 from hysp.skeleton import layouts
 
 root = Path(__file__).parents[1]
@@ -531,7 +531,7 @@ def test_transfer(made, capsys, tmp_path):
 
 def test_a_checkpoint_that_was_never_trained_is_refused(folder, capsys):
     from hysp.checkpoint import save_weights
-    from hysp.recipes import build
+    from hysp.runs import build
 
     file = folder / "run/epoch_0002.safetensors"
     _, about = load_weights(file)

@@ -21,21 +21,12 @@ from hysp.explore import Explorer, Live, Scene, explorer_page, facts, packed, tu
 from hysp.feeder import Dataset
 from hysp.poincare import tangent_dist
 from hysp.prepare import prepare
-from hysp.recipes import (
-    Embed,
-    Pretrain,
-    embed,
-    example,
-    kept_embeddings,
-    live,
-    load_config,
-    load_embeddings,
-    load_run,
-    pretrain,
-    ready_trainer,
-    scene,
-)
-from hysp.recipes import explore as open_explorer
+from hysp.config import load_config
+from hysp.embeddings import kept_embeddings, load_embeddings, scene
+from hysp.recipes import embed, live, pretrain, ready_trainer
+from hysp.runs import example, load_run
+from hysp.settings import Embed, Pretrain
+from hysp.embeddings import explore as open_explorer
 from hysp.synthetic import generate
 
 root = Path(__file__).parents[1]

@@ -13,7 +13,8 @@ from hysp.feeder import Dataset
 from hysp.losses import batch_contrastive_loss, similarities
 from hysp.pairs import make_pairs
 from hysp.poincare import tangent_dist
-from hysp.recipes import NaturalView, Pretrain, pretrain, ready_trainer, make_trainer
+from hysp.recipes import pretrain, ready_trainer, make_trainer
+from hysp.settings import NaturalView, Pretrain
 from hysp.runs import save_pairs
 from people import made_up, write
 from test_devices import run, torchrun

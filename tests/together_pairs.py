@@ -5,10 +5,11 @@ from pathlib import Path
 
 import torch
 
-from hysp import runs
+from hysp import recipes
 from hysp.feeder import Dataset
 from hysp.models import concat_all_gather
-from hysp.recipes import Pretrain, ready_trainer, make_trainer
+from hysp.recipes import ready_trainer, make_trainer
+from hysp.settings import Pretrain
 from hysp.runs import build
 
 folder, clips = map(Path, sys.argv[1:])
@@ -46,9 +47,9 @@ def settled(spec, seed):
 
 def one_step(model):
     "Batch norm in eval mode, views that are the clips, in double precision: nothing is rounding"
-    runs.build = settled
+    recipes.build = settled
     t = make_trainer(quick(f"step_{model}", model=model))
-    runs.build = build
+    recipes.build = build
     t.data = Clips(t.data)
     t.strong = t.normal = lambda x, g: x
     t.model.eval()
