@@ -824,7 +824,7 @@ def read_layout(
 
 # %% ../nbs/02_clips.ipynb #1a78007a
 most_lines = 200_000  # A table has no more: eight people for a quarter of an hour
-most_cells = 10_000  # Nor a line
+most_cells = 4_000  # Nor a line
 
 
 def _lines(file):
