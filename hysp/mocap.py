@@ -567,8 +567,8 @@ def _without_missing(layout, there):
     if len(joints) == len(layout):
         return layout
     name = f"{layout.name}, {len(joints)} of {len(layout)} joints"
-    centre = layout.joints[layout.centre]
-    return Layout.from_dict(dict(name=name, joints=joints, parents=parents, centre=centre))
+    marks = dict(mirror=_mirror_of(joints), centre=layout.joints[layout.centre])
+    return Layout.from_dict(dict(name=name, joints=joints, parents=parents, **marks))
 
 
 def _fitting_layout(recording):
