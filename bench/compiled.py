@@ -1,4 +1,4 @@
-"""Does torch.compile pay? A training step (two views, HYSP) as it is and compiled, measured alternately in one process.
+"""Does torch.compile pay? A training step (two views, HYSP) as it is and compiled, in turn in one process.
 
     python bench/compiled.py                          # width 8/64, 16 clips of 16 frames, as the small settings have it
     python bench/compiled.py --width 16 256 --frames 50
@@ -10,9 +10,8 @@ import os
 import time
 from statistics import median
 
-os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = (
-    "1"  # Compiling is to be timed, not finding what was compiled before
-)
+# Compiling is to be timed, not finding what was compiled before
+os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
 import torch
 from speed import stepper, timed
 
@@ -26,23 +25,26 @@ def main():
     p.add_argument("--frames", type=int, default=16)
     p.add_argument("--rounds", type=int, default=15)
     p.add_argument("--threads", type=int, default=1)
-    a = p.parse_args()
-    torch.set_num_threads(a.threads)
-    x, y = torch.randn(2, a.clips, 3, a.frames, 25, 1) * 0.3
-    (_, plain), (model, fast) = (stepper(*a.width, "all", dropout=0.0, gain=0.3) for _ in range(2))
+    args = p.parse_args()
+    torch.set_num_threads(args.threads)
+    x, y = torch.randn(2, args.clips, 3, args.frames, 25, 1) * 0.3
+    _, plain = stepper(*args.width, "all", dropout=0.0, gain=0.3)
+    model, fast = stepper(*args.width, "all", dropout=0.0, gain=0.3)
     for part in model.children():
         part.compile(dynamic=False)
     start = time.perf_counter()
     first = plain(x, y), fast(x, y)
     took = time.perf_counter() - start
     assert abs(first[0] - first[1]) < 1e-3 * abs(first[0]), first
-    seconds = list(
-        zip(*[[timed(lambda f=f: f(x, y)) for f in (plain, fast)] for _ in range(a.rounds)])
-    )
-    slow, quick = map(median, seconds)
+    plain_seconds, fast_seconds = [], []
+    for _ in range(args.rounds):
+        plain_seconds.append(timed(lambda: plain(x, y)))
+        fast_seconds.append(timed(lambda: fast(x, y)))
+    slow, quick = median(plain_seconds), median(fast_seconds)
+    paid = f"{took / (slow - quick):,.0f} steps" if quick < slow else "no number of steps"
     print(
-        f"compiling {took:.0f} s; a step {1000 * slow:.1f} ms, compiled {1000 * quick:.1f} ms, ratio {slow / quick:.2f}; "
-        f"paid for after {f'{took / (slow - quick):,.0f} steps' if quick < slow else 'no number of steps'}"
+        f"compiling {took:.0f} s; a step {1000 * slow:.1f} ms, compiled {1000 * quick:.1f} ms, "
+        f"ratio {slow / quick:.2f}; paid for after {paid}"
     )
 
 

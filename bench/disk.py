@@ -1,4 +1,6 @@
-"Seconds and memory of each projection: `python bench/disk.py [POINTS] [DIMENSIONS] [NAME …]`; a GPU where there is one with --cuda"
+"""Seconds and memory of each projection: python bench/disk.py [POINTS] [DIMENSIONS] [NAME …]
+
+With --cuda on a GPU, where there is one."""
 
 import resource
 import sys
@@ -26,16 +28,18 @@ def bench(name, z, label):
 
 
 if __name__ == "__main__":
-    args = [o for o in sys.argv[1:] if o != "--cuda"]
-    n, d = (int(o) for o in (args + ["5000", "1024"][len(args) :])[:2])
+    args = [word for word in sys.argv[1:] if word != "--cuda"]
+    n, d = map(int, (args + ["5000", "1024"][len(args) :])[:2])
     z, label = embedding(n, d)
     if "--cuda" in sys.argv:
         z = z.cuda()
     print(f"{n} points, {d} dimensions, {z.device}, {torch.get_num_threads()} threads")
     bench("polar", z[:100], label[:100])
     for name in args[2:] or projections:
-        t, busy, drawing = bench(name, z, label)
+        seconds, busy, drawing = bench(name, z, label)
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
-            f"{name:12}{t:8.1f} s ({busy:.1f} s of CPU), at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB so far · {drawing}",
+            f"{name:12}{seconds:8.1f} s ({busy:.1f} s of CPU), "
+            f"at most {most:.0f} MB so far · {drawing}",
             flush=True,
         )

@@ -1,9 +1,12 @@
-"""Pre-training on a GPU: the plain loop in fp32, fed by worker processes, beside ours in bf16 with data and views on the device.
+"""Pre-training on a GPU: the plain loop in fp32, fed by worker processes, beside ours in bf16 with data and views on
+the device.
 
-    python bench/gpu.py                                                                      # the paper's size: batch 512, width 64/1024; some 20 minutes
-    python bench/gpu.py --device cpu --steps 2 --timed 1 --batch 8 --clips 32 --width 8 --out-dim 32 --workers 0   # to see it work
+    python bench/gpu.py    # the paper's size: batch 512, width 64/1024; some 20 minutes
+    python bench/gpu.py --device cpu --steps 2 --timed 1 --batch 8 --clips 32 --width 8 --out-dim 32 \\
+        --workers 0        # to see it work
 
-Clips are made up, in the shape of NTU RGB+D. It was written where no GPU was at hand: all that is known of it is that it runs on a CPU."""
+Clips are made up, in the shape of NTU RGB+D. It was written where no GPU was at hand: all that is known of it is that
+it runs on a CPU."""
 
 import argparse
 import sys
@@ -20,32 +23,33 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from hysp.augment import Normal, Strong
-from hysp.core import atomic_write
+from hysp.core import atomic_write, write_table
 from hysp.losses import curriculum_loss
 from hysp.models import HYSP
 from hysp.optim import make_optimizer
 
-epoch = 40_091  # clips of NTU-60 xsub/train
-peaks = dict(
-    H200=989, H100=989, A100=312, L40=181, L4=121, A10=125, RTX=165
-)  # TFLOP/s in bf16, dense, as their makers say
+epoch = 40_091  # Clips of NTU-60 xsub/train
+# TFLOP/s in bf16, dense, as their makers say
+peaks = dict(H200=989, H100=989, A100=312, L40=181, L4=121, A10=125, RTX=165)
 
 # The plain loop: a numpy function a clip in worker processes, fp32, every body
 
 
 class Views(Dataset):
     def __init__(self, x):
-        self.x, self.strong = x.numpy(), Strong("ntu-rgb+d")
+        self.x = x.numpy()
+        self.strong = Strong("ntu-rgb+d")
+        self.mirror = list(self.strong.layout.mirror)
 
     def __len__(self):
         return len(self.x)
 
     def __getitem__(self, i):
         g = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
-        d = plain.rows(self.strong.draw(1, self.x.shape[2], g), 1)[0]
-        return plain.strong_view(
-            self.x[i], d, list(self.strong.layout.mirror), 0.01, np.random.default_rng(), False
-        ), plain.normal_view(self.x[i], d).astype(np.float32)
+        drawn = plain.rows(self.strong.draw(1, self.x.shape[2], g), 1)[0]
+        rng = np.random.default_rng()
+        strong = plain.strong_view(self.x[i], drawn, self.mirror, 0.01, rng, False)
+        return strong, plain.normal_view(self.x[i], drawn).astype(np.float32)
 
 
 def endless(loader):
@@ -69,7 +73,12 @@ def plain_loop(args, x):
             persistent_workers=args.workers > 0,
         )
     )
-    return lambda: plain.step(model, optimizer, *(o.to(args.device) for o in next(feed)))
+
+    def step():
+        views = [view.to(args.device) for view in next(feed)]
+        return plain.step(model, optimizer, *views)
+
+    return step
 
 
 # Ours
@@ -108,11 +117,9 @@ def our_loop(args, x, precision="bf16", where="device"):
     torch.manual_seed(0)
     model = HYSP(hidden=args.width, out=args.out_dim).to(args.device).train()
     optimizer = make_optimizer([p for p in model.parameters() if p.requires_grad], "sgd", lr=0.01)
-    strong, normal, g = (
-        Strong("ntu-rgb+d"),
-        Normal("ntu-rgb+d"),
-        torch.Generator(args.device).manual_seed(0),
-    )
+    strong = Strong("ntu-rgb+d")
+    normal = Normal("ntu-rgb+d")
+    g = torch.Generator(args.device).manual_seed(0)
     batches = feed(args, x, where, g)
 
     def step():
@@ -136,7 +143,8 @@ def our_loop(args, x, precision="bf16", where="device"):
 
 
 def wait(args):
-    torch.cuda.synchronize() if torch.device(args.device).type == "cuda" else None
+    if torch.device(args.device).type == "cuda":
+        torch.cuda.synchronize()
 
 
 def rate(args, step):
@@ -151,16 +159,17 @@ def rate(args, step):
     for _ in range(args.timed):
         step()
     wait(args)
-    return args.timed * args.batch / (
-        time.perf_counter() - start
-    ), torch.cuda.max_memory_allocated() / 1e9 if cuda else float("nan")
+    seconds = time.perf_counter() - start
+    gigabytes = torch.cuda.max_memory_allocated() / 1e9 if cuda else float("nan")
+    return args.timed * args.batch / seconds, gigabytes
 
 
 def flops(args, x):
-    "Of a step, a clip of two bodies: counted with two clips of one body, too few for the order of operations that a CPU prefers"
-    step = our_loop(
-        argparse.Namespace(**vars(args) | dict(batch=2, device="cpu")), x[:2, ..., :1], "fp32"
-    )
+    """Operations of a step, a clip of two bodies
+
+    They are counted with two clips of one body, too few for the order of operations that a CPU prefers."""
+    small = argparse.Namespace(**vars(args) | dict(batch=2, device="cpu"))
+    step = our_loop(small, x[:2, ..., :1], "fp32")
     with FlopCounterMode(display=False) as count:
         step()
     return count.get_total_flops()
@@ -168,21 +177,22 @@ def flops(args, x):
 
 def curves(args, x):
     "Losses of the same steps in fp32 and bf16"
-    out = {}
-    for p in ("fp32", "bf16"):
-        step = our_loop(args, x, p)
-        out[p] = torch.stack([step() for _ in range(args.steps)]).double().cpu()
-    return out
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        step = our_loop(args, x, precision)
+        losses[precision] = torch.stack([step() for _ in range(args.steps)]).double().cpu()
+    return losses
 
 
 def profiled(args, step):
     cuda = torch.device(args.device).type == "cuda"
-    with profile(
-        activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
-    ) as p:
+    activities = [ProfilerActivity.CPU]
+    if cuda:
+        activities.append(ProfilerActivity.CUDA)
+    with profile(activities=activities) as profiler:
         step()
         wait(args)
-    return p.key_averages().table(
+    return profiler.key_averages().table(
         sort_by=f"self_{'cuda' if cuda else 'cpu'}_time_total",
         row_limit=15,
         max_name_column_width=50,
@@ -193,10 +203,13 @@ def main(args):
     cuda = torch.device(args.device).type == "cuda"
     if cuda and not torch.cuda.is_available():
         sys.exit("no GPU here; --device cpu with small sizes shows that the script works")
-    x, name = clips(args.clips), torch.cuda.get_device_name() if cuda else "CPU"
-    work, peak = flops(args, x), next((v for k, v in peaks.items() if k in name), None)
+    x = clips(args.clips)
+    name = torch.cuda.get_device_name() if cuda else "CPU"
+    work = flops(args, x)
+    peak = next((peaks[kind] for kind in peaks if kind in name), None)
     lines = [
-        f"# {name}, torch {torch.__version__}: batch {args.batch}, width {args.width}/{args.out_dim}, {work / 1e9:.1f} GFLOP a clip and step",
+        f"# {name}, torch {torch.__version__}: batch {args.batch}, width {args.width}/{args.out_dim}, "
+        f"{work / 1e9:.1f} GFLOP a clip and step",
         "",
         "| loop | clips/s | ratio | NTU-60 epoch, s | peak memory, GB | share of the bf16 peak |",
         "|---|---|---|---|---|---|",
@@ -208,18 +221,23 @@ def main(args):
         "ours, bf16, pinned and prefetched": lambda: our_loop(args, x, where="pinned"),
     }
     first = None
-    for k, make in loops.items():
-        r, gb = rate(args, make())
-        first = first or r
+    for loop, make in loops.items():
+        speed, gigabytes = rate(args, make())
+        first = first or speed
+        share = f"{speed * work / peak / 1e12:.1%}" if peak else "unknown"
         lines.append(
-            f"| {k} | {r:.1f} | {r / first:.2f} | {epoch / r:.1f} | {gb:.1f} | {f'{r * work / peak / 1e12:.1%}' if peak else 'unknown'} |"
+            f"| {loop} | {speed:.1f} | {speed / first:.2f} | {epoch / speed:.1f} | "
+            f"{gigabytes:.1f} | {share} |"
         )
         print(lines[-1], flush=True)
-    c = curves(args, x)
-    gap = (c["fp32"] - c["bf16"]).abs() / c["fp32"].abs()
+    losses = curves(args, x)
+    full, half = losses["fp32"], losses["bf16"]
+    gap = (full - half).abs() / full.abs()
     lines += [
         "",
-        f"Loss over {args.steps} steps: fp32 {c['fp32'][0]:.4f} to {c['fp32'][-1]:.4f}, bf16 {c['bf16'][0]:.4f} to {c['bf16'][-1]:.4f}; they differ by {gap.median():.2%} (median), {gap.max():.2%} at most",
+        f"Loss over {args.steps} steps: fp32 {full[0]:.4f} to {full[-1]:.4f}, "
+        f"bf16 {half[0]:.4f} to {half[-1]:.4f}; "
+        f"they differ by {gap.median():.2%} (median), {gap.max():.2%} at most",
         "",
         "A step in bf16, what takes longest:",
         "",
@@ -231,14 +249,9 @@ def main(args):
     args.report.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(args.report, "w") as f:
         f.write("\n".join(lines))
-    with atomic_write(args.report.with_suffix(".csv"), "w") as f:
-        f.write(
-            "step,fp32,bf16\n"
-            + "".join(
-                f"{i},{a:.6f},{b:.6f}\n"
-                for i, (a, b) in enumerate(zip(c["fp32"].tolist(), c["bf16"].tolist()))
-            )
-        )
+    steps = zip(range(args.steps), full.tolist(), half.tolist())
+    rows = [(step, f"{a:.6f}", f"{b:.6f}") for step, a, b in steps]
+    write_table(args.report.with_suffix(".csv"), ("step", "fp32", "bf16"), rows)
     print(f"written: {args.report}")
 
 

@@ -1,7 +1,9 @@
-"""How time and memory grow: against clips, frames, joints, bodies, width and processes. Each point is measured in a process of its own, in
-seconds of processor time; what several processes share, in seconds of the clock.
+"""How time and memory grow: against clips, frames, joints, bodies, width and processes.
 
-    python bench/growth.py              # into bench/growth.csv and nbs/images/growth.png; about 6 minutes on two quiet cores
+Each point is measured in a process of its own, in seconds of processor time; what several processes share, in seconds
+of the clock.
+
+    python bench/growth.py              # bench/growth.csv, nbs/images/growth.png; 6 minutes on two quiet cores
     python bench/growth.py --tiny       # to see it work
     python bench/growth.py --draw       # the picture again, from the table"""
 
@@ -21,7 +23,7 @@ import numpy as np
 import torch
 from speed import dataset_of, peak, timed
 
-from hysp.core import atomic_write
+from hysp.core import write_table
 from hysp.devices import Devices
 from hysp.evaluate import features, linear_probe, neighbours
 from hysp.feeder import Dataset
@@ -29,6 +31,7 @@ from hysp.losses import curriculum_loss
 from hysp.models import HYSP
 from hysp.optim import make_optimizer
 from hysp.skeleton import get_layout
+from hysp.fast import faster
 from hysp.stgcn import STGCN
 
 root = Path(__file__).parents[1]
@@ -40,16 +43,14 @@ columns = "against", "x", "what", "seconds", "memory"
 def stepper(layout="ntu-rgb+d", frames=50, bodies=2, hidden=16, batch=4, devices=None):
     "A training step of two views"
     torch.manual_seed(0)
-    layout, devices = get_layout(layout), devices or Devices("cpu")
-    x, y = (
-        torch.randn(batch // devices.processes, 3, frames, len(layout), bodies) * 0.3
-        for _ in range(2)
-    )
+    layout = get_layout(layout)
+    devices = devices or Devices("cpu")
+    shape = batch // devices.processes, 3, frames, len(layout), bodies
+    x, y = torch.randn(shape) * 0.3, torch.randn(shape) * 0.3
     model = HYSP(layout, hidden=hidden, out=16 * hidden).train()
-    net, optimizer = (
-        devices.spread(model),
-        make_optimizer([p for p in model.parameters() if p.requires_grad], "sgd", lr=0.01),
-    )
+    net = devices.spread(model)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = make_optimizer(trained, "sgd", lr=0.01)
 
     def step():
         loss = sum(curriculum_loss(*p, 0.5, geometry="tangent")[0] for p in net(x, y)).mean()
@@ -73,7 +74,7 @@ def feed(n, work):
 
 
 def encode(n, work):
-    data, net = small(n, work), STGCN(hidden=4, out=32)
+    data, net = small(n, work), faster(STGCN(hidden=4, out=32))
     with torch.no_grad():
         net(data.batch(range(8)))
     return lambda: features(net, data)
@@ -133,7 +134,9 @@ def jobs(sizes):
 
 
 def measure(make, rounds):
-    "Seconds (the median of some, or of the first time where that is long), and MB beyond what was held before, in a process that is forked for it"
+    """Seconds, and MB beyond what was held before, in a process that is forked for it
+
+    The seconds are the median of some rounds, or those of the first where that is long."""
 
     def child(end):
         with tempfile.TemporaryDirectory() as work:
@@ -160,19 +163,11 @@ def measure(make, rounds):
 
 def together(n, rounds):
     "Seconds of a step of 16 clips that n processes share, and MB of one of them"
-    command = (
-        [sys.executable]
-        if n == 1
-        else [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--nproc_per_node",
-            str(n),
-            "--master_port",
-            str(29500 + os.getpid() % 1000),
-        ]
-    )
+    command = [sys.executable]
+    if n > 1:
+        port = 29500 + os.getpid() % 1000
+        command += ["-m", "torch.distributed.run"]
+        command += ["--nproc_per_node", str(n), "--master_port", str(port)]
     done = subprocess.run(
         [*command, __file__, "--share", str(rounds)],
         capture_output=True,
@@ -194,7 +189,8 @@ def share(rounds):
     torch.set_num_threads(1)
     devices = Devices("cpu")
     f = stepper(batch=16, devices=devices)
-    used, seconds = peak(f), [clocked(f) for _ in range(rounds)]
+    used = peak(f)
+    seconds = [clocked(f) for _ in range(rounds)]
     if devices.main:
         print(median(seconds), used)
 
@@ -207,10 +203,7 @@ def run(out, sizes, rounds, only=""):
     def add(against, x, what, seconds, used):
         rows.append(dict(zip(columns, (against, x, what, f"{seconds:.4g}", f"{used:.1f}"))))
         print(*rows[-1].values(), flush=True)
-        with atomic_write(out, "w") as f:
-            w = csv.DictWriter(f, columns, lineterminator="\n")
-            w.writeheader()
-            w.writerows(rows)
+        write_table(out, columns, [[row[name] for name in columns] for row in rows])
 
     for *what, make in jobs(sizes):
         add(*what, *measure(make, rounds))

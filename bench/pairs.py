@@ -1,7 +1,9 @@
-"""Seconds and memory of the search for pairs of people, and what candidates alone lose: python bench/pairs.py [--clips 40000]
+"""Seconds and memory of the search for pairs of people, and what candidates alone lose:
+python bench/pairs.py [--clips 40000]
 
-Made-up clips: 60 actions, each a smooth movement of every joint, which each of 40 people does at a size and tempo of their own,
-with noise; every fifth clip has a second person, as many of NTU RGB+D's have. The recall is that of `candidates` against a search through all pairs, on as many of the clips as that takes."""
+Made-up clips: 60 actions, each a smooth movement of every joint, which each of 40 people does at a size and tempo of
+their own, with noise; every fifth clip has a second person, as many of NTU RGB+D's have. The recall is that of
+`candidates` against a search through all pairs, on as many of the clips as that takes."""
 
 import argparse
 import resource
@@ -81,8 +83,8 @@ def main():
     pairs, seconds = timed(x, data)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
-        f"{len(x):,} clips of {data.frames} frames, {threads} threads: {seconds:.1f} s, {peak:.1f} GB in all; {pairs!r}; "
-        f"of one class {pairs.agreement(data.label):.3f}"
+        f"{len(x):,} clips of {data.frames} frames, {threads} threads: {seconds:.1f} s, "
+        f"{peak:.1f} GB in all; {pairs!r}; of one class {pairs.agreement(data.label):.3f}"
     )
 
 

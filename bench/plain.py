@@ -1,4 +1,4 @@
-"The plain way of each stage: what one writes first, and what bench/speed.py measures ours against. It gives the same numbers"
+"The plain way of each stage: what one writes first, and what bench/speed.py measures ours against; same numbers"
 
 from copy import deepcopy
 
@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from hysp.evaluate import make_head, scaled
+from hysp.evaluate import make_head, standardise
 from hysp.heads import Predictor, Projector
 from hysp.skeleton import adjacency, get_layout
 from hysp.stgcn import widths
@@ -158,12 +158,11 @@ def turn(x, matrix):
 
 def blur(x, sigma, normalise):
     kernel = np.exp(-0.5 * (np.arange(-7, 8) / sigma) ** 2)
-    out, weight = np.zeros_like(x), np.zeros(x.shape[1])
+    out = np.zeros_like(x)
+    weight = np.zeros(x.shape[1])
     for lag, w in zip(range(-7, 8), kernel):
-        to, of = (
-            slice(max(0, -lag), x.shape[1] - max(0, lag)),
-            slice(max(0, lag), x.shape[1] - max(0, -lag)),
-        )
+        to = slice(max(0, -lag), x.shape[1] - max(0, lag))
+        of = slice(max(0, lag), x.shape[1] - max(0, -lag))
         out[:, to] += w * x[:, of]
         weight[to] += w
     return out / weight[:, None, None] if normalise else out
@@ -180,9 +179,9 @@ def strong_view(x, d, mirror, sigma, rng, normalise, noise=None):
         x = x[:, :, mirror]
     x = turn(x, rotation(d["angles"]))
     if d["noise"]:
-        x = x + (x != 0).any((0, 1, 2)) * (
-            sigma * rng.standard_normal(x.shape) if noise is None else noise
-        )
+        if noise is None:
+            noise = sigma * rng.standard_normal(x.shape)
+        x = x + (x != 0).any((0, 1, 2)) * noise
     if d["blur"]:
         x = blur(x, d["sigma"], normalise)
     if d["mask_axis"]:
@@ -195,8 +194,12 @@ def strong_view(x, d, mirror, sigma, rng, normalise, noise=None):
 
 def rows(drawn, n):
     "Drawn numbers of a batch, clip by clip"
-    d = {k: v.numpy() if torch.is_tensor(v) else v for k, v in drawn.items()}
-    return [{k: v if np.isscalar(v) else v[i] for k, v in d.items()} for i in range(n)]
+    each = [{} for _ in range(n)]
+    for name, values in drawn.items():
+        values = values.numpy() if torch.is_tensor(values) else values
+        for i, clip in enumerate(each):
+            clip[name] = values if np.isscalar(values) else values[i]
+    return each
 
 
 # Feeder: a Dataset item by item, collated
@@ -228,11 +231,9 @@ def encode(encoder, data, batch=256):
 def linear_evaluation(encoder, train, val, epochs=100, steps=(60, 80), lr=5.0, batch=256, seed=0):
     z = encode(encoder, train)
     mean, std = z.mean(0), z.std(0).clamp(min=1e-6) * z.shape[1] ** 0.5
-    head, y, g = (
-        make_head("linear", z.shape[1], train.classes),
-        torch.tensor(train.labels),
-        torch.Generator().manual_seed(seed),
-    )
+    head = make_head("linear", z.shape[1], train.classes)
+    y = torch.tensor(train.labels)
+    g = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.SGD(head.parameters(), lr, momentum=0.9)
     for epoch in range(epochs):
         optimizer.param_groups[0]["lr"] = lr * 0.1 ** sum(epoch >= s for s in steps)
@@ -244,7 +245,7 @@ def linear_evaluation(encoder, train, val, epochs=100, steps=(60, 80), lr=5.0, b
             loss.backward()
             optimizer.step()
     with torch.no_grad():
-        return head(scaled(z, encode(encoder, val))[1])
+        return head(standardise(z, encode(encoder, val))[1])
 
 
 # Distances: each pair through geoopt

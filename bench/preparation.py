@@ -1,9 +1,10 @@
 """Which way of turning and scaling serves one's own sets: raw coordinates judged after each, on training people only.
 
-    python bench/preparation.py ../shared/data/kard.npz ../shared/data/msraction3d.npz ../shared/data/uiprmd_kinect.npz
+    python bench/preparation.py kard.npz msraction3d.npz uiprmd_kinect.npz
 
-Each set is prepared with 16 frames in six ways. Of its people only 1 3 5 7 9 are looked at, those that train: 7 and 9, then 1 and 5, then 3 and 9
-are left out in turn and asked about. Printed are percentages right, the mean of the three turns. Takes about a minute on one core."""
+Each set is prepared with 16 frames in six ways. Of its people only 1 3 5 7 9 are looked at, those that train: 7 and 9,
+then 1 and 5, then 3 and 9 are left out in turn and asked about. Printed are percentages right, the mean of the three
+turns. It takes about a minute on one core."""
 
 import argparse
 import itertools
@@ -42,7 +43,7 @@ def accuracies(dataset):
         for name, judge in judges.items():
             judge.fit(x[train], dataset.labels[train])
             right[name].append(judge.score(x[test], dataset.labels[test]))
-    return {name: 100 * np.mean(o) for name, o in right.items()}
+    return {name: 100 * np.mean(shares) for name, shares in right.items()}
 
 
 if __name__ == "__main__":
@@ -70,8 +71,9 @@ if __name__ == "__main__":
     print(f"| set | align | scale | {' | '.join(judges)} |")
     print("|---" * (3 + len(judges)) + "|")
     for names, row in rows.items():
-        print(f"| {' | '.join([*names, *(f'{o:.1f}' for o in row.values())])} |")
+        figures = " | ".join(f"{value:.1f}" for value in row.values())
+        print(f"| {' | '.join(names)} | {figures} |")
     for align, scale in itertools.product(normalizers["align"], normalizers["scale"]):
         some = [list(row.values()) for names, row in rows.items() if names[1:] == (align, scale)]
-        mean = " | ".join(f"{o:.1f}" for o in np.mean(some, 0))
+        mean = " | ".join(f"{value:.1f}" for value in np.mean(some, 0))
         print(f"| mean | {align} | {scale} | {mean} |")

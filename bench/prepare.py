@@ -1,6 +1,8 @@
-"How fast `hysp prepare ntu60` is beside a reader of the sort everyone writes, how near the floor, and how much memory it takes: python bench/prepare.py"
+"""How fast `hysp prepare ntu60` is beside a reader of the sort everyone writes, how near the floor, and how much memory
+it takes: python bench/prepare.py"""
 
 import argparse
+import csv
 import os
 import pickle
 import resource
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
@@ -22,39 +25,37 @@ from hysp.synthetic import generate
 
 def text(position, rng):
     "A clip (3, T, 25, M) as a .skeleton file"
-    there, out = (position != 0).any((0, 2)), []
-    out.append(str(position.shape[1]))
+    there = (position != 0).any((0, 2))
+    out = [str(position.shape[1])]
     for t in range(position.shape[1]):
         out.append(str(there[t].sum()))
         for m in np.flatnonzero(there[t]):
-            rest = np.concatenate(
-                [
-                    rng.uniform(100, 500, (25, 2)),
-                    rng.uniform(300, 1500, (25, 2)),
-                    rng.normal(size=(25, 4)) * 0.3,
-                ],
-                1,
-            )
+            depth = rng.uniform(100, 500, (25, 2))
+            colour = rng.uniform(300, 1500, (25, 2))
+            orientation = rng.normal(size=(25, 4)) * 0.3
+            place = position[:, t, :, m].T
             out += [f"7205759403793{1101 + m} 0 1 1 1 1 0 0.02764709 0.05745083 2", "25"]
-            out += [
-                " ".join(f"{o:.7g}" for o in row) + " 2"
-                for row in np.concatenate([position[:, t, :, m].T, rest], 1)
-            ]
+            for row in np.concatenate([place, depth, colour, orientation], 1):
+                numbers = " ".join(f"{value:.7g}" for value in row)
+                out.append(f"{numbers} 2")
     return ("\r\n".join(out) + "\r\n").encode()
 
 
 def tree(folder, n, kinds=60, shortest=None):
     "n files: names as those of NTU RGB+D 60, contents of so many different clips"
-    rng, people = np.random.default_rng(0), generate(kinds, subjects=10, seed=0, difficulty="easy")
+    rng = np.random.default_rng(0)
+    people = generate(kinds, subjects=10, seed=0, difficulty="easy")
     texts = [text(people[i].position[:, :shortest], rng) for i in range(kinds)]
     folder.mkdir(parents=True)
     for i in range(n):
-        j, subject = i // 60, 1 + i // 60 % 40
-        (
-            folder
-            / f"S{1 + j // 240 % 17:03}C{1 + j // 40 % 3:03}P{subject:03}R{1 + j // 120 % 2:03}A{1 + i % 60:03}.skeleton"
-        ).write_bytes(texts[i % kinds])
-    return sum(o.stat().st_size for o in folder.iterdir())
+        recording, action = divmod(i, 60)
+        setup = 1 + recording // 240 % 17
+        camera = 1 + recording // 40 % 3
+        subject = 1 + recording % 40
+        replication = 1 + recording // 120 % 2
+        name = f"S{setup:03}C{camera:03}P{subject:03}R{replication:03}A{1 + action:03}.skeleton"
+        (folder / name).write_bytes(texts[i % kinds])
+    return sum(path.stat().st_size for path in folder.iterdir())
 
 
 # The plain way
@@ -87,17 +88,19 @@ joint_keys = (
 )
 
 
+def plain_words(file, keys):
+    return {key: float(word) for key, word in zip(keys, file.readline().split())}
+
+
 def plain_read(path):
     with open(path) as f:
         sequence = dict(frames=[], n=int(f.readline()))
         for _ in range(sequence["n"]):
             frame = dict(bodies=[], n=int(f.readline()))
             for _ in range(frame["n"]):
-                body = {k: float(v) for k, v in zip(body_keys, f.readline().split())}
-                body["joints"] = [
-                    {k: float(v) for k, v in zip(joint_keys, f.readline().split())}
-                    for _ in range(int(f.readline()))
-                ]
+                body = plain_words(f, body_keys)
+                joints = range(int(f.readline()))
+                body["joints"] = [plain_words(f, joint_keys) for _ in joints]
                 frame["bodies"].append(body)
             sequence["frames"].append(frame)
     x = np.zeros((3, 300, 25, 2), np.float32)
@@ -113,30 +116,30 @@ def plain_prepare(raw, out):
     for name, spec in ntu_protocols[60].items():
         train = set(spec["train"] if isinstance(spec, dict) else spec)
         for part in ("train", "val"):
-            files = [
-                o
-                for o in sorted(raw.iterdir())
-                if ((int(o.name[5:8]) if name == "xview" else int(o.name[9:12])) in train)
-                == (part == "train")
-            ]
+            decides = slice(5, 8) if name == "xview" else slice(9, 12)  # Camera, or subject
+            files = []
+            for path in sorted(raw.iterdir()):
+                if (int(path.name[decides]) in train) == (part == "train"):
+                    files.append(path)
             folder = out / name
             folder.mkdir(parents=True, exist_ok=True)
+            names = [path.stem for path in files]
+            labels = [int(path.name[17:20]) - 1 for path in files]
             with open(folder / f"{part}_label.pkl", "wb") as f:
-                pickle.dump(([o.stem for o in files], [int(o.name[17:20]) - 1 for o in files]), f)
+                pickle.dump((names, labels), f)
             full = np.lib.format.open_memmap(
                 folder / f"{part}_300.npy", "w+", np.float32, (len(files), 3, 300, 25, 2)
             )
-            for i, o in enumerate(files):
-                full[i] = plain_read(o)
+            for i, path in enumerate(files):
+                full[i] = plain_read(path)
             full.flush()
             final = np.lib.format.open_memmap(
                 folder / f"{part}_position.npy", "w+", np.float32, (len(files), 3, 50, 25, 2)
             )
             full = np.load(folder / f"{part}_300.npy", mmap_mode="r")
             for i, x in enumerate(full):
-                final[i] = align(
-                    resize(centre(x, "ntu-rgb+d")[:, : valid_frames(x)], 50), "ntu-rgb+d"
-                )
+                centred = centre(x, "ntu-rgb+d")[:, : valid_frames(x)]
+                final[i] = align(resize(centred, 50), "ntu-rgb+d")
             final.flush()
 
 
@@ -158,80 +161,85 @@ def work():
 def speed(folder, clips, rounds, workers):
     raw = folder / "raw"
     size = tree(raw, clips)
-    keep_memory()  # as the workers of prepare do; the plain reader has it too
-    files = sorted(raw.iterdir())
-    data, some = [o.read_bytes() for o in files], files[:40]
+    keep_memory()  # As the workers of prepare do; the plain reader has it too
     print(
-        f"{clips} clips, {size / 1e6:.1f} MB, {size / clips / 1e3:.0f} kB each; {workers} workers, {rounds} rounds, medians"
+        f"{clips} clips, {size / 1e6:.1f} MB, {size / clips / 1e3:.0f} kB each; "
+        f"{workers} workers, {rounds} rounds, medians"
     )
-    wanted = [
-        [x for line in o.split(b"\n") if len(v := line.split()) == 12 for x in v[:3]]
-        for o in data[:40]
-    ]
-    rows = dict(
-        plain=[],
-        ours=[],
-        plain_work=[],
-        ours_work=[],
-        plain_parse=[],
-        parse=[],
-        split=[],
-        convert=[],
-        read=[],
+    some = sorted(raw.iterdir())[:40]
+    data = [path.read_bytes() for path in some]
+    wanted = list(map(positions, data))
+    parts = dict(
+        plain_parse=lambda: [plain_read(path) for path in some],
+        parse=lambda: [read_skeleton(path.read_bytes()) for path in some],
+        split=lambda: [content.split() for content in data],
+        convert=lambda: [np.fromiter(map(float, words), float, len(words)) for words in wanted],
+        read=lambda: [path.read_bytes() for path in some],
     )
+    rows = defaultdict(list)
     for i in range(rounds):
-        for k, f in dict(
+        wholes = dict(
             plain=lambda i=i: plain_prepare(raw, folder / f"plain{i}"),
             ours=lambda i=i: prepare(
                 ntu(raw), folder / f"ours{i}", workers=workers, progress=False
             ),
-        ).items():
+        )
+        for name, whole in wholes.items():
             before = work()
-            rows[k].append(timed(f) / clips)
-            rows[f"{k}_work"].append((work() - before) / clips)
-        for k, f in dict(
-            plain_parse=lambda: [plain_read(o) for o in some],
-            parse=lambda: [read_skeleton(o.read_bytes()) for o in some],
-            split=lambda: [o.split() for o in data[:40]],
-            convert=lambda: [np.fromiter(map(float, o), float, len(o)) for o in wanted],
-            read=lambda: [o.read_bytes() for o in some],
-        ).items():
-            rows[k].append(timed(f, clock=time.process_time) / 40)
-    ms = {k: 1e3 * median(v) for k, v in rows.items()}
+            rows[name].append(timed(whole) / clips)
+            rows[f"{name}_work"].append((work() - before) / clips)
+        for name, part in parts.items():
+            rows[name].append(timed(part, clock=time.process_time) / len(some))
+    ms = {name: 1e3 * median(seconds) for name, seconds in rows.items()}
     check(folder / "plain0", folder / "ours0")
+    report(ms, size / clips / 1e3, sum(map(len, wanted)) / len(some))
+
+
+def positions(content):
+    "Words of a .skeleton file that are positions: the first three of the twelve of a joint"
+    words = []
+    for line in content.split(b"\n"):
+        if len(line.split()) == 12:
+            words += line.split()[:3]
+    return words
+
+
+def report(ms, kilobytes, numbers):
+    "Print milliseconds a clip side by side"
+    print(f"the whole, plain, once a protocol   {ms['plain']:8.2f} ms a clip")
     print(
-        f"the whole, plain, once a protocol   {ms['plain']:8.2f} ms a clip\nthe whole, hysp, both protocols     {ms['ours']:8.2f} ms a clip   {ms['plain'] / ms['ours']:.1f} times faster"
+        f"the whole, hysp, both protocols     {ms['ours']:8.2f} ms a clip   "
+        f"{ms['plain'] / ms['ours']:.1f} times faster"
     )
     print(
-        f"processor time of the two           {ms['plain_work']:8.2f} and {ms['ours_work']:.2f} ms a clip, all processes together: {ms['plain_work'] / ms['ours_work']:.1f} times less"
+        f"processor time of the two           {ms['plain_work']:8.2f} and {ms['ours_work']:.2f} "
+        f"ms a clip, all processes together: {ms['plain_work'] / ms['ours_work']:.1f} times less"
     )
+    print(f"parsing alone, plain                {ms['plain_parse']:8.2f} ms a clip of one core")
     print(
-        f"parsing alone, plain                {ms['plain_parse']:8.2f} ms a clip of one core\nparsing alone, hysp                 {ms['parse']:8.2f} ms a clip of one core   {ms['plain_parse'] / ms['parse']:.1f} times faster"
+        f"parsing alone, hysp                 {ms['parse']:8.2f} ms a clip of one core   "
+        f"{ms['plain_parse'] / ms['parse']:.1f} times faster"
     )
-    n = sum(map(len, wanted)) / 40
+    floor = ms["read"] + ms["split"] + ms["convert"]
     print(
-        f"the floor: read {size / clips / 1e3:.0f} kB {ms['read']:.2f}, split them at blanks {ms['split']:.2f}, {n:.0f} numbers from text {ms['convert']:.2f}: "
-        f"{(floor := ms['read'] + ms['split'] + ms['convert']):.2f} ms; hysp parses in {ms['parse'] / floor:.1f} times that"
+        f"the floor: read {kilobytes:.0f} kB {ms['read']:.2f}, split them at blanks "
+        f"{ms['split']:.2f}, {numbers:.0f} numbers from text {ms['convert']:.2f}: "
+        f"{floor:.2f} ms; hysp parses in {ms['parse'] / floor:.1f} times that"
     )
 
 
 def check(plain, ours):
     "Both ways give the same arrays"
-    import csv
-
     x = np.load(ours / "position.npy", mmap_mode="r")
     with open(ours / "samples.csv", newline="") as f:
-        rows = {o["name"]: i for i, o in enumerate(csv.DictReader(f))}
-    for o in plain.rglob("*_position.npy"):
-        with open(o.with_name(o.name.replace("position.npy", "label.pkl")), "rb") as f:
+        rows = {row["name"]: i for i, row in enumerate(csv.DictReader(f))}
+    one_body = ((0, 0), (0, 0), (0, 0), (0, 2 - x.shape[-1]))
+    for path in plain.rglob("*_position.npy"):
+        with open(path.with_name(path.name.replace("position.npy", "label.pkl")), "rb") as f:
             names, _ = pickle.load(f)
-        theirs = np.load(o, mmap_mode="r")
+        theirs = np.load(path, mmap_mode="r")
         for i, name in enumerate(names):
-            np.testing.assert_allclose(
-                np.pad(x[rows[name]], ((0, 0), (0, 0), (0, 0), (0, 2 - x.shape[-1]))),
-                theirs[i],
-                atol=1e-5,
-            )
+            np.testing.assert_allclose(np.pad(x[rows[name]], one_body), theirs[i], atol=1e-5)
     print("both gave the same arrays")
 
 
@@ -262,7 +270,8 @@ def peak(raw, workers):
         lambda: prepare(ntu(raw), raw.with_suffix(".out"), workers=workers, progress=False)
     )
     print(
-        f"peak {mb(resource.RUSAGE_SELF):.0f} MB ({before:.0f} of them before the first clip, torch and NumPy), largest worker {mb(resource.RUSAGE_CHILDREN):.0f} MB, {seconds:.0f} s"
+        f"peak {mb(resource.RUSAGE_SELF):.0f} MB ({before:.0f} of them before the first clip, "
+        f"torch and NumPy), largest worker {mb(resource.RUSAGE_CHILDREN):.0f} MB, {seconds:.0f} s"
     )
 
 
@@ -282,8 +291,8 @@ if __name__ == "__main__":
     if args.peak:
         peak(args.peak, args.workers)
     else:
-        with tempfile.TemporaryDirectory() as d:
+        with tempfile.TemporaryDirectory() as folder:
             if args.memory:
-                memory(Path(d), args.memory, args.workers)
+                memory(Path(folder), args.memory, args.workers)
             else:
-                speed(Path(d), args.clips, args.rounds, args.workers)
+                speed(Path(folder), args.clips, args.rounds, args.workers)

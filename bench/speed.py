@@ -1,16 +1,18 @@
 """Each stage beside its plain way (bench/plain.py), both measured alternately in one process.
 
-    python bench/speed.py                # small sizes, into bench/table.csv and bench/table.md; under 2 minutes on two quiet cores
+    python bench/speed.py                # small sizes, into bench/table.csv and bench/table.md; under 2 minutes
     python bench/speed.py --full --threads 2 # the sizes of the paper, about 4 minutes there
-    python bench/speed.py --check        # the small sizes again, compared with the table: exit code 1 if a stage has lost its lead
+    python bench/speed.py --check        # the small sizes again; exit code 1 if a stage has lost its lead
     python bench/speed.py --only feeder  # the stages whose names hold this word
 
-A ratio is the median over the rounds of baseline over ours. Seconds (of processor time on one thread, of the clock on more) tell of one machine on one day; ratios may be compared."""
+A ratio is the median over the rounds of baseline over ours. Seconds (of processor time on one thread, of the clock on
+more) tell of one machine on one day; ratios may be compared."""
 
 import argparse
 import csv
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -30,8 +32,9 @@ import yaml
 from tqdm import tqdm
 
 from hysp.augment import Normal, Strong, group_by_marks, several_bodies
-from hysp.core import atomic_write
+from hysp.core import atomic_write, write_table
 from hysp.evaluate import features, linear_probe, neighbours
+from hysp.fast import faster
 from hysp.feeder import Dataset
 from hysp.losses import curriculum_loss
 from hysp.models import HYSP
@@ -53,7 +56,7 @@ columns = (
     "threads",
     "machine",
 )
-lost = 0.7  # of the kept ratio: below this a stage has got slower
+lost = 0.7  # Share of the kept ratio below which a stage has got slower
 
 
 @dataclass
@@ -64,7 +67,7 @@ class Race:
     ours: Callable
     same: Callable  # Largest difference of what the two give, to be below `eps`
     aim: str  # As the project set it itself
-    second: tuple = ()  # Another way of ours that runs beside them: what to add to the stage's name, the way, its aim
+    second: tuple = ()  # Another way of ours: what to add to the stage's name, the way, its aim
     eps: float = 1e-5
     part: float = 1.0  # Share of the work that `plain` does
     memory: str = ""  # What to measure in processes of their own
@@ -119,11 +122,9 @@ def settled(model, x):
 
 def encoder(short, work):
     n = 12 if short else 24
-    x, ours, theirs = (
-        clips(n),
-        STGCN(hidden=64, out=1024, dropout=0.0),
-        plain.Encoder(64, 1024, 0.0),
-    )
+    x = clips(n)
+    ours = faster(STGCN(hidden=64, out=1024, dropout=0.0))
+    theirs = plain.Encoder(64, 1024, 0.0)
     settled(ours, x[:8])
     theirs.load_state_dict(ours.state_dict())
     theirs.eval()
@@ -168,19 +169,17 @@ def plain_stepper(hidden, out, state, dropout=0.5):
 
 
 def step_gap(hidden, out, x, y):
-    "Largest difference of loss and target after one step without dropout, with tangents so short that the ball can hold them"
-    (a, ours), state = stepper(hidden, out, "all", 0.0, 0.05), {}
-    state.update({k: v.clone() for k, v in a.state_dict().items()})
+    """Largest difference of loss and target after one step without dropout
+
+    Tangents are so short that the ball can hold them."""
+    a, ours = stepper(hidden, out, "all", 0.0, 0.05)
+    state = {name: weight.clone() for name, weight in a.state_dict().items()}
     b, theirs = plain_stepper(hidden, out, state, 0.0)
     gaps = [abs(ours(x, y) - theirs(x, y))]
-    return max(
-        gaps
-        + [
-            float((p - q).detach().abs().max())
-            for p, q in zip(a.parameters(), b.parameters())
-            if not p.requires_grad
-        ]
-    )
+    for p, q in zip(a.parameters(), b.parameters()):
+        if not p.requires_grad:
+            gaps.append(float((p - q).detach().abs().max()))
+    return max(gaps)
 
 
 def training(short, work):
@@ -203,10 +202,9 @@ def training(short, work):
 def view_gap(x, views, drawn, mirror):
     normal, strong = views
     g = torch.Generator().manual_seed(5)
-    loud, again = torch.zeros_like(x), torch.Generator().manual_seed(5)
-    order, groups = group_by_marks(
-        *(drawn[o] for o in ("flip", "noise", "blur")), several_bodies(x)
-    )
+    loud = torch.zeros_like(x)
+    again = torch.Generator().manual_seed(5)
+    order, groups = group_by_marks(drawn["flip"], drawn["noise"], drawn["blur"], several_bodies(x))
     for some, (_, noisy, _, several) in groups:
         bodies = x[order[some], ..., : 2 if several else 1]
         if noisy:
@@ -214,38 +212,32 @@ def view_gap(x, views, drawn, mirror):
                 torch.randn(bodies.shape, generator=again) * strong.noise_sigma
             )
     each = plain.rows(drawn, len(x))
-    a, b = normal.apply(x, drawn), strong.apply(x, drawn, g)
-    noise = [
-        o[:, ::-1] if d["reverse"] else o for o, d in zip(loud.numpy(), each)
-    ]  # ours is reversed before the noise, the plain one after it
-    p = np.stack([plain.normal_view(o, d) for o, d in zip(x.numpy(), each)])
-    q = np.stack(
-        [
-            plain.strong_view(o, d, mirror, 0, None, strong.normalise_blur, e)
-            for o, d, e in zip(x.numpy(), each, noise)
-        ]
-    )
-    return max(float(np.abs(a.numpy() - p).max()), float(np.abs(b.numpy() - q).max()))
+    ours_normal = normal.apply(x, drawn).numpy()
+    ours_strong = strong.apply(x, drawn, g).numpy()
+    gaps = []
+    for i, (clip, d, noise) in enumerate(zip(x.numpy(), each, loud.numpy())):
+        if d["reverse"]:
+            noise = noise[:, ::-1]  # Ours is reversed before the noise, the plain one after it
+        p = plain.normal_view(clip, d)
+        q = plain.strong_view(clip, d, mirror, 0, None, strong.normalise_blur, noise)
+        gaps += [np.abs(ours_normal[i] - p).max(), np.abs(ours_strong[i] - q).max()]
+    return float(max(gaps))
 
 
 def augmentation(short, work):
     n = 128 if short else 512
     x, layout = clips(n), get_layout("ntu-rgb+d")
-    normal, strong, g = Normal(layout), Strong(layout), torch.Generator().manual_seed(0)
-    drawn, mirror, rng = strong.draw(n, 50, g), list(layout.mirror), np.random.default_rng(0)
+    normal, strong = Normal(layout), Strong(layout)
+    g = torch.Generator().manual_seed(0)
+    drawn = strong.draw(n, 50, g)
+    mirror = list(layout.mirror)
+    rng = np.random.default_rng(0)
 
     def theirs():
-        each, a = plain.rows(drawn, n), x.numpy()
-        return (
-            torch.from_numpy(
-                np.stack([plain.normal_view(o, d).astype(np.float32) for o, d in zip(a, each)])
-            ),
-            torch.from_numpy(
-                np.stack(
-                    [plain.strong_view(o, d, mirror, 0.01, rng, False) for o, d in zip(a, each)]
-                )
-            ),
-        )
+        each = list(zip(x.numpy(), plain.rows(drawn, n)))
+        a = [plain.normal_view(clip, d).astype(np.float32) for clip, d in each]
+        b = [plain.strong_view(clip, d, mirror, 0.01, rng, False) for clip, d in each]
+        return torch.from_numpy(np.stack(a)), torch.from_numpy(np.stack(b))
 
     yield Race(
         "augmentation, both views",
@@ -260,22 +252,19 @@ def augmentation(short, work):
 def feeder(short, work):
     n = 7_000 if short else 70_000
     path = dataset(work / "clips", n)
-    data, items = Dataset(path), plain.Items(path / "position.npy", np.arange(n) % 60)
-    order, part = np.random.default_rng(0).permutation(n), 1 if short else 0.1
+    data = Dataset(path)
+    items = plain.Items(path / "position.npy", np.arange(n) % 60)
+    order = np.random.default_rng(0).permutation(n)
+    part = 1 if short else 0.1
     some = order[: int(part * n)]
 
     def drain(batches):
         return sum(len(x) for x, _ in batches)
 
     def gap():
-        return float(
-            (
-                next(iter(plain.batches(items, 64, order)))[0]
-                - next(iter(data.batches(64, order)))[0]
-            )
-            .abs()
-            .max()
-        )
+        theirs, _ = next(iter(plain.batches(items, 64, order)))
+        ours, _ = next(iter(data.batches(64, order)))
+        return float((theirs - ours).abs().max())
 
     yield Race(
         "feeder",
@@ -294,7 +283,7 @@ def evaluation(short, work):
     path = dataset(work / "labelled", n + 20, classes=10)
     data = Dataset(path)
     train, val = data.subset(np.arange(n)), data.subset(np.arange(n, n + 20))
-    net = settled(STGCN(hidden=hidden, out=out), data.batch(np.arange(8)))
+    net = settled(faster(STGCN(hidden=hidden, out=out)), data.batch(np.arange(8)))
 
     def ours(epochs=100):
         return linear_probe(
@@ -330,7 +319,8 @@ def evaluation(short, work):
 def distances(short, work):
     n, m, rows = (500, 4000, 10) if short else (5000, 20000, 10)
     g = torch.Generator().manual_seed(0)
-    v, u = (torch.randn(o, 256, generator=g) * 0.1 for o in (m, n))
+    v = torch.randn(m, 256, generator=g) * 0.1
+    u = torch.randn(n, 256, generator=g) * 0.1
 
     def near():
         return neighbours(v, u, 1, "poincare")
@@ -382,25 +372,26 @@ stages = encoder, training, augmentation, feeder, evaluation, distances, startin
 
 def held():
     with open("/proc/self/status") as f:
-        return next(int(o.split()[1]) for o in f if o.startswith("RssAnon")) / 1024
+        return next(int(line.split()[1]) for line in f if line.startswith("RssAnon")) / 1024
 
 
 def peak(f):
     "MB that `f` takes beyond what was held before"
-    before, done = held(), threading.Event()
+    before = held()
     top = [before]
+    done = threading.Event()
 
     def watch():
         while not done.wait(0.002):
             top.append(held())
 
-    t = threading.Thread(target=watch)
-    t.start()
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     try:
         f()
     finally:
         done.set()
-        t.join()
+        watcher.join()
     return max(top) - before
 
 
@@ -412,6 +403,12 @@ def memory(what, *args):
     if what == "distances":
         u, v = torch.randn(int(args[0]), 256), torch.randn(int(args[1]), 256)
         print(f"{peak(lambda: neighbours(v, u, 1, 'poincare')):.0f} MB")
+
+
+def memory_apart(*what):
+    "What `memory` prints in a process of its own"
+    command = [sys.executable, __file__, "--memory", *what]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 # Race and table
@@ -432,38 +429,37 @@ def timed(f):
 
 
 def race(r, rounds):
-    "Yields what is to be added to the stage's name, its aim, and medians: of the plain way's seconds, of ours, of the ratio"
+    """Yields what is to be added to the stage's name, its aim, and medians
+
+    The medians are of the plain way's seconds, of ours, and of the ratio."""
     gap = r.same()
     if not gap <= r.eps:
         sys.exit(
-            f"{r.stage}: the two ways differ by {gap:.1e}, more than {r.eps:.0e}; what is faster must be the same first"
+            f"{r.stage}: the two ways differ by {gap:.1e}, more than {r.eps:.0e}; "
+            "what is faster must be the same first"
         )
-    ways = [("", r.ours, r.aim), *([r.second] if r.second else [])]
-    for _, f, _ in ways:
-        f()
-    times = [[timed(r.plain) / r.part, *(timed(f) for _, f, _ in ways)] for _ in range(rounds)]
-    for k, (name, _, aim) in enumerate(ways, 1):
-        yield (
-            name,
-            aim,
-            median(t[0] for t in times),
-            median(t[k] for t in times),
-            median(t[0] / t[k] for t in times),
-        )
+    ways = [("", r.ours, r.aim)]
+    if r.second:
+        ways.append(r.second)
+    for _, ours, _ in ways:
+        ours()
+    plain_seconds = []
+    seconds = {name: [] for name, _, _ in ways}
+    for _ in range(rounds):
+        plain_seconds.append(timed(r.plain) / r.part)
+        for name, ours, _ in ways:
+            seconds[name].append(timed(ours))
+    for name, _, aim in ways:
+        ratios = [a / b for a, b in zip(plain_seconds, seconds[name])]
+        yield name, aim, median(plain_seconds), median(seconds[name]), median(ratios)
 
 
 @cache
 def machine():
     name = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
-        name = next(
-            (
-                o.partition(": ")[2].strip()
-                for o in open("/proc/cpuinfo")
-                if o.startswith("model name")
-            ),
-            name,
-        )
+        models = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
+        name = models[0].strip() if models else name
     return f"{name}, {os.cpu_count()} cores, torch {torch.__version__}"
 
 
@@ -472,16 +468,7 @@ def measure(short, only="", rounds=5):
     with tempfile.TemporaryDirectory() as work:
         for stage in stages:
             for r in stage(short, Path(work)) if only in stage.__name__ else ():
-                used = (
-                    subprocess.run(
-                        [sys.executable, __file__, "--memory", *r.memory.split()],
-                        capture_output=True,
-                        text=True,
-                        check=True,
-                    ).stdout.strip()
-                    if r.memory
-                    else ""
-                )
+                used = memory_apart(*r.memory.split()) if r.memory else ""
                 for name, aim, a, b, ratio in race(r, rounds):
                     yield dict(
                         mode="short" if short else "full",
@@ -509,98 +496,88 @@ def key(row):
 
 def merged(old, new):
     "The old rows, those measured again replaced"
-    rows = {key(o): o for o in old}
-    rows.update({key(o): o for o in new})
-    return sorted(rows.values(), key=lambda o: o["mode"])
+    rows = {key(row): row for row in [*old, *new]}
+    return sorted(rows.values(), key=lambda row: row["mode"])
+
+
+INTRODUCTION = """# How fast
+
+Written by `make bench`. Each baseline is in `bench/plain.py`; a ratio is the median of baseline over ours, \
+measured alternately. Seconds on one thread are of processor time.
+Of the baselines of feeder (full), linear evaluation and distances a part was run, and its time divided by that part: \
+a tenth of the clips, one epoch of 100, ten rows. Memory is what ours takes beyond what was held before, \
+mapped files left out.
+"""
 
 
 def markdown(rows):
-    out = []
+    shown = "stage", "size", "baseline", "ours", "ratio", "aim", "memory"
+    lines = [INTRODUCTION]
     for mode in ("full", "short"):
-        mine = [r for r in rows if r["mode"] == mode]
+        mine = [row for row in rows if row["mode"] == mode]
         if not mine:
             continue
-        out += [
+        lines += [
             f"## {mode.capitalize()}",
             "",
             "| stage | size | baseline, s | ours, s | ratio | aim | memory |",
             "|---|---|---|---|---|---|---|",
         ]
-        out += [
-            "| "
-            + " | ".join(
-                str(r[k]) for k in ("stage", "size", "baseline", "ours", "ratio", "aim", "memory")
-            )
-            + " |"
-            for r in mine
-        ]
-        out += [
-            "",
-            "; ".join(
-                dict.fromkeys(
-                    f"{r['machine']}; {r['threads']} threads, {r['rounds']} rounds" for r in mine
-                )
-            ),
-            "",
-        ]
-    return "\n".join(
-        [
-            "# How fast",
-            "",
-            "Written by `make bench`. Each baseline is in `bench/plain.py`; a ratio is the median of baseline over ours, measured alternately. Seconds on one thread are of processor time.",
-            "Of the baselines of feeder (full), linear evaluation and distances a part was run, and its time divided by that part: a tenth of the clips, one epoch of 100, ten rows. Memory is what ours takes beyond what was held before, mapped files left out.",
-            "",
-            *out,
-        ]
-    )
+        machines = {}
+        for row in mine:
+            cells = " | ".join(str(row[name]) for name in shown)
+            lines.append(f"| {cells} |")
+            machines[f"{row['machine']}; {row['threads']} threads, {row['rounds']} rounds"] = True
+        lines += ["", "; ".join(machines), ""]
+    return "\n".join(lines)
 
 
 def write(rows, path):
-    with atomic_write(path, "w") as f:
-        w = csv.DictWriter(f, columns, lineterminator="\n")
-        w.writeheader()
-        w.writerows(rows)
+    write_table(path, columns, [[row[name] for name in columns] for row in rows])
     with atomic_write(path.with_suffix(".md"), "w") as f:
         f.write(markdown(rows))
 
 
 def complaints(kept, now):
     "A sentence for each stage that has lost its lead, or is not there any more"
-    now = {key(o): float(o["ratio"]) for o in now}
+    ratios = {key(row): float(row["ratio"]) for row in now}
     for row in kept:
-        was, name = float(row["ratio"]), f"{row['stage']} ({row['size']})"
-        if key(row) not in now:
+        was = float(row["ratio"])
+        name = f"{row['stage']} ({row['size']})"
+        if key(row) not in ratios:
             yield f"{name}: kept in the table, but not measured"
-        elif now[key(row)] < lost * was:
-            yield f"{name}: {now[key(row)]:.2f} times as fast as the plain way, was {was:.2f}; less than {lost:.0%} of it"
+        elif ratios[key(row)] < lost * was:
+            yield (
+                f"{name}: {ratios[key(row)]:.2f} times as fast as the plain way, was {was:.2f}; "
+                f"less than {lost:.0%} of it"
+            )
 
 
 def told(rows):
-    for r in rows:
+    "The same rows, each printed when it is measured"
+    for row in rows:
         tqdm.write(
-            f"{r['stage']:32} {r['size']:38} {r['baseline']:>8} s {r['ours']:>8} s {r['ratio']:>7} (aim {r['aim']}) {r['memory']}"
+            f"{row['stage']:32} {row['size']:38} {row['baseline']:>8} s {row['ours']:>8} s "
+            f"{row['ratio']:>7} (aim {row['aim']}) {row['memory']}"
         )
-        yield r
+        yield row
 
 
 def check(path, only="", rounds=5):
-    kept = [r for r in read(path) if r["mode"] == "short"]
+    kept = [row for row in read(path) if row["mode"] == "short"]
     if not kept:
         sys.exit(f"{path} has no rows of the short mode to compare with: python bench/speed.py")
     now = list(told(measure(True, only, rounds)))
-    bad = list(
-        complaints(kept if not only else [r for r in kept if key(r) in {key(o) for o in now}], now)
-    )
+    if only:
+        measured = {key(row) for row in now}
+        kept = [row for row in kept if key(row) in measured]
+    bad = list(complaints(kept, now))
     if bad:
-        sys.exit(
-            "\n".join(
-                [
-                    "slower than it was:",
-                    *bad,
-                    f"measure again on a quiet machine; if it stays, find what did it, or keep the new figures with python bench/speed.py ({path})",
-                ]
-            )
+        advice = (
+            "measure again on a quiet machine; if it stays, find what did it, "
+            f"or keep the new figures with python bench/speed.py ({path})"
         )
+        sys.exit("\n".join(["slower than it was:", *bad, advice]))
     print("no stage has lost its lead")
 
 
@@ -615,7 +592,7 @@ if __name__ == "__main__":
     p.add_argument(
         "--only",
         default="",
-        help=f"stages whose names hold this: {', '.join(o.__name__ for o in stages)}",
+        help=f"stages whose names hold this: {', '.join(stage.__name__ for stage in stages)}",
     )
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument(

@@ -27,7 +27,7 @@ at = {name: joint for joint, name in enumerate(layout.joints)}
 
 
 def prepared(body):
-    "One body (3, T, V), metres: 16 frames, centred in each, turned once so that the shoulders lie along x, torso 1 long"
+    "One body (3, T, V), metres: 16 frames, centred, shoulders along x over the whole clip, torso 1 long"
     x = body.transpose(1, 2, 0).astype(np.float64)
     when = np.linspace(0, len(x) - 1, frames)
     first = np.floor(when).astype(int)
@@ -58,7 +58,8 @@ def arrays(clips):
 
 
 def per_body(function, x):
-    "A function of bodies (B, 3, T, V) for all that are present in (N, 3, T, V, M); what it gives, (B, ...), and the clip of each"
+    """A function of bodies (B, 3, T, V) for all that are present in (N, 3, T, V, M): what it gives, (B, ...),
+    and the clip of each"""
     bodies = x.permute(0, 4, 1, 2, 3)
     present = bodies.abs().amax((2, 3, 4)) > 0
     return function(bodies[present]), present
@@ -68,7 +69,8 @@ def per_body(function, x):
 
 
 class Encoder(nn.Module):
-    "A temporal convolution: coordinates and velocities, three residual blocks, means of four parts of the clip, mean over bodies"
+    """A temporal convolution: coordinates and velocities, three residual blocks, means of four parts of the clip,
+    mean over bodies"""
 
     def __init__(self, width=64, blocks=3):
         super().__init__()
@@ -174,9 +176,14 @@ def dtw(a, b, band=5):
 
 def dtw_neighbours(train, judged):
     "The nearest training clip of each; of two bodies in the better of both orders"
-    places = [x.permute(0, 2, 1, 3, 4).flatten(2) for x in (train, judged, judged.flip(-1))]
-    orders = [torch.cat([dtw(part, places[0]) for part in x.split(20)]) for x in places[1:]]
-    return torch.minimum(*orders).argmin(1).numpy()
+
+    def by_frame(x):
+        return x.permute(0, 2, 1, 3, 4).flatten(2)
+
+    def costs(x):
+        return torch.cat([dtw(part, by_frame(train)) for part in by_frame(x).split(20)])
+
+    return torch.minimum(costs(judged), costs(judged.flip(-1))).argmin(1).numpy()
 
 
 def supervised(train, label, judged, steps, seed):

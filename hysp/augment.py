@@ -7,12 +7,14 @@ __all__ = ['ranges', 'views', 'linear', 'shear_matrix', 'shear', 'rotation_matri
            'reflect', 'mask_axis', 'several_bodies', 'noise', 'take_frames', 'mix_frames', 'mirrored', 'crop_index',
            'crop', 'time_flip', 'blur', 'resample', 'savitzky_golay', 'limbs', 'mask_limb', 'time_shift',
            'frame_places', 'warp_time', 'scale_bones', 'bone_matrix', 'mix_joints', 'camera_matrix', 'group_by_marks',
-           'within', 'View', 'Normal', 'Strong', 'child_generator', 'Natural']
+           'within', 'View', 'Normal', 'Strong', 'child_generator', 'Natural', 'paper_views', 'natural_views']
 
 # %% ../nbs/13_augment.ipynb #73f4a3e3
+import math
 from dataclasses import dataclass, field, fields
 from functools import cache, lru_cache
-import math, torch
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, Generator
 from .core import HyspError, renamed
@@ -24,32 +26,36 @@ __getattr__ = renamed(__name__)
 def _check(x, layout=None):
     if x.ndim != 5:
         raise HyspError(
-            f"a batch has 5 axes (clips, coordinates, frames, joints, bodies), not {x.ndim}: {tuple(x.shape)}"
+            "a batch has 5 axes (clips, coordinates, frames, joints, bodies), "
+            f"not {x.ndim}: {tuple(x.shape)}"
         )
     if x.shape[1] != 3:
         raise HyspError(
-            f"clips to augment have 3 coordinates, not {x.shape[1]}: augment first, then take the stream"
+            f"clips to augment have 3 coordinates, not {x.shape[1]}: "
+            "augment first, then take the stream"
         )
     if not x.is_floating_point():
         raise HyspError(f"augmentations need floating-point positions, not {x.dtype}")
     if layout is not None and x.shape[3] != len(layout):
         raise HyspError(
-            f"the clips have {x.shape[3]} joints but layout '{layout.name}' has {len(layout)}: name the data's own layout"
+            f"the clips have {x.shape[3]} joints but layout '{layout.name}' has {len(layout)}: "
+            "name the data's own layout"
         )
     return x
 
 # %% ../nbs/13_augment.ipynb #a2874c03
 def _each(value, x, what):
-    v = (
-        value
-        if isinstance(value, Tensor)
-        else torch.tensor(value, dtype=torch.int64 if isinstance(value, int) else torch.float64)
-    )
-    if v.ndim == 0:
-        v = v.expand(len(x))
-    if v.shape != (len(x),):
-        raise HyspError(f"{what} needs one number a clip, shape ({len(x)},), not {tuple(v.shape)}")
-    return v
+    "A number for each clip: `value` itself, or the one number as often as there are clips"
+    if not isinstance(value, Tensor):
+        dtype = torch.int64 if isinstance(value, int) else torch.float64
+        value = torch.tensor(value, dtype=dtype)
+    if value.ndim == 0:
+        value = value.expand(len(x))
+    if value.shape != (len(x),):
+        raise HyspError(
+            f"{what} needs one number a clip, shape ({len(x)},), not {tuple(value.shape)}"
+        )
+    return value
 
 # %% ../nbs/13_augment.ipynb #1d8b7929
 def linear(
@@ -58,12 +64,7 @@ def linear(
 ) -> Tensor:  # $x'=Rx$ at each joint, the shape, device and dtype of `x`
     "Apply a 3×3 matrix to the coordinates of each clip"
     matrix = matrix.to(_check(x))
-    if (
-        matrix.shape[-2:] != (3, 3)
-        or matrix.ndim not in (2, 3)
-        or matrix.ndim == 3
-        and len(matrix) != len(x)
-    ):
+    if tuple(matrix.shape) not in ((3, 3), (len(x), 3, 3)):
         raise HyspError(
             f"linear needs one 3×3 matrix a clip, shape ({len(x)},3,3), not {tuple(matrix.shape)}"
         )
@@ -93,19 +94,12 @@ def rotation_matrix(
     angles: Tensor,  # Radians about x, y and z, shape (N,3)
 ) -> Tensor:  # $R_zR_yR_x$, shape (N,3,3)
     "Rotation about x, then y, then z"
-    (a, b, g), (A, B, G) = angles.cos().unbind(-1), angles.sin().unbind(-1)
-    rows = [
-        b * g,
-        A * B * g + a * G,
-        A * G - a * B * g,
-        -b * G,
-        a * g - A * B * G,
-        a * B * G + A * g,
-        B,
-        -A * b,
-        a * b,
-    ]
-    return torch.stack(rows, -1).unflatten(-1, (3, 3))
+    cx, cy, cz = angles.cos().unbind(-1)
+    sx, sy, sz = angles.sin().unbind(-1)
+    first = [cy * cz, sx * sy * cz + cx * sz, sx * sz - cx * sy * cz]
+    second = [-cy * sz, cx * cz - sx * sy * sz, cx * sy * sz + sx * cz]
+    third = [sy, -sx * cy, cx * cy]
+    return torch.stack(first + second + third, -1).unflatten(-1, (3, 3))
 
 # %% ../nbs/13_augment.ipynb #dbbf0bb9
 def rotate(
@@ -127,10 +121,10 @@ def rotation_angles(
     others: float = 1.0,  # Largest angle about the other two axes, degrees
 ) -> Tensor:  # Radians about x, y and z, shape (n,3), on the generator's device
     "Random angles: large about one axis, small about the other two"
-    kw = dict(generator=generator, device=generator.device)
-    chosen = torch.randint(3, (n, 1), **kw) == torch.arange(3, device=generator.device)
+    source = dict(generator=generator, device=generator.device)
+    chosen = torch.randint(3, (n, 1), **source) == torch.arange(3, device=generator.device)
     most = torch.where(chosen, float(degrees), float(min(others, degrees)))
-    return torch.rand(n, 3, **kw) * most * math.pi / 180
+    return torch.rand(n, 3, **source) * most * math.pi / 180
 
 # %% ../nbs/13_augment.ipynb #f0301f6f
 @cache
@@ -199,20 +193,17 @@ def noise(
 def take_frames(
     x: Tensor,  # Clips, shape (N,3,T,V,M)
     index: Tensor,  # Which frame comes at each place, shape (N,S), in 0…T-1
-    clips: Tensor
-    | None = None,  # Positions of the clips to take, shape (n,), with `index` for these; None: all
+    clips: Tensor | None = None,  # Which clips `index` is for, shape (n,); None: all
 ) -> Tensor:  # Shape (N,3,S,V,M), or (n,3,S,V,M)
     "Rearrange the frames of each clip"
-    _, c, t = _check(x).shape[:3]
+    _, C, T, V, M = _check(x).shape
     clips = torch.arange(len(x), device=x.device) if clips is None else clips.to(x.device)
-    start = (clips[:, None] * c + torch.arange(c, device=x.device))[..., None] * t
+    start = (clips[:, None] * C + torch.arange(C, device=x.device))[..., None] * T
     rows = (start + index.to(x.device)[:, None]).flatten()
-    frames = x.reshape(
-        -1, *x.shape[3:]
-    )  # a view of one body of several too; of it `index_select` would copy row by row
-    return (frames.index_select(0, rows) if x.is_contiguous() else frames[rows]).view(
-        len(clips), c, index.shape[1], *x.shape[3:]
-    )
+    frames = x.reshape(-1, V, M)
+    # One body of several is a view with gaps, of which `index_select` would copy row by row
+    taken = frames.index_select(0, rows) if x.is_contiguous() else frames[rows]
+    return taken.view(len(clips), C, index.shape[1], V, M)
 
 # %% ../nbs/13_augment.ipynb #c814dcf0
 def mix_frames(
@@ -221,7 +212,8 @@ def mix_frames(
 ) -> Tensor:  # Shape (N,3,S,V,M)
     "Each new frame a weighted sum of the clip's frames"
     weight = weight.to(_check(x))
-    return torch.einsum("nst,nctvm->ncsvm" if weight.ndim == 3 else "st,nctvm->ncsvm", weight, x)
+    formula = "nst,nctvm->ncsvm" if weight.ndim == 3 else "st,nctvm->ncsvm"
+    return torch.einsum(formula, weight, x)
 
 # %% ../nbs/13_augment.ipynb #77989e63
 def mirrored(i, frames):
@@ -241,7 +233,8 @@ def crop(
     pad: int | None = None,  # Mirrored frames at each end; T//6 if not given
 ) -> Tensor:  # Moved clips, as `x`
     "Crop T frames from a clip lengthened by mirrored frames"
-    start, frames = _each(start, _check(x), "crop"), x.shape[2]
+    start = _each(start, _check(x), "crop")
+    frames = x.shape[2]
     pad = frames // 6 if pad is None else pad
     if not 0 <= pad <= frames:
         raise HyspError(f"crop can mirror 0 to {frames} frames of a clip of {frames}, not {pad}")
@@ -269,14 +262,15 @@ def blur(
         raise HyspError(f"blur needs a sigma above 0 for every clip, not {sigma.tolist()}")
     if taps < 1 or taps % 2 == 0:
         raise HyspError(f"blur needs an odd number of taps, not {taps}")
-    half, frames = min(taps // 2, x.shape[2] - 1), x.shape[2]
-    w = torch.exp(
-        -0.5 * (torch.arange(-half, half + 1, device=x.device) / sigma.to(x.device)[:, None]) ** 2
-    )
-    band = (
-        F.pad(w, (frames - 1 - half,) * 2).unfold(1, frames, 1).flip(1)
-    )  # row s holds the weights of the lags from -s to T-1-s
-    return mix_frames(x, band / band.sum(-1, keepdim=True) if normalise else band)
+    frames = x.shape[2]
+    half = min(taps // 2, frames - 1)
+    lag = torch.arange(-half, half + 1, device=x.device)
+    w = torch.exp(-0.5 * (lag / sigma.to(x.device)[:, None]) ** 2)
+    # Row s of the band holds the weights of the lags from -s to T-1-s
+    band = F.pad(w, (frames - 1 - half,) * 2).unfold(1, frames, 1).flip(1)
+    if normalise:
+        band = band / band.sum(-1, keepdim=True)
+    return mix_frames(x, band)
 
 # %% ../nbs/13_augment.ipynb #01679e66
 def resample(
@@ -284,23 +278,24 @@ def resample(
     factor: Tensor | float,  # Speed, above 0 and at most 3, shape (N,)
 ) -> Tensor:  # Clips at another speed, T frames as before
     "Play each clip faster or slower about its middle"
-    factor, frames = _each(factor, _check(x), "resample"), x.shape[2]
+    factor = _each(factor, _check(x), "resample")
+    frames = x.shape[2]
     if ((factor <= 0) | (factor > 3)).any():
         raise HyspError(f"resample takes speeds above 0 and up to 3, not {factor.tolist()}")
     middle = (frames - 1) / 2
     at = middle + (torch.arange(frames, device=factor.device) - middle) * factor[:, None]
     below = at.floor()
-    a, b = (take_frames(x, mirrored(below.long() + i, frames)) for i in (0, 1))
-    return torch.lerp(a, b, (at - below).to(x)[:, None, :, None, None])
+    frame_below = take_frames(x, mirrored(below.long(), frames))
+    frame_above = take_frames(x, mirrored(below.long() + 1, frames))
+    return torch.lerp(frame_below, frame_above, (at - below).to(x)[:, None, :, None, None])
 
 # %% ../nbs/13_augment.ipynb #428e02e3
 @lru_cache(maxsize=16)
 def _savgol(frames, window, order):
     from scipy.signal import savgol_filter  # here, because importing it is slow and few need it
 
-    return torch.from_numpy(
-        savgol_filter(torch.eye(frames, dtype=torch.float64).numpy(), window, order, axis=0)
-    )
+    unit = torch.eye(frames, dtype=torch.float64).numpy()
+    return torch.from_numpy(savgol_filter(unit, window, order, axis=0))
 
 # %% ../nbs/13_augment.ipynb #bcfcbb9a
 def savitzky_golay(
@@ -312,7 +307,8 @@ def savitzky_golay(
     frames = _check(x).shape[2]
     if not 0 < window <= frames or window % 2 == 0 or not 0 <= order < window:
         raise HyspError(
-            f"savitzky_golay needs an odd window of at most {frames} frames and a smaller order, not {window} and {order}"
+            f"savitzky_golay needs an odd window of at most {frames} frames and a smaller order, "
+            f"not {window} and {order}"
         )
     return mix_frames(x, _savgol(frames, window, order))
 
@@ -323,20 +319,25 @@ def limbs(
 ) -> tuple:  # The joint numbers of each limb
     "The arms and legs of a layout"
     layout = get_layout(layout)
-    paired = lambda j: layout.mirror[j] != j
 
-    def walk(j):  # the branch at j first, then those that were cut from it
-        own, others = [j], []
-        branches = [walk(k) for k, p in enumerate(layout.parents) if p == j]
+    def paired(joint):
+        return layout.mirror[joint] != joint
+
+    def walk(joint):
+        "The branch at a joint first, then those that were cut from it"
+        own, others = [joint], []
+        children = [child for child, parent in enumerate(layout.parents) if parent == joint]
+        branches = [walk(child) for child in children]
         for branch, *cut in branches:
-            if not paired(j) or len(branches) > 1 and len(branch) > 2:
+            if not paired(joint) or len(branches) > 1 and len(branch) > 2:
                 others.append(branch)
             else:
                 own += branch
             others += cut
         return [own] + others
 
-    return tuple(sorted(tuple(sorted(o)) for o in walk(layout.root) if paired(o[0]) and len(o) > 2))
+    found = [branch for branch in walk(layout.root) if paired(branch[0]) and len(branch) > 2]
+    return tuple(sorted(tuple(sorted(limb)) for limb in found))
 
 # %% ../nbs/13_augment.ipynb #e3b1b00c
 def mask_limb(
@@ -346,16 +347,16 @@ def mask_limb(
 ) -> Tensor:  # Clips without that limb, as `x`
     "Set the joints of one limb to zero"
     layout = get_layout(layout)
-    limb, known = _each(limb, _check(x, layout), "mask_limb"), limbs(layout)
+    limb = _each(limb, _check(x, layout), "mask_limb")
+    known = limbs(layout)
     if ((limb < -1) | (limb >= len(known))).any():
         raise HyspError(
-            f"layout '{layout.name}' has limbs 0 to {len(known) - 1}, or -1 for none, not {limb.tolist()}"
+            f"layout '{layout.name}' has limbs 0 to {len(known) - 1}, or -1 for none, "
+            f"not {limb.tolist()}"
         )
-    keep = torch.ones(
-        len(known) + 1, len(layout), dtype=torch.bool
-    )  # the last row, -1, hides nothing
-    for i, o in enumerate(known):
-        keep[i, list(o)] = False
+    keep = torch.ones(len(known) + 1, len(layout), dtype=torch.bool)
+    for row, joints in zip(keep, known):  # the last row, -1, hides nothing
+        row[list(joints)] = False
     return x * keep.to(limb.device)[limb].to(x.device)[:, None, None, :, None]
 
 # %% ../nbs/13_augment.ipynb #905586e6
@@ -364,7 +365,8 @@ def time_shift(
     shift: Tensor | int,  # Frames to move by, either way, shape (N,)
 ) -> Tensor:  # Shifted clips, as `x`
     "Shift each clip in time, going round"
-    shift, frames = _each(shift, _check(x), "time_shift"), x.shape[2]
+    shift = _each(shift, _check(x), "time_shift")
+    frames = x.shape[2]
     return take_frames(x, (torch.arange(frames, device=shift.device) - shift[:, None]) % frames)
 
 # %% ../nbs/13_augment.ipynb #e33ca8c9
@@ -389,23 +391,24 @@ def warp_time(
     at: Tensor,  # Where each new frame is taken from, 0…T-1, whole or between, shape (N,S)
 ) -> Tensor:  # Shape (N,3,S,V,M)
     "Replay each clip along places of its own, straight lines between frames"
-    n, frames = len(_check(x)), x.shape[2]
-    if at.ndim != 2 or len(at) != n:
+    N, _, T, _, _ = _check(x).shape
+    if at.ndim != 2 or len(at) != N:
         raise HyspError(
-            f"warp_time needs a row of places a clip, shape ({n},S), not {tuple(at.shape)}"
+            f"warp_time needs a row of places a clip, shape ({N},S), not {tuple(at.shape)}"
         )
-    if not ((at >= 0) & (at <= frames - 1)).all():
+    if not ((at >= 0) & (at <= T - 1)).all():
         raise HyspError(
-            f"warp_time takes places 0 to {frames - 1} of a clip of {frames} frames, not {at.min():g} to {at.max():g}"
+            f"warp_time takes places 0 to {T - 1} of a clip of {T} frames, "
+            f"not {at.min():g} to {at.max():g}"
         )
     at = at.to(torch.promote_types(x.dtype, torch.float32))
-    nearness = 1 - (at[..., None] - torch.arange(frames, device=at.device)).abs()
+    nearness = 1 - (at[..., None] - torch.arange(T, device=at.device)).abs()
     return mix_frames(x, nearness.clamp(min=0))
 
 # %% ../nbs/13_augment.ipynb #15d6e37f
 def scale_bones(
     x: Tensor,  # Clips, shape (N,3,T,V,M)
-    factor: Tensor,  # By what the bone that ends at each joint grows, shape (N,V,M); the root's is not used
+    factor: Tensor,  # Growth of the bone that ends at each joint, shape (N,V,M); the root has none
     layout: str | Layout,  # Says which bones there are, by name or as an object
 ) -> Tensor:  # People of other proportions, as `x`
     "Give each bone another length and keep its direction"
@@ -424,7 +427,7 @@ def scale_bones(
 
 # %% ../nbs/13_augment.ipynb #60b8c974
 @lru_cache
-@torch.inference_mode(False)
+@torch.inference_mode(False)  # what the cache keeps must serve training as well
 def _tree(layout, device):
     "Positions to bones, and bones to positions: two matrices (V,V)"
     bones = torch.eye(len(layout))
@@ -437,15 +440,16 @@ def _tree(layout, device):
 
 
 def bone_matrix(
-    factor: Tensor,  # By what each bone grows, shape (N,V); the root's is not used
+    factor: Tensor,  # Growth of the bone that ends at each joint, shape (N,V); the root has none
     layout: str | Layout,  # Says which bones there are, by name or as an object
 ) -> Tensor:  # Shape (N,V,V): column v makes joint v
     "What `scale_bones` does to one body of each clip, as a matrix"
     layout = get_layout(layout)
-    bones, path = (o.to(factor.dtype) for o in _tree(layout, factor.device))
+    bones, path = _tree(layout, factor.device)
+    bones = bones.to(factor.dtype)
     scaled = bones * factor[:, None]
     scaled[..., layout.root] = bones[:, layout.root]
-    return scaled @ path
+    return scaled @ path.to(factor.dtype)
 
 
 def mix_joints(
@@ -467,19 +471,19 @@ def camera_matrix(
 def group_by_marks(
     *marks: Tensor,  # True or false for each clip, shape (N,)
     most: int = 64,  # Clips of a group
-) -> tuple:  # The order, positions of shape (N,), and a list of groups: which part of the order, and what its clips are marked with, as truth values
+) -> tuple:  # The order of the clips, shape (N,), and a list of pairs: slice of the order, marks
     "Groups of clips that all marks agree on"
-    code = sum(o.long() << k for k, o in enumerate(marks))
-    ends, groups = code.bincount(minlength=2 ** len(marks)).cumsum(0).tolist(), []
-    for k, (start, end) in enumerate(zip([0, *ends], ends)):
-        groups += [
-            (slice(i, min(i + most, end)), [bool(k >> j & 1) for j in range(len(marks))])
-            for i in range(start, end, most)
-        ]
+    code = sum(mark.long() << bit for bit, mark in enumerate(marks))
+    ends = code.bincount(minlength=2 ** len(marks)).cumsum(0).tolist()
+    groups = []
+    for number, (start, end) in enumerate(zip([0, *ends], ends)):
+        marked = [bool(number >> bit & 1) for bit in range(len(marks))]
+        for first in range(start, end, most):
+            groups.append((slice(first, min(first + most, end)), marked))
     return code.argsort(stable=True), groups
 
 # %% ../nbs/13_augment.ipynb #eb5e647d
-ranges = dict(  # What is asked of a value, and how that is called in a message
+ranges = dict(  # A question to a value, and the words for it in a message
     probability=(lambda v: 0 <= v <= 1, "a probability, from 0 (never) to 1 (always)"),
     amount=(lambda v: 0 <= v < math.inf, "0 (off) or more"),
     whole=(lambda v: v % 1 == 0, "a whole number: T//crop frames are mirrored at each end"),
@@ -490,8 +494,8 @@ ranges = dict(  # What is asked of a value, and how that is called in a message
 
 
 def within(
-    default,  # Of the field
-    *names: str,  # Of the `ranges` it must lie in
+    default,  # The field's default
+    *names: str,  # Names of the `ranges` it must lie in
 ):  # A field of a dataclass
     "A setting of a view, and what is asked of it"
     return field(default=default, metadata=dict(ranges=names))
@@ -510,7 +514,8 @@ class View:
                     raise HyspError(f"{setting.name} is {words}, not {value}")
 
     def __repr__(self):
-        rest = ", ".join(f"{f.name}={getattr(self, f.name)}" for f in fields(self)[1:])
+        settings = [setting.name for setting in fields(self)[1:]]
+        rest = ", ".join(f"{name}={getattr(self, name)}" for name in settings)
         return f"{type(self).__name__}('{self.layout.name}', {rest})"
 
     def __call__(
@@ -531,7 +536,7 @@ class View:
 class Normal(View):
     "The gentle view: crop, then shear; 0 switches either off"
 
-    layout: str | Layout  # Of the clips, by name or as an object
+    layout: str | Layout  # Skeleton of the clips, by name or as an object
     shear: float = within(0.5, "amount")  # Off-diagonal terms from U(-shear, shear)
     crop: int = within(6, "amount", "whole")  # T//crop mirrored frames at each end
 
@@ -543,18 +548,14 @@ class Normal(View):
 
     def apply(self, x, drawn, generator=None):
         "The view that the `drawn` numbers make"
-        i, out = (
-            crop_index(drawn["start"], x.shape[2], drawn["pad"]),
-            torch.empty_like(x, memory_format=torch.contiguous_format),
-        )
-        for y, clips in zip(
-            out.split(64), torch.arange(len(x), device=i.device).split(64)
-        ):  # few at a time: what is in between stays in the cache
-            torch.matmul(
-                drawn["matrix"][clips].to(x),
-                take_frames(x, i[clips], clips).flatten(2),
-                out=y.flatten(2),
-            )  # `linear`, written where it belongs
+        index = crop_index(drawn["start"], x.shape[2], drawn["pad"])
+        out = torch.empty_like(x, memory_format=torch.contiguous_format)
+        clips = torch.arange(len(x), device=index.device)
+        # Few clips at a time, so that what is in between stays in the cache
+        for few, place in zip(clips.split(64), out.split(64)):
+            cropped = take_frames(x, index[few], few)
+            matrix = drawn["matrix"][few].to(x)
+            torch.matmul(matrix, cropped.flatten(2), out=place.flatten(2))  # `linear`, in its place
         return out
 
 # %% ../nbs/13_augment.ipynb #8be2c4f9
@@ -562,64 +563,99 @@ class Normal(View):
 class Strong(Normal):
     "The strong view, in the paper's order: the normal one, and more; 0 switches an augmentation off"
 
-    flip: float = within(0.5, "probability")  # Of swapping left and right
+    flip: float = within(0.5, "probability")  # Chance of swapping left and right
     rotate: float = within(30.0, "amount")  # Largest angle about one axis, degrees; others up to 1
-    noise: float = within(0.5, "probability")  # Of noise
-    noise_sigma: float = within(0.01, "amount")  # Its standard deviation, metres
-    blur: float = within(0.5, "probability")  # Of blur over time
-    blur_sigma: tuple = within((0.1, 2.0), "pair")  # Its width in frames is drawn between these
+    noise: float = within(0.5, "probability")  # Chance of noise
+    noise_sigma: float = within(0.01, "amount")  # Standard deviation of the noise, metres
+    blur: float = within(0.5, "probability")  # Chance of blur over time
+    blur_sigma: tuple = within((0.1, 2.0), "pair")  # Smallest and largest width of the blur, frames
     normalise_blur: bool = False  # Blur with weights that add up to one? The reference's do not
-    mask_axis: float = within(0.5, "probability")  # Of flattening one axis
-    reverse: float = within(0.5, "probability")  # Of playing backwards
+    mask_axis: float = within(0.5, "probability")  # Chance of flattening one axis
+    reverse: float = within(0.5, "probability")  # Chance of playing backwards
 
     def __post_init__(self):
         self.blur_sigma = tuple(self.blur_sigma)
         super().__post_init__()
 
     def draw(self, n, frames, generator, bodies=1):
-        "The numbers of `n` clips, whatever is switched off: one switch does not change what the others draw"
-        kw = dict(generator=generator, device=generator.device)
-        d = super().draw(n, frames, generator) | dict(
-            angles=rotation_angles(n, self.rotate, generator)
-        )
+        "The numbers of `n` clips; what is switched off is drawn too, so that the others stay the same"
+        source = dict(generator=generator, device=generator.device)
+        drawn = super().draw(n, frames, generator)
+        drawn["angles"] = rotation_angles(n, self.rotate, generator)
         names = ("flip", "noise", "blur", "mask_axis", "reverse")
-        chance = torch.tensor([getattr(self, o) for o in names], device=generator.device)
-        d |= zip(names, (torch.rand(n, len(names), **kw) < chance).T)
-        lo, hi = self.blur_sigma
-        return d | dict(
-            sigma=lo + (hi - lo) * torch.rand(n, **kw), axis=torch.randint(3, (n,), **kw)
-        )
+        chance = torch.tensor([getattr(self, name) for name in names], device=generator.device)
+        marks = torch.rand(n, len(names), **source) < chance
+        drawn |= zip(names, marks.T)
+        smallest, largest = self.blur_sigma
+        drawn["sigma"] = smallest + (largest - smallest) * torch.rand(n, **source)
+        drawn["axis"] = torch.randint(3, (n,), **source)
+        return drawn
+
+    def in_order(self, x, drawn, noise):
+        "The view that the `drawn` numbers make, with this `noise`, shape of `x`: the plain form"
+        order = "crop", "shear", "flip", "rotate", "noise", "blur", "mask_axis", "reverse"
+        for name in order:
+            x = self.step(name, x, drawn, noise)
+        return x
+
+    def step(self, name, x, drawn, noise):
+        "One augmentation, of the clips that are to have it"
+        match name:
+            case "crop":
+                return crop(x, drawn["start"], drawn["pad"])
+            case "shear":
+                return shear(x, drawn["matrix"])
+            case "flip":
+                changed = mirror(x, self.layout)
+            case "rotate":
+                return rotate(x, drawn["angles"])
+            case "noise":
+                changed = x + noise * _present(x)
+            case "blur":
+                changed = blur(x, drawn["sigma"], normalise=self.normalise_blur)
+            case "mask_axis":
+                changed = mask_axis(x, drawn["axis"])
+            case "reverse":
+                changed = time_flip(x)
+        return torch.where(drawn[name].view(-1, 1, 1, 1, 1), changed, x)
 
     def apply(self, x, drawn, generator):
         "The view that the `drawn` numbers make; `generator` gives the noise"
-        d, out = drawn, torch.zeros_like(x, memory_format=torch.contiguous_format)
-        i = crop_index(d["start"], x.shape[2], d["pad"])
-        i = torch.where(d["reverse"][:, None], i.flip(1), i)
-        keep = (
-            torch.where(d["mask_axis"], d["axis"], -1)[:, None] != torch.arange(3, device=i.device)
-        ).to(d["matrix"])
-        matrix = keep[:, :, None] * (rotation_matrix(d["angles"]) @ d["matrix"])
-        order, groups = group_by_marks(
-            d["flip"], d["noise"], d["blur"], several_bodies(x).to(i.device)
-        )
-        i, matrix, loud, sigma = (
-            o[order] for o in (i, matrix, self.noise_sigma * keep, d["sigma"])
-        )
-        for some, (flip, noisy, blurred, several) in groups:
-            before = take_frames(x if several else x[..., :1], i[some], order[some])
-            y = linear(before, matrix[some])
-            if flip:
-                y = mirror(y, self.layout)
-            if noisy:
-                y = torch.addcmul(
-                    y,
-                    torch.randn(y.shape, generator=generator, device=i.device).to(y),
-                    loud[some].to(y).view(-1, 3, 1, 1, 1) * _present(before),
-                )
-            if blurred:
-                y = blur(y, sigma[some], normalise=self.normalise_blur)
-            out[..., : y.shape[-1]].index_copy_(0, order[some].to(x.device), y)
-        return out
+        return _strong_in_groups(self, x, drawn, generator)
+
+# %% ../nbs/13_augment.ipynb #791d20a9
+def _frames_and_matrix(drawn, frames):
+    "Frames that are kept, in their order; axes that are kept, as 1 and 0; the matrix of all else"
+    index = crop_index(drawn["start"], frames, drawn["pad"])
+    index = torch.where(drawn["reverse"][:, None], index.flip(1), index)
+    flat = torch.where(drawn["mask_axis"], drawn["axis"], -1)
+    kept = (flat[:, None] != torch.arange(3, device=index.device)).to(drawn["matrix"])
+    turned = rotation_matrix(drawn["angles"]) @ drawn["matrix"]
+    return index, kept, kept[:, :, None] * turned
+
+# %% ../nbs/13_augment.ipynb #dd92e437
+def _strong_in_groups(view, x, drawn, generator):
+    "What `Strong.in_order` says, group by group; noise is drawn in the order of the groups"
+    index, kept, matrix = _frames_and_matrix(drawn, x.shape[2])
+    marks = drawn["flip"], drawn["noise"], drawn["blur"], several_bodies(x).to(index.device)
+    order, groups = group_by_marks(*marks)
+    index, matrix, sigma = index[order], matrix[order], drawn["sigma"][order]
+    loud = (view.noise_sigma * kept)[order]
+
+    out = torch.zeros_like(x, memory_format=torch.contiguous_format)
+    for some, (flipped, noisy, blurred, several) in groups:
+        cropped = take_frames(x if several else x[..., :1], index[some], order[some])
+        y = linear(cropped, matrix[some])
+        if flipped:
+            y = mirror(y, view.layout)
+        if noisy:
+            noise = torch.randn(y.shape, generator=generator, device=index.device).to(y)
+            scale = loud[some].to(y).view(-1, 3, 1, 1, 1)
+            y = torch.addcmul(y, noise, scale * _present(cropped))
+        if blurred:
+            y = blur(y, sigma[some], normalise=view.normalise_blur)
+        out[..., : y.shape[-1]].index_copy_(0, order[some].to(x.device), y)
+    return out
 
 # %% ../nbs/13_augment.ipynb #4cf328fe
 def child_generator(
@@ -634,27 +670,27 @@ def child_generator(
 class Natural(View):
     "What differs between people, cameras and takes of one action; 0 switches each off, 1 the crop"
 
-    layout: str | Layout  # Of the clips, by name or as an object
+    layout: str | Layout  # Skeleton of the clips, by name or as an object
     crop: float = within(0.7, "share")  # Smallest share of the clip that is kept, from U(crop, 1)
-    tempo: float = within(0.3, "spread")  # Of the log-speed at 4 moments, linear between
-    bone: float = within(0.15, "spread")  # Of the log-length of a bone, left and right alike
-    size: float = within(0.1, "spread")  # Of the log-size of a body
+    tempo: float = within(0.3, "spread")  # Spread of the log-speed at 4 moments, linear between
+    bone: float = within(0.15, "spread")  # Spread of a bone's log-length, left and right alike
+    size: float = within(0.1, "spread")  # Spread of the log-size of a body
     yaw: float = within(30.0, "amount")  # Largest turn about y, degrees, from U(-yaw, yaw)
     tilt: float = within(7.5, "amount")  # Standard deviation of pitch and of roll, degrees
     noise: float = within(0.03, "amount")  # Largest σ, in the clips' unit: σ from U(0, noise)
-    mirror: float = within(0.0, "probability")  # Of the mirror image
+    mirror: float = within(0.0, "probability")  # Chance of the mirror image
 
     def draw(self, n, frames, generator, bodies=1):
-        "The numbers of `n` clips, whatever is switched off: one switch does not change what the others draw"
-        kw = dict(generator=generator, device=generator.device)
-        share = 1 - (1 - self.crop) * torch.rand(n, **kw)
-        start = (1 - share) * torch.rand(n, **kw)
-        speed = torch.exp(self.tempo * torch.randn(n, 4, **kw))
-        yaw = self.yaw * (2 * torch.rand(n, **kw) - 1)
-        pitch, roll = self.tilt * torch.randn(2, n, **kw)
-        noise = self.noise * torch.rand(n, **kw)
-        mirror = torch.rand(n, **kw) < self.mirror
-        build = torch.randn(n, len(self.layout) + 1, bodies, **kw)  # each bone, and the whole body
+        "The numbers of `n` clips; what is switched off is drawn too, so that the others stay the same"
+        source = dict(generator=generator, device=generator.device)
+        share = 1 - (1 - self.crop) * torch.rand(n, **source)
+        start = (1 - share) * torch.rand(n, **source)
+        speed = torch.exp(self.tempo * torch.randn(n, 4, **source))
+        yaw = self.yaw * (2 * torch.rand(n, **source) - 1)
+        pitch, roll = self.tilt * torch.randn(2, n, **source)
+        noise = self.noise * torch.rand(n, **source)
+        mirror = torch.rand(n, **source) < self.mirror
+        build = torch.randn(n, len(self.layout) + 1, bodies, **source)  # bones, then the body
         paired = [min(pair) for pair in enumerate(self.layout.mirror)]
         return dict(
             share=share,
@@ -669,9 +705,8 @@ class Natural(View):
 
     def apply(self, x, drawn, generator):
         "The view that the `drawn` numbers make; `generator` gives the noise"
-        d = drawn
-        at = frame_places(d["share"], d["start"], d["speed"], x.shape[2])
-        turn = d["size"][..., None, None] * camera_matrix(d["angles"])[:, None]
+        at = frame_places(drawn["share"], drawn["start"], drawn["speed"], x.shape[2])
+        turn = drawn["size"][..., None, None] * camera_matrix(drawn["angles"])[:, None]
         out = torch.zeros_like(x, memory_format=torch.contiguous_format)
         groups = torch.arange(len(x), device=at.device).split(64)  # few, to stay in the cache
         for body in range(x.shape[-1]):
@@ -682,21 +717,37 @@ class Natural(View):
                 continue
             for group in groups:
                 shape = (len(group), *one.shape[1:])
-                loud = torch.randn(shape, generator=own, device=own.device)[there[group]]
+                noise = torch.randn(shape, generator=own, device=own.device)[there[group]]
                 clips = group[there[group]]
                 y = warp_time(one[clips.to(x.device)], at[clips])
-                y = mix_joints(y, bone_matrix(d["bones"][clips, :, body], self.layout))
+                y = mix_joints(y, bone_matrix(drawn["bones"][clips, :, body], self.layout))
                 y = linear(y, turn[clips, body])
-                y = torch.addcmul(y, loud.to(y), d["noise"][clips].to(y).view(-1, 1, 1, 1, 1))
+                sigma = drawn["noise"][clips].to(y).view(-1, 1, 1, 1, 1)
+                y = torch.addcmul(y, noise.to(y), sigma)
                 out[..., body].index_copy_(0, clips.to(x.device), y[..., 0])
-        mirrored = d["mirror"].nonzero()[:, 0].to(x.device)
+        mirrored = drawn["mirror"].nonzero()[:, 0].to(x.device)
         return out.index_copy_(0, mirrored, reflect(out[mirrored], self.layout))
 
 # %% ../nbs/13_augment.ipynb #829c5fba
-views = dict(  # Name: (layout, settings of each kind) → views of the first and the second branch
-    paper=lambda layout, normal, strong, natural: (
-        Strong(layout, **strong),
-        Normal(layout, **normal),
-    ),
-    natural=lambda layout, normal, strong, natural: (Natural(layout, **natural),) * 2,
-)
+def paper_views(
+    layout: str | Layout,  # Skeleton of the clips
+    normal: dict,  # Settings of `Normal` that are not the default
+    strong: dict,  # Settings of `Strong`
+    natural: dict,  # Settings of `Natural`
+) -> tuple:  # Views of the first and of the second branch
+    "A strong view and a normal one: HYSP as published"
+    return Strong(layout, **strong), Normal(layout, **normal)
+
+
+def natural_views(
+    layout: str | Layout,  # Skeleton of the clips
+    normal: dict,  # Settings of `Normal`
+    strong: dict,  # Settings of `Strong`
+    natural: dict,  # Settings of `Natural` that are not the default
+) -> tuple:  # Views of the first and of the second branch
+    "Two natural views"
+    view = Natural(layout, **natural)
+    return view, view
+
+
+views = dict(paper=paper_views, natural=natural_views)

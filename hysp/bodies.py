@@ -23,7 +23,9 @@ class BodyEncoder(nn.Module):
         pool: str = "present",  # Average over the bodies 'present', or over 'all' places for one
     ):
         super().__init__()
-        self.layout, self.in_channels, self.out = get_layout(layout), in_channels, out
+        self.layout = get_layout(layout)
+        self.in_channels = in_channels
+        self.out = out
         self.pool = pick(pool, ("present", "all"), "pool")
 
     def bodies(self, x: Tensor) -> Tensor:
@@ -43,28 +45,19 @@ class BodyEncoder(nn.Module):
         self,
         x: Tensor,  # Clips, (N, C, T, V, M)
     ) -> Tensor:  # Features, (N, out)
-        return self.pooled(x, self.bodies)
-
-    def pooled(
-        self,
-        x: Tensor,  # Clips, (N, C, T, V, M)
-        encode,  # Bodies (B, C, T, V) to features (B, d)
-        alike: bool = True,  # Do empty bodies have the same features in eval mode?
-    ) -> Tensor:  # (N, d)
-        "Encode each body with `encode`, and average those of a clip"
         self.check(x)
         N, _, _, _, M = x.shape
-        rows = x.permute(0, 4, 1, 2, 3).flatten(0, 1)
+        rows = x.permute(0, 4, 1, 2, 3).flatten(0, 1)  # every place for a body, (N*M, C, T, V)
         there = present(x).flatten()
         if self.pool == "present":
-            encoded = encode(rows[there])
+            encoded = self.bodies(rows[there])
             z = encoded.new_zeros(N * M, encoded.shape[1])
             z[there] = encoded
-        elif alike and not self.training and not there.all():
-            encoded = encode(torch.cat([rows[there], rows[~there][:1]]))
+        elif self.training or there.all():
+            z = self.bodies(rows)
+        else:  # one empty place is encoded for all
+            encoded = self.bodies(torch.cat([rows[there], rows[~there][:1]]))
             z = encoded[torch.where(there, there.cumsum(0) - 1, there.sum())]
-        else:
-            z = encode(rows)
         counts = there if self.pool == "present" else torch.ones_like(there)
         return self.merge(z.view(N, M, z.shape[1]), counts.view(N, M).to(z))
 

@@ -27,7 +27,7 @@ def _cheapest_walk(
     for i in range(frames):
         row = [never] * frames
         for j in range(max(0, i - band), min(frames, i + band + 1)):
-            before = above[j] if i else never
+            before = above[j]
             if j:
                 before = torch.minimum(torch.minimum(before, above[j - 1]), row[j - 1])
             row[j] = cost[i, j] + before if i or j else cost[0, 0]
@@ -44,6 +44,22 @@ def _check(a, b, band):
     return max(1, a.shape[1] // 3) if band is None else band
 
 
+def _frame_costs(a, b, band):
+    "Squared distances of frames within the band, for all pairs of sequences: (T, T, n, m)"
+    n, frames, _ = a.shape
+    m = len(b)
+    b = b.transpose(0, 1)
+    length_b = b.square().sum(2)
+    cost = a.new_empty(frames, frames, n, m)
+    for i, frame in enumerate(a.unbind(1)):
+        near = slice(max(0, i - band), i + band + 1)
+        product = frame @ b[near].flatten(0, 1).T
+        lengths = frame.square().sum(1)[:, None] + length_b[near].flatten()
+        gap = (lengths - 2 * product).clamp(min=0)
+        cost[i, near] = gap.view(n, -1, m).transpose(0, 1)
+    return cost
+
+# %% ../nbs/14_dtw.ipynb #f59efd19
 def dtw(
     a: Tensor,  # Sequences, shape (n, T, d)
     b: Tensor,  # Sequences, shape (m, T, d), on the same device
@@ -60,22 +76,7 @@ def dtw(
             out[rows, columns] = _cheapest_walk(cost, band)
     return out
 
-
-def _frame_costs(a, b, band):
-    "Squared distances of frames within the band, for all pairs of sequences: (T, T, n, m)"
-    frames, n, m = a.shape[1], len(a), len(b)
-    b = b.transpose(0, 1)
-    length_b = b.square().sum(2)
-    cost = a.new_empty(frames, frames, n, m)
-    for i, frame in enumerate(a.unbind(1)):
-        near = slice(max(0, i - band), i + band + 1)
-        product = frame @ b[near].flatten(0, 1).T
-        lengths = frame.square().sum(1)[:, None] + length_b[near].flatten()
-        gap = (lengths - 2 * product).clamp(min=0)
-        cost[i, near] = gap.view(n, -1, m).transpose(0, 1)
-    return cost
-
-
+# %% ../nbs/14_dtw.ipynb #d7962157
 def dtw_each(
     a: Tensor,  # Sequences, shape (n, T, d)
     b: Tensor,  # Sequences, likewise
@@ -116,6 +117,17 @@ def _orders(bodies):
     return [list(o) for o in itertools.permutations(order)] if bodies <= 3 else [list(order)]
 
 
+def _chosen_costs(a, b, index, band):
+    "Costs of each of `a` with those of `b` that `index` names, (n, k)"
+    n, k = index.shape
+    rows = max(1, 2**24 // (k * a[0].numel() + 1))
+    parts = []
+    for few, which in zip(a.split(rows), index.split(rows)):
+        repeated = few[:, None].expand(-1, k, -1, -1).flatten(0, 1)
+        parts.append(dtw_each(repeated, b[which.flatten()], band).view(-1, k))
+    return torch.cat(parts) if parts else a.new_empty(n, k)
+
+# %% ../nbs/14_dtw.ipynb #c34fe210
 def clip_dtw(
     x: Tensor,  # Clips, shape (n, C, T, V, M)
     y: Tensor,  # Clips, shape (m, C, T, V, M)
@@ -124,29 +136,23 @@ def clip_dtw(
     band: int | None = None,  # As for `dtw`
 ) -> Tensor:  # Costs, shape (n, m) or (n, k); infinite where the clips differ in their bodies
     "Dynamic time warping of clips, whatever the order of their bodies"
-    bodies_x, bodies_y = present(x).sum(1), present(y).sum(1)
-    shape = (len(x), len(y)) if index is None else index.shape
-    out = x.new_full(shape, math.inf)
+    bodies_x = present(x).sum(1)
+    bodies_y = present(y).sum(1)
+    out = x.new_full((len(x), len(y)) if index is None else index.shape, math.inf)
     for bodies in bodies_x.unique().tolist():
-        own, other = ((o == bodies).nonzero()[:, 0] for o in (bodies_x, bodies_y))
-        a = sequences(_bodies_first(x[own], bodies), velocity)
-        mine = y[other] if index is None else y
+        of_x = (bodies_x == bodies).nonzero()[:, 0]
+        of_y = (bodies_y == bodies).nonzero()[:, 0]
+        a = sequences(_bodies_first(x[of_x], bodies), velocity)
+        others = _bodies_first(y[of_y] if index is None else y, bodies)
         for order in _orders(bodies):
-            b = sequences(_bodies_first(mine, bodies)[..., order], velocity)
+            b = sequences(others[..., order], velocity)
             if index is None:
-                cost, at = dtw(a, b, band), (own[:, None], other)
+                cost = dtw(a, b, band)
+                at = of_x[:, None], of_y
             else:
-                cost, at = _some(a, b, index[own], band), own
+                cost = _chosen_costs(a, b, index[of_x], band)
+                at = of_x
             out[at] = torch.minimum(out[at], cost)
-    return out if index is None else out.masked_fill(bodies_x[:, None] != bodies_y[index], math.inf)
-
-
-def _some(a, b, index, band):
-    "Costs of each of `a` with those of `b` that `index` names, (n, k)"
-    n, k = index.shape
-    rows = max(1, 2**24 // (k * a[0].numel() + 1))
-    parts = []
-    for some, which in zip(a.split(rows), index.split(rows)):
-        twice = some[:, None].expand(-1, k, -1, -1).flatten(0, 1)
-        parts.append(dtw_each(twice, b[which.flatten()], band).view(-1, k))
-    return torch.cat(parts) if parts else a.new_empty(n, k)
+    if index is not None:
+        out = out.masked_fill(bodies_x[:, None] != bodies_y[index], math.inf)
+    return out

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn, Tensor
 from .bodies import BodyEncoder
 from .core import HyspError, pick
+from .fast import faster
 from .skeleton import Layout
 from .stgcn import STGCN
 
@@ -27,13 +28,20 @@ def segment_weights(
     overlap = (ends - torch.maximum(start, edges[:-1])).clamp(min=0)
     return overlap / overlap.sum(0)
 
+# %% ../nbs/22_encoders.ipynb #a543b6db
+def _residual(channels, dropout):
+    "What a block adds: a convolution over three frames, then one over one frame"
+    return nn.Sequential(
+        nn.BatchNorm1d(channels),
+        nn.ReLU(),
+        nn.Conv1d(channels, channels, 3, padding=1),
+        nn.BatchNorm1d(channels),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Conv1d(channels, channels, 1),
+    )
+
 # %% ../nbs/22_encoders.ipynb #a17a9fb0
-def _layer(channels, out, kernel):
-    "Batch norm, ReLU, convolution over frames"
-    convolution = nn.Conv1d(channels, out, kernel, padding=kernel // 2)
-    return nn.BatchNorm1d(channels), nn.ReLU(), convolution
-
-
 class TCN(BodyEncoder):
     "Temporal convolutional network: clips (N, C, T, V, M) to features (N, out)"
 
@@ -56,10 +64,7 @@ class TCN(BodyEncoder):
         self.segments = out // hidden
         channels = 2 * in_channels * len(self.layout)
         self.into = nn.Sequential(nn.BatchNorm1d(channels), nn.Conv1d(channels, hidden, 1))
-        self.blocks = nn.ModuleList()
-        for _ in range(blocks):
-            wide, last = _layer(hidden, hidden, 3), _layer(hidden, hidden, 1)
-            self.blocks.append(nn.Sequential(*wide, *last[:2], nn.Dropout(dropout), last[2]))
+        self.blocks = nn.ModuleList(_residual(hidden, dropout) for _ in range(blocks))
         self.last = nn.Sequential(nn.BatchNorm1d(hidden), nn.ReLU())
         self.crowd = nn.Parameter(torch.zeros(out))
 
@@ -94,4 +99,4 @@ def make_encoder(
 ) -> BodyEncoder:  # With random weights, in train mode
     "An encoder by its name"
     kind = pick(name, encoders, "encoder")
-    return kind(layout, in_channels, hidden, out, dropout=dropout, pool=pool, **own)
+    return faster(kind(layout, in_channels, hidden, out, dropout=dropout, pool=pool, **own))

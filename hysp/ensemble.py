@@ -16,86 +16,87 @@ from .core import HyspError
 from .metrics import accuracy
 
 # %% ../nbs/61_ensemble.ipynb #6bcf577e
-def _stack(scores, weights=None):
-    "Scores as (streams, N, classes) and weights as (streams,) or (W, streams), in float64"
-    shapes = {tuple(o.shape) for o in scores}
+def _stack(scores):
+    "Scores as (streams, N, classes), in float64"
+    shapes = {tuple(stream.shape) for stream in scores}
     if len(shapes) != 1:
         raise HyspError(
-            f"the streams have scores of shapes {sorted(shapes)}: give one matrix (N,classes) a stream, all of the same clips"
+            f"the streams have scores of shapes {sorted(shapes)}: give one matrix (N,classes) "
+            "a stream, all of the same clips"
         )
-    s = torch.stack([torch.as_tensor(o, dtype=torch.float64) for o in scores])
-    w = (
-        torch.ones(len(s), dtype=torch.float64)
-        if weights is None
-        else torch.as_tensor(weights, dtype=torch.float64)
-    )
-    if w.shape[-1] != len(s):
-        raise HyspError(f"{w.shape[-1]} weights for {len(s)} streams: give one a stream")
-    if not w.isfinite().all() or (w < 0).any() or not (w.sum(-1) > 0).all():
+    return torch.stack([torch.as_tensor(stream, dtype=torch.float64) for stream in scores])
+
+
+def _check_weights(weights, streams):
+    "Weights as (streams,) or (W, streams), in float64"
+    weights = torch.as_tensor(weights, dtype=torch.float64)
+    if weights.shape[-1] != streams:
+        raise HyspError(f"{weights.shape[-1]} weights for {streams} streams: give one a stream")
+    if not weights.isfinite().all() or (weights < 0).any() or not (weights.sum(-1) > 0).all():
         raise HyspError("weights are 0 or more, and not all 0")
-    return s, w
+    return weights
 
 # %% ../nbs/61_ensemble.ipynb #a37c252c
 def fuse(
-    scores,  # Matrices (N,classes), one a stream: logits, or whatever is larger for a likelier class
+    scores,  # Matrices (N,classes), one a stream: logits, or whatever is larger if likelier
     weights=None,  # One a stream, 0 or more; None: all 1
     probabilities: bool = False,  # Take the softmax of each stream first?
 ) -> Tensor:  # Scores of the ensemble, (N,classes), float64
     "Weighted sum of the streams' scores"
-    s, w = _stack(scores, weights)
-    return torch.einsum("s,snc->nc", w, s.softmax(-1) if probabilities else s)
+    scores = _stack(scores)
+    weights = _check_weights(torch.ones(len(scores)) if weights is None else weights, len(scores))
+    if probabilities:
+        scores = scores.softmax(-1)
+    return torch.einsum("s,snc->nc", weights, scores)
 
 # %% ../nbs/61_ensemble.ipynb #cdead6af
+def _check_part(one, other):
+    "Refuse two datasets whose clips differ"
+    if len(one) != len(other):
+        raise HyspError(
+            f"{one.path} has {len(one)} clips in {one.split}, {other.path} has {len(other)}; "
+            "an ensemble needs the same clips"
+        )
+    columns = zip(one.names, one.labels, other.names, other.labels)
+    for i, (name, label, other_name, other_label) in enumerate(columns):
+        if (name, label) != (other_name, other_label):
+            raise HyspError(
+                f"clip {i} of {one.split} is {name} (class {label}) in {one.path} and "
+                f"{other_name} (class {other_label}) in {other.path}; "
+                "an ensemble needs the same clips in the same order"
+            )
+
+
 def check_same_clips(
     pairs,  # Datasets of each stream, such as [train, val]
 ):
     "Refuse streams whose clips differ, by name, label or order"
     first = pairs[0]
     for other in pairs[1:]:
-        for a, b in zip(first, other):
-            if len(a) != len(b):
-                raise HyspError(
-                    f"{a.path} has {len(a)} clips in {a.split}, {b.path} has {len(b)}; an ensemble needs the same clips"
-                )
-            odd = [
-                i
-                for i, (p, q, l, m) in enumerate(zip(a.names, b.names, a.labels, b.labels))
-                if (p, l) != (q, m)
-            ]
-            if odd:
-                raise HyspError(
-                    f"clip {odd[0]} of {a.split} is {a.names[odd[0]]} (class {a.labels[odd[0]]}) in {a.path} and {b.names[odd[0]]} "
-                    f"(class {b.labels[odd[0]]}) in {b.path}; an ensemble needs the same clips in the same order"
-                )
+        for one_part, other_part in zip(first, other):
+            _check_part(one_part, other_part)
 
 # %% ../nbs/61_ensemble.ipynb #7e39e493
-def _pack(ahead, rival):
-    "The rivals of each clip, (most, streams, N), clips with many first; and how many clips have a first, a second, …"
-    count = rival.sum(1)
-    order = count.argsort(descending=True)
-    first = (
-        rival[order]
-        .int()
-        .argsort(dim=1, descending=True, stable=True)[:, : max(int(count.max()), 1)]
-    )
-    packed = (
-        ahead[:, order]
-        .gather(2, first.expand(len(ahead), *first.shape))
-        .permute(2, 0, 1)
-        .contiguous()
-    )
-    return packed, (count[:, None] > torch.arange(len(packed))).sum(0).tolist()
-
-
 def _outdone(ahead, k):
     "Which classes have k others ahead of them in every stream, (N,classes)"
     parts = []
     for first, *rest in ahead.split(64, 1):  # Few enough clips for the cache
         over = first[:, :, None] > first[:, None]
-        for o in rest:
-            over &= o[:, :, None] > o[:, None]
+        for stream in rest:
+            over &= stream[:, :, None] > stream[:, None]
         parts.append(over.sum(1) >= k)
     return torch.cat(parts)
+
+
+def _pack(ahead, rival):
+    "Leads of rivals, (most, streams, N), clips with many first; clips with a 1st, 2nd, … rival"
+    count = rival.sum(1)
+    order = count.argsort(descending=True)
+    most = max(int(count.max()), 1)
+    rivals_first = rival[order].int().argsort(dim=1, descending=True, stable=True)[:, :most]
+    places = rivals_first.expand(len(ahead), *rivals_first.shape)
+    packed = ahead[:, order].gather(2, places).permute(2, 0, 1).contiguous()
+    return packed, (count[:, None] > torch.arange(most)).sum(0).tolist()
 
 # %% ../nbs/61_ensemble.ipynb #a9320294
 @torch.no_grad()
@@ -106,19 +107,21 @@ def sweep(
     k: int = 1,  # How many guesses
 ) -> Tensor:  # Top-k accuracy of each weighting, (W,), float64
     "Accuracy of the weighted sum at many weightings"
-    (s, w), y = _stack(scores, weights), torch.as_tensor(np.asarray(labels))
-    accuracy(s[0], y)  # Checks labels and scores
-    ahead = s - s.gather(2, y.expand(len(s), -1)[..., None])
-    packed, many = _pack(
-        ahead, ((ahead >= 0).any(0) & ~_outdone(ahead, k)).scatter(1, y[:, None], False)
-    )
-    right = []
-    for some in w.split(64):
-        above = torch.zeros(len(some), len(y), dtype=torch.int16)
-        for x, n in zip(packed, many):
-            above[:, :n] += some @ x[:, :n] >= 0
-        right.append((above < k).double().mean(1))
-    return torch.cat(right)
+    scores = _stack(scores)
+    weights = _check_weights(weights, len(scores))
+    labels = torch.as_tensor(np.asarray(labels))
+    accuracy(scores[0], labels)  # Checks labels and scores
+    ahead = scores - scores.gather(2, labels.expand(len(scores), -1)[..., None])
+    rival = (ahead >= 0).any(0) & ~_outdone(ahead, k)
+    rival = rival.scatter(1, labels[:, None], False)
+    packed, counts = _pack(ahead, rival)
+    shares_right = []
+    for some in weights.split(64):
+        above = torch.zeros(len(some), len(labels), dtype=torch.int16)
+        for leads, n in zip(packed, counts):
+            above[:, :n] += some @ leads[:, :n] >= 0
+        shares_right.append((above < k).double().mean(1))
+    return torch.cat(shares_right)
 
 # %% ../nbs/61_ensemble.ipynb #c7651d4c
 @dataclass
@@ -129,11 +132,13 @@ class Fusion:
     origin: str  # fixed, fitted on held-out training clips, or oracle
 
     def __repr__(self):
-        return f"{self.origin}: {', '.join(f'{o:.2f}' for o in self.weights.tolist())}"
+        weights = ", ".join(f"{weight:.2f}" for weight in self.weights.tolist())
+        return f"{self.origin}: {weights}"
 
 
-def _even(w):
-    return w * len(w) / w.sum()
+def _summing_up(weights):
+    "Weights that sum up to their number"
+    return weights * len(weights) / weights.sum()
 
 # %% ../nbs/61_ensemble.ipynb #8108fdfe
 def fixed_weights(
@@ -141,31 +146,33 @@ def fixed_weights(
     n: int,  # How many streams there are
 ) -> Fusion:
     "Weights that were chosen beforehand, or equal ones"
-    w = torch.ones(n) if weights is None else torch.tensor(weights)
-    if len(w) != n:
-        raise HyspError(f"{len(w)} weights for {n} runs; give one a run")
-    return Fusion(w, "fixed")
+    weights = torch.ones(n) if weights is None else torch.tensor(weights)
+    if len(weights) != n:
+        raise HyspError(f"{len(weights)} weights for {n} runs; give one a run")
+    return Fusion(weights, "fixed")
 
 # %% ../nbs/61_ensemble.ipynb #a6fd0a76
 def fit_weights(
-    scores,  # Logits (N,classes), one a stream, of training clips that the classifiers were kept from
+    scores,  # Logits (N,classes), one a stream, of clips that the classifiers were kept from
     labels,  # Their classes, (N,)
 ) -> Fusion:
     "Weights of the likeliest labels"
-    s, w = _stack(scores)
-    y = torch.as_tensor(np.asarray(labels))
-    accuracy(s[0], y)
+    scores = _stack(scores)
+    labels = torch.as_tensor(np.asarray(labels))
+    accuracy(scores[0], labels)  # Checks labels and scores
 
-    def loss(v):
-        v = torch.tensor(v, requires_grad=True)
-        nll = F.cross_entropy(torch.einsum("s,snc->nc", v, s), y)
-        nll.backward()
-        return nll.item(), v.grad.numpy()
+    def loss(weights):
+        weights = torch.tensor(weights, requires_grad=True)
+        value = F.cross_entropy(torch.einsum("s,snc->nc", weights, scores), labels)
+        value.backward()
+        return value.item(), weights.grad.numpy()
 
-    best = torch.tensor(
-        minimize(loss, w / len(w), jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(w)).x
-    )
-    return Fusion(_even(best) if best.sum() > 0 else w, "fitted on held-out training clips")
+    n = len(scores)
+    even = torch.ones(n, dtype=torch.float64)
+    found = minimize(loss, even / n, jac=True, method="L-BFGS-B", bounds=[(0, None)] * n)
+    best = torch.tensor(found.x)
+    weights = _summing_up(best) if best.sum() > 0 else even
+    return Fusion(weights, "fitted on held-out training clips")
 
 # %% ../nbs/61_ensemble.ipynb #1dc058ec
 def oracle_weights(
@@ -173,12 +180,11 @@ def oracle_weights(
     labels,  # Their classes, (N,): the answers
     steps: int = 10,  # Weights are multiples of 1/steps
 ) -> Fusion:
-    "Weights that are best on the test labels"
+    "Weights that are best on the test labels; of equally good ones the most even"
     grid = torch.cartesian_prod(*[torch.arange(steps + 1.0)] * len(scores)).view(-1, len(scores))
     grid = grid[grid.sum(1) == steps]
-    even = -(grid - steps / len(scores)).square().sum(1)
     found = sweep(scores, labels, grid)
-    best = (found == found.max()).nonzero()[:, 0]
-    return Fusion(
-        _even(grid[best[even[best].argmax()]].double()), "oracle, chosen on the test labels"
-    )
+    best = grid[found == found.max()]
+    unevenness = (best - steps / len(scores)).square().sum(1)
+    weights = best[(-unevenness).argmax()].double()
+    return Fusion(_summing_up(weights), "oracle, chosen on the test labels")

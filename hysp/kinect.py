@@ -100,8 +100,9 @@ def _placed(text, bodies, frames):
     seen = [(frame, body) for frame, body, _ in bodies]
     lines = [line for _, _, line in bodies]
     if len(set(seen)) < len(seen):
-        frame, body = twice = next(pair for pair, n in Counter(seen).items() if n > 1)
+        twice = next(pair for pair, n in Counter(seen).items() if n > 1)
         at = [line for pair, line in zip(seen, lines) if pair == twice][1]
+        frame, body = twice
         raise Fault(text.file, at + 1, f"body {quote(body)} is in frame {frame + 1} twice")
     try:
         slots = body_slots(seen)

@@ -36,7 +36,9 @@ def uncertainty(
 ) -> Tensor:  # In [0,1], shape (...), float64
     "One less the (squared) radius, exact where the radius itself rounds to 1"
     r = c**0.5 * z.double().norm(dim=-1)
-    return 1 / r.clamp(max=350).cosh().square() if squared else 2 * torch.sigmoid(-2 * r)
+    if squared:
+        return 1 / r.clamp(max=350).cosh().square()
+    return 2 * torch.sigmoid(-2 * r)
 
 # %% ../nbs/31_metrics.ipynb #9d59d218
 @torch.no_grad()
@@ -45,9 +47,10 @@ def angle(
     k: Tensor,  # Vectors, shape (...,d)
 ) -> Tensor:  # Degrees in [0,180], shape (...), float64
     "Angle between `q` and `k`; 0 where one of them is zero"
-    q, k = (F.normalize(o.double(), dim=-1) for o in (q, k))
-    t = torch.atan2((q - k).norm(dim=-1), (q + k).norm(dim=-1)).rad2deg() * 2
-    return torch.where((q * q).sum(-1) * (k * k).sum(-1) > 0, t, 0)
+    q = F.normalize(q.double(), dim=-1)
+    k = F.normalize(k.double(), dim=-1)
+    degrees = torch.atan2((q - k).norm(dim=-1), (q + k).norm(dim=-1)).rad2deg() * 2
+    return torch.where((q * q).sum(-1) * (k * k).sum(-1) > 0, degrees, 0)
 
 # %% ../nbs/31_metrics.ipynb #83aeae6b
 @torch.no_grad()
@@ -56,9 +59,10 @@ def pair_metrics(
     k: Tensor,  # Tangents of the target branch, shape (N,d)
     c: float = 1.0,  # Curvature magnitude, c>0
     ball: bool = False,  # Radii and distance through the ball's cap, as the reference?
-) -> dict:  # `mse` (one number), and one number a pair: `cosine`, `radius_q`, `radius_k`, `angle` (degrees), `distance`
-    "Agreement of `q` with `k` by each yardstick"
-    q, k = q.double(), k.double()
+) -> dict:  # By name; each shape (N,) but for `mse`, which is one number
+    "Agreement of `q` with `k` by each yardstick; the angle is in degrees"
+    q = q.double()
+    k = k.double()
     return dict(
         mse=F.mse_loss(q, k),
         cosine=2 - 2 * F.cosine_similarity(q, k, dim=-1),
@@ -92,22 +96,23 @@ def effective_rank(
 
 # %% ../nbs/31_metrics.ipynb #5fdb2f79
 def _check(scores, target):
+    "Refuse scores that do not fit the labels, labels outside the classes, and NaN"
     if scores.ndim != 2 or target.shape != scores.shape[:1]:
         raise HyspError(
-            f"scores {tuple(scores.shape)} and labels {tuple(target.shape)} do not belong together: give (N,classes) and (N,)"
+            f"scores {tuple(scores.shape)} and labels {tuple(target.shape)} do not belong "
+            "together: give (N,classes) and (N,)"
         )
     if not len(target):
         raise HyspError("there is nothing to score: no clips")
-    bad, n = (target < 0) | (target >= scores.shape[1]), scores.shape[1]
-    if bad.any():
-        raise HyspError(
-            f"label {target[bad][0].item()} of clip {bad.nonzero()[0].item()} is outside 0…{n - 1}"
-        )
-    bad = scores.isnan().any(1)
-    if bad.any():
-        raise HyspError(
-            f"the scores of clip {bad.nonzero()[0].item()} are NaN: the model has diverged"
-        )
+    classes = scores.shape[1]
+    outside = (target < 0) | (target >= classes)
+    if outside.any():
+        clip = outside.nonzero()[0].item()
+        raise HyspError(f"label {target[clip].item()} of clip {clip} is outside 0…{classes - 1}")
+    undefined = scores.isnan().any(1)
+    if undefined.any():
+        clip = undefined.nonzero()[0].item()
+        raise HyspError(f"the scores of clip {clip} are NaN: the model has diverged")
 
 # %% ../nbs/31_metrics.ipynb #bb59b7e8
 @torch.no_grad()
@@ -129,8 +134,9 @@ def confusion(
 ) -> Tensor:  # Counts, true class by predicted class, int64 (classes,classes)
     "Confusion matrix"
     _check(scores, target)
-    n = scores.shape[1]
-    return (target * n + scores.argmax(1)).bincount(minlength=n * n).view(n, n)
+    classes = scores.shape[1]
+    pairs = target * classes + scores.argmax(1)
+    return pairs.bincount(minlength=classes * classes).view(classes, classes)
 
 # %% ../nbs/31_metrics.ipynb #b0597384
 def class_accuracy(
@@ -138,22 +144,24 @@ def class_accuracy(
     target: Tensor,  # Labels, shape (N,)
 ) -> Tensor:  # In [0,1], NaN for a class without clips, float64 (classes,)
     "Accuracy of each class"
-    m = confusion(scores, target).double()
-    return m.diag() / m.sum(1)
+    counts = confusion(scores, target).double()
+    return counts.diag() / counts.sum(1)
 
 # %% ../nbs/31_metrics.ipynb #f43d664c
 @torch.no_grad()
 def calibration_error(
     certainty: Tensor,  # In [0,1], shape (N,)
     right: Tensor,  # Was the prediction right? Shape (N,)
-    bins: int = 15,  # Of equal width over [0,1]
+    bins: int = 15,  # Bins of equal width over [0,1]
 ) -> float:  # Mean gap, in [0,1]
     "Expected calibration error"
-    c, r = certainty.double(), right.double()
-    if not ((c >= 0) & (c <= 1)).all():
+    certainty = certainty.double()
+    right = right.double()
+    if not ((certainty >= 0) & (certainty <= 1)).all():
         raise HyspError("a certainty lies in [0,1]: give softmax probabilities or radii")
-    i = (c * bins).long().clamp(max=bins - 1)
-    return (c.new_zeros(bins).index_add(0, i, c - r).abs().sum() / len(c)).item()
+    bin_of = (certainty * bins).long().clamp(max=bins - 1)
+    gap = certainty.new_zeros(bins).index_add(0, bin_of, certainty - right)
+    return (gap.abs().sum() / len(certainty)).item()
 
 # %% ../nbs/31_metrics.ipynb #ee2856a9
 @torch.no_grad()
@@ -163,27 +171,27 @@ def fit_temperature(
 ) -> float:  # In [0.01,100]; above 1: the classifier was too sure of itself
     "Temperature that makes the labels most likely"
     _check(scores, target)
-    s = scores.double()
-    return float(
-        np.exp(
-            minimize_scalar(
-                lambda t: F.cross_entropy(s / np.exp(t), target).item(),
-                bounds=(np.log(0.01), np.log(100)),
-                method="bounded",
-            ).x
-        )
-    )
+    scores = scores.double()
+
+    def loss(log_temperature):
+        return F.cross_entropy(scores / np.exp(log_temperature), target).item()
+
+    bounds = np.log(0.01), np.log(100)
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 # %% ../nbs/31_metrics.ipynb #59762878
-def _two(certainty, right):
-    c, r = (np.asarray(o, dtype=np.float64) for o in (certainty, right))
-    if c.shape != r.shape or c.ndim != 1 or not len(c):
+def _two_columns(certainty, right):
+    certainty = np.asarray(certainty, dtype=np.float64)
+    right = np.asarray(right, dtype=np.float64)
+    if certainty.shape != right.shape or certainty.ndim != 1 or not len(certainty):
         raise HyspError(
-            f"certainty {c.shape} and right {r.shape} must be two lists of one number a clip"
+            f"certainty {certainty.shape} and right {right.shape} must be two lists "
+            "of one number a clip"
         )
-    if not np.isfinite(c).all():
-        raise HyspError(f"the certainty of clip {int(np.argmin(np.isfinite(c)))} is not finite")
-    return c, r
+    finite = np.isfinite(certainty)
+    if not finite.all():
+        raise HyspError(f"the certainty of clip {int(np.argmin(finite))} is not finite")
+    return certainty, right
 
 
 def auroc(
@@ -191,8 +199,10 @@ def auroc(
     right,  # Was the prediction right? Shape (N,)
 ) -> float:  # In [0,1]; NaN where all are right or all wrong
     "Chance that a right clip is more certain than a wrong one"
-    c, r = _two(certainty, right)
-    return float(roc_auc_score(r, c)) if 0 < r.sum() < len(r) else float("nan")
+    certainty, right = _two_columns(certainty, right)
+    if not 0 < right.sum() < len(right):
+        return float("nan")
+    return float(roc_auc_score(right, certainty))
 
 # %% ../nbs/31_metrics.ipynb #3065760e
 def risk_coverage(
@@ -200,11 +210,11 @@ def risk_coverage(
     right,  # Was the prediction right? Shape (N,)
 ) -> tuple:  # Share of clips answered and share of these that is wrong, both of shape (N,)
     "Error among the surest clips, for every number of them"
-    c, r = _two(certainty, right)
-    _, level, n = np.unique(-c, return_inverse=True, return_counts=True)
-    wrong = np.repeat(np.bincount(level, 1 - r) / n, n)
-    count = np.arange(1, len(c) + 1)
-    return count / len(c), wrong.cumsum() / count
+    certainty, right = _two_columns(certainty, right)
+    _, level, equals = np.unique(-certainty, return_inverse=True, return_counts=True)
+    wrong = np.repeat(np.bincount(level, 1 - right) / equals, equals)
+    answered = np.arange(1, len(certainty) + 1)
+    return answered / len(certainty), wrong.cumsum() / answered
 
 
 def aurc(
@@ -212,26 +222,27 @@ def aurc(
     right,  # As for `risk_coverage`
 ) -> float:  # In [0,1]
     "Area below the risk-coverage curve"
-    return float(risk_coverage(certainty, right)[1].mean())
+    _, risk = risk_coverage(certainty, right)
+    return float(risk.mean())
 
 # %% ../nbs/31_metrics.ipynb #53129b6c
 def bootstrap(
     measure,  # Called with the columns, resampled; returns a number or a list of them
     *columns,  # One entry a clip, each of shape (N,) or (N,...)
     draws: int = 500,  # Times that the clips are drawn
-    seed: int = 0,  # Of the draws
-) -> np.ndarray:  # Ends of the middle 95 %, NaN draws left out, shape (2,) or (2,number of figures)
-    "Percentile bootstrap interval of figures that are computed from clips"
-    columns, rng = [np.asarray(o) for o in columns], np.random.default_rng(seed)
-    if len({len(o) for o in columns}) != 1 or not len(columns[0]):
+    seed: int = 0,  # Seed of the draws
+) -> np.ndarray:  # Ends of the middle 95 %, shape (2,) or (2,number of figures)
+    "Percentile bootstrap interval of figures that are computed from clips; NaN draws are left out"
+    columns = [np.asarray(column) for column in columns]
+    if len({len(column) for column in columns}) != 1 or not len(columns[0]):
         raise HyspError("the columns to resample must be of one length, and not empty")
     n = len(columns[0])
-    drawn = np.array(
-        [
-            measure(*(o[i] for o in columns))
-            for i in (rng.integers(n, size=n) for _ in range(draws))
-        ],
-        dtype=float,
-    )
-    lone = np.isnan(drawn).all(0)
-    return np.where(lone, np.nan, np.nanquantile(np.where(lone, 0, drawn), [0.025, 0.975], axis=0))
+    rng = np.random.default_rng(seed)
+    figures = []
+    for _ in range(draws):
+        clips = rng.integers(n, size=n)
+        figures.append(measure(*(column[clips] for column in columns)))
+    figures = np.array(figures, dtype=float)
+    undefined = np.isnan(figures).all(0)
+    ends = np.nanquantile(np.where(undefined, 0, figures), [0.025, 0.975], axis=0)
+    return np.where(undefined, np.nan, ends)

@@ -8,6 +8,7 @@ __all__ = ['Pairs', 'make_pairs', 'mutual_choices', 'guises', 'rough_description
 
 # %% ../nbs/15_pairs.ipynb #e9e0accc
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,18 +55,18 @@ class Pairs:
         return same | (self.keys[at] == keys)
 
     def digest(self) -> str:
-        "What names these pairs, 16 hexadecimal digits"
+        "A name for these pairs, 16 hexadecimal digits"
         return hashlib.sha256(self.keys.numpy().tobytes()).hexdigest()[:16]
 
     def agreement(
         self,
         labels,  # Classes, shape (N,)
     ) -> float:  # 0...1; NaN where there is no pair
-        "Share of the pairs whose clips are of one class: a look in the mirror, used by nothing"
+        "Share of the pairs whose clips are of one class; the search never uses it"
         labels = torch.as_tensor(np.asarray(labels))
         return float((labels[self.first] == labels[self.other]).double().mean())
 
-
+# %% ../nbs/15_pairs.ipynb #a67b9c0d
 def make_pairs(
     clips: int,  # N
     first: Tensor,  # One clip of each pair, shape (P,); each pair in both directions
@@ -84,7 +85,7 @@ def mutual_choices(
     index: Tensor,  # Which clips the candidates are, shape (N, K)
     person: Tensor,  # Who is in each clip, whole numbers, shape (N,)
     takes: int = 1,  # m, so many clips of each other person may be chosen
-    nearest: int | None = None,  # Of so many nearest clips in all; None: 12·m
+    nearest: int | None = None,  # How many nearest clips are looked at; None: 12·m
 ) -> tuple:  # Clips, their partners, and the columns of `index` they stand in; each of shape (P,)
     "Pairs of clips that choose each other"
     clips, candidates = cost.shape
@@ -97,7 +98,8 @@ def mutual_choices(
         again = (their[:, rank : rank + 1] == their[:, :rank]) & keep[:, :rank]
         keep[:, rank] &= again.sum(1) < takes
     first = torch.arange(clips, device=cost.device)[:, None].expand_as(choice)[keep]
-    other, column = choice[keep], column[keep]
+    other = choice[keep]
+    column = column[keep]
     mutual = torch.isin(first * clips + other, other * clips + first)
     return first[mutual], other[mutual], column[mutual]
 
@@ -114,7 +116,7 @@ def guises(
             yield torch.where(two, clips.flip(-1), clips)
 
 # %% ../nbs/15_pairs.ipynb #a6901851
-def _rough(x):
+def _describe(x):
     "Means of each quarter, spread and speed of each coordinate, shape (N, d)"
     rows = x.permute(0, 1, 3, 4, 2).flatten(1, 3)
     quarters = 2 * F.adaptive_avg_pool1d(rows, 4)
@@ -125,18 +127,19 @@ def _rough(x):
 
 def rough_description(
     x: Tensor,  # Clips, shape (N, C, T, V, M)
-    looks=None,  # What to describe: lists of clips, one after the other; None: `x` alone
+    looks=None,  # Clips to describe, as `x`, one batch after the other; None: `x` alone
     components: int = 64,  # Principal components of `x` to keep, at most
 ) -> list:  # For each of `looks` (N, at most `components`)
     "Where the joints are in each quarter of the clip, and how much they move"
-    described = _rough(x)
+    described = _describe(x)
     middle = described.mean(0)
     described = described - middle
     keep = min(components, *described.shape)
     axes = torch.linalg.eigh(described.T @ described).eigenvectors[:, -keep:]
-    return [(_rough(o) - middle) @ axes for o in ([x] if looks is None else looks)]
+    looks = [x] if looks is None else looks
+    return [(_describe(clips) - middle) @ axes for clips in looks]
 
-
+# %% ../nbs/15_pairs.ipynb #5fbe2dba
 def candidates(
     described: Tensor,  # Descriptions of clips, shape (N, d)
     looks,  # Descriptions of the clips in each of their guises, each of shape (N, d)
@@ -170,51 +173,14 @@ def short_clips(
         parts.append(x)
     return torch.cat(parts)
 
-# %% ../nbs/15_pairs.ipynb #62ce5ff0
-def find_pairs(
-    x: Tensor,  # Clips as prepared, shape (N, 3, T, V, M)
-    layout: str | Layout,  # Their skeleton
-    person=None,  # Who is in each clip, whole numbers, shape (N,); None: not known
-    all_pairs: int = 4000,  # Up to so many clips all pairs are warped, beyond it candidates alone
-    progress: bool = False,  # A progress bar?
-) -> Pairs:  # Raises `HyspError` for less than two clips
-    "Clips of two people that are each other's nearest under dynamic time warping"
-    if len(x) < 2:
-        raise HyspError(f"a pair takes two clips, and there are {len(x)}")
-    known = person is not None and len(np.unique(person)) > 1
-    person = torch.as_tensor(np.asarray(person) if known else np.arange(len(x))).to(x.device)
-    index = _compared(x, get_layout(layout), person, len(x) <= all_pairs)
-    straight, across = _costs(x, get_layout(layout), index, progress)
-
-    own = person[index] == person[:, None]
-    itself = index == torch.arange(len(x), device=x.device)[:, None]
-    other_take = straight.masked_fill(~own | itself, torch.inf).amin(1)
-    straight.masked_fill_(own, torch.inf)
-    cheaper = torch.minimum(straight, across.masked_fill_(own, torch.inf))
-
-    first, other, column = mutual_choices(cheaper, index, person)
-    either_side = _share(across[first, column] < 0.7 * straight[first, column]) > 0.15
-    cost = cheaper if either_side else straight
-    if not known:
-        first, other, _ = mutual_choices(cost, index, person, nearest=2)
-        return make_pairs(len(x), first.cpu(), other.cpu(), either_side)
-    first, other, column = mutual_choices(cost, index, person)
-    if _share(other_take[first] < cost[first, column]) > 0.5:
-        first, other, _ = mutual_choices(cost, index, person, takes=2)
-    return make_pairs(len(x), first.cpu(), other.cpu(), either_side)
-
-
-def _share(true):
-    "How many are true, 0 of none"
-    return float(true.double().mean()) if len(true) else 0.0
-
-
+# %% ../nbs/15_pairs.ipynb #4572eb9b
 def _compared(x, layout, person, every):
     "Which clips each clip is compared with: every one, or 64 candidates and 4 of the same person"
     clips = torch.arange(len(x), device=x.device)
     if every:
         return clips.expand(len(x), len(x))
-    described, bodies = rough_description(x, guises(x, layout)), present(x).sum(1)
+    described = rough_description(x, guises(x, layout))
+    bodies = present(x).sum(1)
 
     def of_others(i):
         return (person[i, None] != person) & (bodies[i, None] == bodies)
@@ -226,25 +192,67 @@ def _compared(x, layout, person, every):
     same = candidates(described[0], described[:1], of_the_same, number=4)
     return torch.cat([near, same], 1)
 
-
+# %% ../nbs/15_pairs.ipynb #9fe4c275
 def _costs(x, layout, index, progress):
     "Costs of warping each clip onto others, and onto their mirror images; both as `index`"
-    image, every = reflect(x, layout), index.shape[1] == len(x)
-    straight, across = [], []
+    image = reflect(x, layout)
+    every = index.shape[1] == len(x)
     # Each block takes all clips apart anew, so the blocks of candidates are large
-    clips = torch.arange(len(x), device=x.device).split(512 if every else 8192)
-    for rows in tqdm(clips, desc="compare clips", leave=False, disable=not progress):
+    blocks = torch.arange(len(x), device=x.device).split(512 if every else 8192)
+    straight, across = [], []
+    for rows in tqdm(blocks, desc="compare clips", leave=False, disable=not progress):
         which = None if every else index[rows]
         straight.append(clip_dtw(x[rows], x, which, velocity=2.0))
         across.append(clip_dtw(x[rows], image, which, velocity=2.0))
     return torch.cat(straight), torch.cat(across)
 
+# %% ../nbs/15_pairs.ipynb #62ce5ff0
+def _share(true):
+    "Share of the values that are true, 0 of none"
+    return float(true.double().mean()) if len(true) else 0.0
+
+
+def find_pairs(
+    x: Tensor,  # Clips as prepared, shape (N, 3, T, V, M)
+    layout: str | Layout,  # Their skeleton
+    person=None,  # Who is in each clip, whole numbers, shape (N,); None: not known
+    all_pairs: int = 4000,  # Up to so many clips all pairs are warped, beyond it candidates alone
+    progress: bool = False,  # A progress bar?
+) -> Pairs:  # Raises `HyspError` for less than two clips
+    "Clips of two people that are each other's nearest under dynamic time warping"
+    if len(x) < 2:
+        raise HyspError(f"a pair takes two clips, and there are {len(x)}")
+    layout = get_layout(layout)
+    known = person is not None and len(np.unique(person)) > 1
+    person = torch.as_tensor(np.asarray(person) if known else np.arange(len(x))).to(x.device)
+    index = _compared(x, layout, person, len(x) <= all_pairs)
+    straight, across = _costs(x, layout, index, progress)
+
+    own = person[index] == person[:, None]
+    itself = index == torch.arange(len(x), device=x.device)[:, None]
+    other_take = straight.masked_fill(~own | itself, torch.inf).amin(1)
+    straight.masked_fill_(own, torch.inf)
+    cheaper = torch.minimum(straight, across.masked_fill_(own, torch.inf))
+
+    first, other, column = mutual_choices(cheaper, index, person)
+    mirrored = across[first, column] < 0.7 * straight[first, column]
+    either_side = _share(mirrored) > 0.15
+    cost = cheaper if either_side else straight
+    if known:
+        first, other, column = mutual_choices(cost, index, person)
+        repeated = other_take[first] < cost[first, column]
+        if _share(repeated) > 0.5:
+            first, other, _ = mutual_choices(cost, index, person, takes=2)
+    else:
+        first, other, _ = mutual_choices(cost, index, person, nearest=2)
+    return make_pairs(len(x), first.cpu(), other.cpu(), either_side)
+
 # %% ../nbs/15_pairs.ipynb #121c68ec
 def paired_order(
     order: Tensor,  # Clips in the order of an epoch, shape (N,)
-    pairs: Pairs,  # Of these clips
+    pairs: Pairs,  # Pairs of these clips
     batch: int,  # Clips of a step
-    own: float,  # Share of them that are paired with themselves, 0...1
+    own: float,  # Share of the clips that are paired with themselves, 0...1
     generator: torch.Generator,  # Where the choice of pairs comes from
 ) -> tuple:  # The two clips of each pair, both of shape (steps*batch,)
     "The pairs of an epoch, step after step"
@@ -254,8 +262,9 @@ def paired_order(
     kept = round(own * batch) if len(pairs) else batch
     wanted = steps * (batch - kept)
     if wanted:
-        rounds = -(-wanted // len(pairs.other))
+        rounds = math.ceil(wanted / len(pairs.other))
         drawn = [torch.randperm(len(pairs.other), generator=generator) for _ in range(rounds)]
         drawn = torch.cat(drawn)[:wanted].view(steps, -1)
-        first[:, kept:], second[:, kept:] = pairs.first[drawn], pairs.other[drawn]
+        first[:, kept:] = pairs.first[drawn]
+        second[:, kept:] = pairs.other[drawn]
     return first.flatten(), second.flatten()

@@ -24,18 +24,22 @@ def _root(c):
     return c**0.5
 
 
-def _norm(x):
+def _check(x):
     if x.dtype not in _cap_eps:
         raise HyspError(
             f"vectors on the ball are floating point, not {x.dtype}: convert them with .float()"
         )
+
+
+def _norm(x):
+    _check(x)
     return x.norm(dim=-1, keepdim=True).clamp_min(max(1e-15, torch.finfo(x.dtype).tiny))
 
 # %% ../nbs/17_poincare.ipynb #dcc8767c
 def project(
     x: Tensor,  # Points, shape (...,d)
     c: float = 1.0,  # Curvature magnitude, c>0
-) -> Tensor:  # The same points, those beyond $(1-\\epsilon)/\\sqrt c$ drawn back to it
+) -> Tensor:  # The same points, those beyond (1-ε)/√c drawn back to it
     "Cap the norm of `x` where its dtype can still tell it from the rim, as geoopt does"
     n = _norm(x)
     cap = (1 - _cap_eps[x.dtype]) / _root(c)
@@ -68,7 +72,7 @@ def logmap0(
 def tangent_radius(
     u: Tensor,  # Tangents at the origin, shape (...,d)
     c: float = 1.0,  # Curvature magnitude, c>0
-) -> Tensor:  # $\\tanh(\\sqrt c\\lVert u\\rVert)/\\sqrt c$, shape (...)
+) -> Tensor:  # tanh(√c ‖u‖)/√c, shape (...)
     "Norm of the exponential map at the origin, not capped"
     return (_root(c) * u.norm(dim=-1)).tanh() / _root(c)
 
@@ -77,22 +81,21 @@ def mobius_add(
     x: Tensor,  # Points on the ball, shape (...,d)
     y: Tensor,  # Points on the ball, shape (...,d)
     c: float = 1.0,  # Curvature magnitude, c>0
-) -> Tensor:  # $x\\oplus_c y$, shape (...,d)
+) -> Tensor:  # x ⊕ y, shape (...,d)
     "Möbius addition of `x` and `y`"
-    xy, x2, y2 = (
-        (x * y).sum(-1, keepdim=True),
-        x.square().sum(-1, keepdim=True),
-        y.square().sum(-1, keepdim=True),
-    )
-    num, den = (1 + 2 * c * xy + c * y2) * x + (1 - c * x2) * y, 1 + 2 * c * xy + c**2 * x2 * y2
-    return num / den.clamp_min(max(1e-15, torch.finfo(den.dtype).tiny))
+    xy = (x * y).sum(-1, keepdim=True)
+    x2 = x.square().sum(-1, keepdim=True)
+    y2 = y.square().sum(-1, keepdim=True)
+    above = (1 + 2 * c * xy + c * y2) * x + (1 - c * x2) * y
+    below = 1 + 2 * c * xy + c**2 * x2 * y2
+    return above / below.clamp_min(max(1e-15, torch.finfo(below.dtype).tiny))
 
 # %% ../nbs/17_poincare.ipynb #5f270efb
 def mobius_scalar_mul(
     r: float | Tensor,  # Factor: a number, or a tensor that broadcasts against `x`
     x: Tensor,  # Points on the ball, shape (...,d)
     c: float = 1.0,  # Curvature magnitude, c>0
-) -> Tensor:  # $r\\otimes_c x$, shape (...,d)
+) -> Tensor:  # r ⊗ x, shape (...,d)
     "Move `x` along its ray to `r` times its distance from the origin"
     n = _root(c) * _norm(x)
     return (r * _artanh(n)).tanh() / n * x
@@ -102,11 +105,11 @@ def mobius_matvec(
     m: Tensor,  # Matrix, shape (o,d)
     x: Tensor,  # Points on the ball, shape (...,d)
     c: float = 1.0,  # Curvature magnitude, c>0
-) -> Tensor:  # $M\\otimes_c x$, shape (...,o)
+) -> Tensor:  # M ⊗ x, shape (...,o)
     "Apply the linear map `m` in the tangent space at the origin"
     mx = x @ m.T
-    n, k = _norm(x), _norm(mx)
-    return (k / n * _artanh(_root(c) * n)).tanh() / (_root(c) * k) * mx
+    n, mn = _norm(x), _norm(mx)
+    return (mn / n * _artanh(_root(c) * n)).tanh() / (_root(c) * mn) * mx
 
 # %% ../nbs/17_poincare.ipynb #6300f69f
 def dist(
@@ -154,8 +157,7 @@ def logmap(
 
 # %% ../nbs/17_poincare.ipynb #33884a60
 def geodesic(
-    t: float
-    | Tensor,  # Where on the way, 0 at `x` and 1 at `y`; a tensor broadcasts against the points, as (k,1) does
+    t: float | Tensor,  # Where on the way, 0 at `x` and 1 at `y`; shape (k,1) for k places
     x: Tensor,  # Points on the ball, shape (...,d)
     y: Tensor,  # Points on the ball, shape (...,d)
     c: float = 1.0,  # Curvature magnitude, c>0
@@ -181,23 +183,30 @@ def gyromidpoint(
     "Weighted mean of the `n` points of each set"
     g = lambda_x(x, c)
     w = torch.ones_like(g) if w is None else w
-    return mobius_scalar_mul(
-        0.5,
-        ((w * g).unsqueeze(-1) * x).sum(-2) / (w * (g - 1)).sum(-1, keepdim=True).clamp_min(1e-10),
-        c,
-    )
+    above = ((w * g).unsqueeze(-1) * x).sum(-2)
+    below = (w * (g - 1)).sum(-1, keepdim=True).clamp_min(1e-10)
+    return mobius_scalar_mul(0.5, above / below, c)
 
 # %% ../nbs/17_poincare.ipynb #250e08b1
+def _directions(u):
+    "Lengths, and unit vectors: 0 at the origin"
+    length = u.norm(dim=-1, keepdim=True)
+    return length, torch.where(length > 0, u / length, 0)
+
+
 def _polar(u, v):
-    "Radii, their difference, unit vectors, cos θ, and the part of the first unit vector orthogonal to the second"
-    a, b = (o.norm(dim=-1, keepdim=True) for o in (u, v))
-    i, j = (torch.where(n > 0, o / n, 0) for o, n in ((u, a), (v, b)))
-    w, k = u - v, v.abs().argmax(-1, keepdim=True)
+    "Radii a and b, their difference, unit vectors û and v̂, cos θ, and f, the part of û across v̂"
+    a, u_hat = _directions(u)
+    b, v_hat = _directions(v)
+    w = u - v
     gap = torch.where(a + b > 0, (w * (u + v)).sum(-1, keepdim=True) / (a + b), 0)
-    vk = v.gather(-1, k)
-    f = w * vk - v * w.gather(-1, k)
-    f = torch.where((a > 0) & (b > 0), (f - (f * j).sum(-1, keepdim=True) * j) / (vk * a), i)
-    return a, b, gap, i, j, (i * j).sum(-1, keepdim=True), f
+    k = v.abs().argmax(-1, keepdim=True)
+    v_k = v.gather(-1, k)
+    wedge = w * v_k - v * w.gather(-1, k)
+    f = (wedge - (wedge * v_hat).sum(-1, keepdim=True) * v_hat) / (v_k * a)
+    f = torch.where((a > 0) & (b > 0), f, u_hat)
+    cos = (u_hat * v_hat).sum(-1, keepdim=True)
+    return a, b, gap, u_hat, v_hat, cos, f
 
 # %% ../nbs/17_poincare.ipynb #8f485a54
 def _log_sinh(x):
@@ -209,55 +218,62 @@ def _log_cosh(x):
 
 
 def _law(a, b, gap, log_q):
-    "Distance at c=1 of points `2*a` and `2*b` away from the origin, the difference of `a` and `b` given too, and the log of the squared sine of half their angle"
-    log_s = (
-        torch.logaddexp(2 * _log_sinh(gap.abs()), _log_sinh(2 * a) + _log_sinh(2 * b) + log_q) / 2
-    )
+    "Distance at c=1 of points 2a and 2b from the origin, with gap = a-b and q = sin²(θ/2)"
+    radial = 2 * _log_sinh(gap.abs())
+    angular = _log_sinh(2 * a) + _log_sinh(2 * b) + log_q
+    log_s = torch.logaddexp(radial, angular) / 2
     return 2 * torch.where(log_s > 20, log_s + math.log(2), log_s.clamp(max=20).exp().asinh())
 
 
 def _half_angle(cos, f):
-    "Log of the squared sine of half the angle: where it is small, from the part of one unit vector orthogonal to the other"
-    return torch.where(
-        cos > 0, f.square().sum(-1, keepdim=True) / (2 * (1 + cos)), (1 - cos) / 2
-    ).log()
+    "Log of sin²(θ/2), of an acute angle from f, the part of û across v̂"
+    acute = f.square().sum(-1, keepdim=True) / (2 * (1 + cos))
+    return torch.where(cos > 0, acute, (1 - cos) / 2).log()
 
 # %% ../nbs/17_poincare.ipynb #ba0665d2
 def _pull(a, b, gap, d, log_q):
-    "Gradient of the distance `d` in the first tangent: how much of it along the ray, and how much across, to the other"
+    "Gradient of the distance `d` in the first tangent: its part along the ray, and across it"
     log_d = _log_sinh(d)
     ahead = gap.sign() * (_log_sinh(2 * gap.abs()) - log_d).clamp(max=0).exp()
     aside = (_log_cosh(2 * a) + _log_sinh(2 * b) + log_q - log_d).clamp(max=0).exp()
-    turn = (
-        (torch.where(a > 0, _log_sinh(2 * a) - a.log(), math.log(2)) + _log_sinh(2 * b) - log_d)
-        .clamp(max=700)
-        .exp()
-    )
-    return torch.where(d > 0, 2 * (ahead + 2 * aside).clamp(-1, 1), 0), torch.where(d > 0, turn, 0)
+    per_length = torch.where(a > 0, _log_sinh(2 * a) - a.log(), math.log(2))
+    across = (per_length + _log_sinh(2 * b) - log_d).clamp(max=700).exp()
+    along = 2 * (ahead + 2 * aside).clamp(-1, 1)
+    return torch.where(d > 0, along, 0), torch.where(d > 0, across, 0)
 
 # %% ../nbs/17_poincare.ipynb #125a6a76
 class _TangentDist(torch.autograd.Function):
+    "Distance of tangents pair by pair, and its gradient"
+
     @staticmethod
     def forward(ctx, u, v, scale):
-        a, b, gap, i, j, cos, f = _polar(u.double(), v.double())
-        a, b, gap = scale * a, scale * b, scale * gap
+        a, b, gap, u_hat, v_hat, cos, f = _polar(u.double(), v.double())
+        a = scale * a
+        b = scale * b
+        gap = scale * gap
         log_q = _half_angle(cos, f)
         d = _law(a, b, gap, log_q)
-        ctx.save_for_backward(a, b, gap, i, j, cos, f, d, log_q)
+        ctx.save_for_backward(a, b, gap, u_hat, v_hat, cos, f, d, log_q)
         ctx.dtypes = u.dtype, v.dtype
         return (d.squeeze(-1) / scale).to(torch.promote_types(u.dtype, v.dtype))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, g):
-        a, b, gap, i, j, cos, f, d, log_q = ctx.saved_tensors
-        e = torch.where(a > 0, f.square().sum(-1, keepdim=True) * j - cos * f, j)
-        pulls = _pull(a, b, gap, d, log_q), _pull(b, a, -gap, d, log_q)
-        grads = [along * o - across * p for (along, across), o, p in zip(pulls, (i, j), (e, f))]
-        tops = (torch.finfo(o).max for o in ctx.dtypes)
-        return *(
-            (g.unsqueeze(-1) * o).clamp(-t, t).to(p) for o, t, p in zip(grads, tops, ctx.dtypes)
-        ), None
+        a, b, gap, u_hat, v_hat, cos, f, d, log_q = ctx.saved_tensors
+        # What f is for v: the part of its unit vector across that of u
+        e = torch.where(a > 0, f.square().sum(-1, keepdim=True) * v_hat - cos * f, v_hat)
+
+        def chained(pull, unit, beside, dtype):
+            along, across = pull
+            top = torch.finfo(dtype).max
+            gradient = g.unsqueeze(-1) * (along * unit - across * beside)
+            return gradient.clamp(-top, top).to(dtype)
+
+        u_dtype, v_dtype = ctx.dtypes
+        of_u = chained(_pull(a, b, gap, d, log_q), u_hat, e, u_dtype)
+        of_v = chained(_pull(b, a, -gap, d, log_q), v_hat, f, v_dtype)
+        return of_u, of_v, None
 
 # %% ../nbs/17_poincare.ipynb #6fbbb9e4
 def tangent_dist(
@@ -266,60 +282,62 @@ def tangent_dist(
     c: float = 1.0,  # Curvature magnitude, c>0; a number, since no gradient flows into it
 ) -> Tensor:  # Geodesic distance of their exponential maps, shape (...)
     "Distance of `expmap0(u)` and `expmap0(v)` straight from the tangents, without the ball and its cap"
-    _norm(u), _norm(v)
+    _check(u)
+    _check(v)
     return _TangentDist.apply(*torch.broadcast_tensors(u, v), float(_root(c)))
 
 # %% ../nbs/17_poincare.ipynb #2650d68b
-def _directions(u):
-    n = u.norm(dim=-1, keepdim=True)
-    return n, torch.where(n > 0, u / n, 0)
-
-
-def _angles(i, j):
+def _angles(u_hat, v_hat):
     "Cosines, and squared sines of half the angles, of all pairs of unit vectors, (n,m)"
-    cos = i @ j.T
+    cos = u_hat @ v_hat.T
     q = (1 - cos).clamp_(min=0).div_(2)
-    for r, s in (o.T for o in (q < 1e-6).nonzero().split(4096)):
-        q[r, s] = (i[r] - j[s]).square().sum(-1) / 4
+    for near in (q < 1e-6).nonzero().split(4096):
+        row, column = near.T
+        q[row, column] = (u_hat[row] - v_hat[column]).square().sum(-1) / 4
     return cos, q
+
+
+def _pulled(g, cos, q, unit, others, pull):
+    "Gradients of tangents with these unit vectors, from the gradients `g` of all pairs"
+    along, across = pull
+    across = torch.where(q > 1e-15, g * across, 0)  # a smaller angle is rounding
+    return (g * along + across * cos).sum(1, keepdim=True) * unit - across @ others
 
 # %% ../nbs/17_poincare.ipynb #10e6cd07
 class _TangentCdist(torch.autograd.Function):
+    "Distances of all pairs of tangents, and their gradient"
+
     @staticmethod
     def forward(ctx, u, v, scale):
         ctx.save_for_backward(u, v)
         ctx.scale = scale
-        (a, i), (b, j) = _directions(u), _directions(v)
-        a, b = scale * a, scale * b.T
-        rows = max(
-            1, 2**17 // max(1, len(v))
-        )  # few at a time, so that what is in between stays in the cache
+        a, u_hat = _directions(u)
+        b, v_hat = _directions(v)
+        a = scale * a
+        b = scale * b.T
         out = u.new_empty(len(u), len(v))
-        for x, y, o in zip(a.split(rows), i.split(rows), out.split(rows)):
-            torch.div(_law(x, b, x - b, _angles(y, j)[1].log_()), scale, out=o)
+        # Few rows at a time, so that what is in between stays in the cache
+        rows = max(1, 2**17 // max(1, len(v)))
+        for radii, units, place in zip(a.split(rows), u_hat.split(rows), out.split(rows)):
+            _, q = _angles(units, v_hat)
+            torch.div(_law(radii, b, radii - b, q.log_()), scale, out=place)
         return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, g):
-        (a, i), (b, j) = (_directions(o) for o in ctx.saved_tensors)
-        a, b = ctx.scale * a, ctx.scale * b.T
-        cos, q = _angles(i, j)
+        u, v = ctx.saved_tensors
+        a, u_hat = _directions(u)
+        b, v_hat = _directions(v)
+        a = ctx.scale * a
+        b = ctx.scale * b.T
+        cos, q = _angles(u_hat, v_hat)
         log_q = q.log()
-
-        def pulled(g, cos, q, i, j, along, across):
-            across = torch.where(
-                q > 1e-15, g * across, 0
-            )  # a smaller angle is rounding, and so would its gradient be
-            return (g * along + across * cos).sum(1, keepdim=True) * i - across @ j
-
         d = _law(a, b, a - b, log_q)
-        first = pulled(g, cos, q, i, j, *_pull(a, b, a - b, d, log_q))
-        return (
-            first,
-            pulled(g.T, cos.T, q.T, j, i, *(o.T for o in _pull(b, a, b - a, d, log_q))),
-            None,
-        )
+        of_u = _pulled(g, cos, q, u_hat, v_hat, _pull(a, b, a - b, d, log_q))
+        pull = [part.T for part in _pull(b, a, b - a, d, log_q)]
+        of_v = _pulled(g.T, cos.T, q.T, v_hat, u_hat, pull)
+        return of_u, of_v, None
 
 # %% ../nbs/17_poincare.ipynb #024e7a68
 def tangent_cdist(
@@ -344,9 +362,10 @@ def lorentz_gap(
     u: Tensor,  # Tangents at the origin, shape (n, d), of a length that `soft_clip` leaves
     v: Tensor,  # Tangents at the origin, shape (m, d)
     c: float = 1.0,  # Curvature magnitude, c>0
-) -> Tensor:  # cosh(√c d)-1 for each pair, shape (n, m)
+) -> Tensor:  # cosh(√c d) - 1 for each pair, shape (n, m)
     "Half the squared Lorentzian distance of the exponential maps (Law et al. 2019, eq 9)"
-    a, b = (2 * c**0.5 * o.norm(dim=1).clamp(min=1e-6) for o in (u, v))
+    a = 2 * c**0.5 * u.norm(dim=1).clamp(min=1e-6)
+    b = 2 * c**0.5 * v.norm(dim=1).clamp(min=1e-6)
     cosine = F.normalize(u, dim=1) @ F.normalize(v, dim=1).T
     radial = 2 * torch.sinh((a[:, None] - b) / 2).square()
     return radial + torch.sinh(a)[:, None] * torch.sinh(b) * (1 - cosine).clamp(min=0)

@@ -9,6 +9,7 @@ __all__ = ['percents', 'result_row', 'shown_columns', 'markdown_table', 'aligned
 
 # %% ../nbs/77_report.ipynb #0dba18c4
 import html
+import math
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -18,66 +19,68 @@ from .disk import polar
 from .evaluate import Verdict, difference, features
 from .feeder import Dataset
 from .metrics import radius
-from .plot import report_page
+from .page import report_page
 from .runs import data_record, environment, load_run, weights_record
-from .uncertainty import panels, plot_certainty, plot_maturing
+from .uncertainty import panels, plot_certainty, plot_radius_history
 
 __getattr__ = renamed(__name__)
 
 # %% ../nbs/77_report.ipynb #18e2e3a5
 def percents(interval):
-    return "–".join(f"{100 * o:.1f}" for o in interval)
+    return "–".join(f"{100 * share:.1f}" for share in interval)
 
 
 def result_row(
     name: str,  # What the features are
     classes: str,  # What the classes are
     found: dict,  # Protocol to verdict and note, from `hysp.protocols`
-    epoch: int | None = None,  # Of the encoder; 0: untrained, None: no encoder
+    epoch: int | None = None,  # Epoch of the encoder; 0: untrained, None: no encoder
     weights: dict | None = None,  # From `weights_record`
     kind: str = "encoder",  # encoder, read-out, untrained, free or dtw
     judged=None,  # Which clips were judged, positions; None: all
 ) -> dict:
     "A row of the table, with the verdicts behind it"
-    main = found.get("linear", next(iter(found.values()), (None,)))[0]
-    more = (
-        dict(linear_95=percents(main.interval), linear_top5=main.top5) if "linear" in found else {}
-    )
-    return dict(
-        features=name,
-        classes=classes,
-        **{k: o.top1 for k, (o, _) in found.items()},
-        **more,
-        verdict=main,
-        verdicts=found,
-        epoch=epoch,
-        weights=weights,
-        kind=kind,
-        judged=judged,
-    )
+    verdicts = {protocol: verdict for protocol, (verdict, _) in found.items()}
+    row = dict(features=name, classes=classes)
+    row |= {protocol: verdict.top1 for protocol, verdict in verdicts.items()}
+    main = next(iter(verdicts.values()), None)
+    if "linear" in verdicts:
+        main = verdicts["linear"]
+        row |= dict(linear_95=percents(main.interval), linear_top5=main.top5)
+    behind = dict(epoch=epoch, weights=weights, kind=kind, judged=judged)
+    return row | dict(verdict=main, verdicts=found, **behind)
 
 
-def shown_columns(result_row):
+def shown_columns(row):
     behind = ("verdict", "verdicts", "epoch", "weights", "kind", "judged")
-    return {k: v for k, v in result_row.items() if k not in behind}
+    return {column: value for column, value in row.items() if column not in behind}
 
 # %% ../nbs/77_report.ipynb #ddcdd3e8
-def _cell(result_row, key):
+def _cell(row, column):
     "One value to read"
-    value = shown_columns(result_row).get(key)
+    value = shown_columns(row).get(column)
+    if value is None:
+        return "–"
     if not isinstance(value, float):
-        return "–" if value is None else str(value)
-    verdict, _ = result_row.get("verdicts", {}).get(key, (None, {}))
+        return str(value)
+    verdict, _ = row.get("verdicts", {}).get(column, (None, {}))
     interval = f" ({percents(verdict.interval)})" if verdict else ""
     return f"{100 * value:.1f}{interval}"
 
 
 def _cells(rows, without=()):
     "Heading, lines of text, and for each column whether it holds words"
-    keys = list(dict.fromkeys(k for r in rows for k in shown_columns(r) if k not in without))
-    lines = [[_cell(r, k) for k in keys] for r in rows]
-    words = [any(isinstance(r.get(k), str) for r in rows) for k in keys]
-    return keys, lines, words
+    columns = {}  # in the order in which the rows have them
+    for row in rows:
+        columns |= shown_columns(row)
+    heading = [column for column in columns if column not in without]
+    lines = []
+    words = dict.fromkeys(heading, False)
+    for row in rows:
+        lines.append([_cell(row, column) for column in heading])
+        for column in heading:
+            words[column] |= isinstance(row.get(column), str)
+    return heading, lines, list(words.values())
 
 # %% ../nbs/77_report.ipynb #3c0a6fa2
 def markdown_table(
@@ -85,9 +88,9 @@ def markdown_table(
     without=(),  # Columns left out
 ) -> str:  # Markdown
     "Rows as a table to read"
-    keys, lines, _ = _cells(rows, without)
-    lines = [keys, ["---"] * len(keys), *lines]
-    return "\n".join("| " + " | ".join(o) + " |" for o in lines) + "\n"
+    heading, lines, _ = _cells(rows, without)
+    lines = [heading, ["---"] * len(heading), *lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def aligned(
@@ -95,53 +98,73 @@ def aligned(
     without=(),  # Columns left out
 ) -> str:  # Lines of text
     "Rows as a table on a terminal: words to the left, numbers to the right"
-    keys, lines, words = _cells(rows, without)
-    widths = [max(map(len, column)) for column in zip(keys, *lines)]
-    lines = [keys, ["-" * n for n in widths], *lines]
-    sides = [str.ljust if o else str.rjust for o in words]
-    placed = [[side(o, n) for side, o, n in zip(sides, line, widths)] for line in lines]
-    return "\n".join("  ".join(o).rstrip() for o in placed) + "\n"
+    heading, lines, words = _cells(rows, without)
+    widths = [max(map(len, column)) for column in zip(heading, *lines)]
+    sides = [str.ljust if word else str.rjust for word in words]
+    text = ""
+    for line in [heading, ["-" * width for width in widths], *lines]:
+        placed = [side(cell, width) for side, cell, width in zip(sides, line, widths)]
+        text += "  ".join(placed).rstrip() + "\n"
+    return text
 
-
+# %% ../nbs/77_report.ipynb #538550c6
 def html_table(
     rows: list,  # Dicts, as for `markdown_table`
     without=(),  # Columns left out
 ) -> str:  # HTML, every text escaped
     "Rows as a table in Jupyter"
-    keys, lines, words = _cells(rows, without)
-    styles = [f' style="text-align:{"left" if o else "right"}"' for o in words]
+    heading, lines, words = _cells(rows, without)
+    sides = ["left" if word else "right" for word in words]
 
-    def line(cells, tag):
-        cells = [f"<{tag}{s}>{html.escape(o)}</{tag}>" for o, s in zip(cells, styles)]
-        return f"<tr>{''.join(cells)}</tr>"
+    def html_line(cells, tag):
+        line = ""
+        for cell, side in zip(cells, sides):
+            line += f'<{tag} style="text-align:{side}">{html.escape(cell)}</{tag}>'
+        return f"<tr>{line}</tr>"
 
-    body = "".join(line(o, "td") for o in lines)
-    return f"<table><thead>{line(keys, 'th')}</thead><tbody>{body}</tbody></table>"
+    body = "".join(html_line(line, "td") for line in lines)
+    return f"<table><thead>{html_line(heading, 'th')}</thead><tbody>{body}</tbody></table>"
 
 
 def percent(rows):
-    return [
-        {k: round(100 * v, 1) if isinstance(v, float) else v for k, v in shown_columns(r).items()}
-        for r in rows
-    ]
+    shown = []
+    for row in map(shown_columns, rows):
+        for column, value in row.items():
+            if isinstance(value, float):
+                row[column] = round(100 * value, 1)
+        shown.append(row)
+    return shown
 
 # %% ../nbs/77_report.ipynb #a6c0e281
 def oracle_note(
-    rows: list,  # Of one evaluation
+    rows: list,  # Rows of one evaluation
 ) -> str:  # '' where there is one epoch
     "A line on the epoch that is best on the test clips"
-    several = [r for r in rows if r["kind"] == "encoder" and r["classes"] == rows[0]["classes"]]
+    encoders = [row for row in rows if row["kind"] == "encoder"]
+    several = [row for row in encoders if row["classes"] == rows[0]["classes"]]
     if len(several) < 2:
         return ""
-    best = max(several, key=lambda r: r["verdict"].top1)
-    return f"\nReported is the last epoch, {several[-1]['epoch']}. Oracle, chosen on the test labels and no result: epoch {best['epoch']}, {100 * best['verdict'].top1:.1f}.\n"
+    best = max(several, key=lambda row: row["verdict"].top1)
+    return (
+        f"\nReported is the last epoch, {several[-1]['epoch']}. "
+        "Oracle, chosen on the test labels and no result: "
+        f"epoch {best['epoch']}, {100 * best['verdict'].top1:.1f}.\n"
+    )
 
 # %% ../nbs/77_report.ipynb #321a8b04
 def _compared(ours, free, protocol, other=None):
     "Word, and the difference with its interval, of two rows on the clips that both have judged"
-    a, b = ours["verdicts"][protocol][0].right, free["verdicts"][other or protocol][0].right
-    gap, low, high = difference(a if free["judged"] is None else a[free["judged"]], b)
-    word = "over" if low > 0 else "below" if high < 0 else "level with"
+    our_verdict, _ = ours["verdicts"][protocol]
+    free_verdict, _ = free["verdicts"][other or protocol]
+    right = our_verdict.right
+    if free["judged"] is not None:
+        right = right[free["judged"]]
+    gap, low, high = difference(right, free_verdict.right)
+    word = "level with"
+    if low > 0:
+        word = "over"
+    elif high < 0:
+        word = "below"
     return word, f"{100 * gap:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})".replace("-", "−")
 
 
@@ -150,52 +173,67 @@ def _sentence(ours, free, protocol, rest="", other=None):
     return f"{protocol}: “{ours['features']}” is {word} “{free['features']}”{rest}: {gap}."
 
 
-def _main_protocols(result_row):
+def _main_protocols(row):
     "The first way of asking neighbours, and the linear probe"
-    found = result_row["verdicts"]
-    neighbours = [k for k, (_, note) in found.items() if "k" in note and "metric" in note]
+    found = row["verdicts"]
+    neighbours = [name for name, (_, note) in found.items() if "k" in note and "metric" in note]
     return neighbours[:1] + ["linear"] * ("linear" in found)
 
 # %% ../nbs/77_report.ipynb #7008df9b
+def _best(rows, protocol):
+    "The best row of those judged by a protocol, or None"
+    able = [row for row in rows if protocol in row["verdicts"]]
+    return max(able, key=lambda row: row["verdicts"][protocol][0].top1, default=None)
+
+
+def _against_warping(rows, last, ours):
+    "Sentences on time warping, which stands against re-ranked neighbours where there are any"
+    reranked = [name for name, (_, note) in last["verdicts"].items() if "rerank" in note]
+    protocols = (reranked or _main_protocols(last))[:1]
+    if protocols == ["linear"]:
+        return []
+    sentences = []
+    for warped in [row for row in rows if row["kind"] == "dtw"]:
+        for protocol in protocols:
+            sentences.append(_sentence(_best(ours, protocol), warped, protocol, other="1-NN"))
+    return sentences
+
+# %% ../nbs/77_report.ipynb #696a8ae3
 def verdict_of(
     rows: list,  # From `result_row`, of one set of classes
 ) -> str:  # A sentence a line; '' where there is nothing to compare
     "Is what was trained over, level with or below what costs nothing?"
-
-    def best(rows, protocol):
-        able = [r for r in rows if protocol in r["verdicts"]]
-        return max(able, key=lambda r: r["verdicts"][protocol][0].top1, default=None)
-
-    encoders = [r for r in rows if r["kind"] == "encoder"]
+    encoders = [row for row in rows if row["kind"] == "encoder"]
     if not encoders:
         return ""
     last = encoders[-1]
-    ours = [last, *(r for r in rows if r["kind"] == "read-out")]
-    free = [r for r in rows if r["kind"] in ("untrained", "free")]
-    said, sunk = [], []
+    ours = [last, *(row for row in rows if row["kind"] == "read-out")]
+    untrained = [row for row in rows if row["kind"] == "untrained"]
+    free = [row for row in rows if row["kind"] in ("untrained", "free")]
+    sentences = []
+    below = []
     for protocol in _main_protocols(last):
-        if other := best(free, protocol):
+        if other := _best(free, protocol):
             rest = ", the best of what costs nothing"
-            said.append(_sentence(best(ours, protocol), other, protocol, rest))
-        twin = best([r for r in free if r["kind"] == "untrained"], protocol)
-        if twin and (found := _compared(last, twin, protocol))[0] == "below":
-            sunk.append(f"{protocol} {found[1]}")
-    asked = [k for k, (_, note) in last["verdicts"].items() if "rerank" in note]
-    asked = (asked or _main_protocols(last))[:1]
-    for warped in [r for r in rows if r["kind"] == "dtw" and asked != ["linear"]]:
-        said += [_sentence(best(ours, o), warped, o, other="1-NN") for o in asked]
-    if sunk:
-        said.append(f"The encoder is below the same encoder untrained: {', '.join(sunk)}.")
-    return "\n".join(said)
+            sentences.append(_sentence(_best(ours, protocol), other, protocol, rest))
+        if twin := _best(untrained, protocol):
+            word, gap = _compared(last, twin, protocol)
+            below += [f"{protocol} {gap}"] * (word == "below")
+    sentences += _against_warping(rows, last, ours)
+    if below:
+        sentences.append(f"The encoder is below the same encoder untrained: {', '.join(below)}.")
+    return "\n".join(sentences)
 
 # %% ../nbs/77_report.ipynb #42db7d0e
 class Rows(list):
     "A list of rows that shows itself as tables, one for each set of classes, with their verdicts"
 
+    without = ("classes", "linear_95")  # Said in the heading, and behind each accuracy
+
     def parts(self):  # For each set of classes: a line that names it, its rows, its verdict
-        for classes in dict.fromkeys(r["classes"] for r in self):
-            rows = [r for r in self if r["classes"] == classes]
-            clips = max(len(r["verdict"].pred) for r in rows)
+        for classes in dict.fromkeys(row["classes"] for row in self):
+            rows = [row for row in self if row["classes"] == classes]
+            clips = max(len(row["verdict"].pred) for row in rows)
             yield f"{classes}, {clips:,} clips", rows, verdict_of(rows)
 
     def text(self, form=aligned):  # `aligned` or `markdown_table`
@@ -215,119 +253,111 @@ class Rows(list):
         ]
         return "".join(shown) + f"<p>{html.escape(oracle_note(self))}</p>"
 
-    without = ("classes", "linear_95")  # Said in the heading, and behind each accuracy
-
 # %% ../nbs/77_report.ipynb #be93debe
 def _detail(verdict: Verdict):
     "A verdict as JSON can hold it; the accuracy of a class without clips is null"
+    shares = verdict.per_class.tolist()
     return dict(
         top1=verdict.top1,
         top5=verdict.top5,
         interval=verdict.interval,
-        per_class=[None if o != o else o for o in verdict.per_class.tolist()],
+        per_class=[None if math.isnan(share) else share for share in shares],
         confusion=verdict.confusion.tolist(),
     )
 
 
-def _json_row(r):
-    main = _detail(r["verdict"])
-    return {
-        **shown_columns(r),
-        "per_class": main["per_class"],
-        "confusion": main["confusion"],
-        "epoch": r["epoch"],
-        "weights": r["weights"],
-        "protocols": {k: dict(_detail(o), **note) for k, (o, note) in r["verdicts"].items()},
-    }
+def _json_row(row):
+    main = _detail(row["verdict"])
+    protocols = {}
+    for name, (verdict, note) in row["verdicts"].items():
+        protocols[name] = dict(_detail(verdict), **note)
+    return dict(
+        shown_columns(row),
+        per_class=main["per_class"],
+        confusion=main["confusion"],
+        epoch=row["epoch"],
+        weights=row["weights"],
+        protocols=protocols,
+    )
+
+# %% ../nbs/77_report.ipynb #d6baa638
+_flat_columns = "features epoch classes protocol top1 low high top5 clips seed data weights".split()
+
+
+def _flat_rows(rows, seed, checksum):
+    "One line a figure"
+    lines = []
+    for row in rows:
+        weights = row["weights"] or {}
+        for protocol, (verdict, _) in row["verdicts"].items():
+            judged = (verdict.top1, *verdict.interval, verdict.top5, len(verdict.pred))
+            source = (seed, checksum[:16], weights.get("sha256", "")[:16])
+            lines.append(
+                (row["features"], row["epoch"], row["classes"], protocol, *judged, *source)
+            )
+    return lines
 
 # %% ../nbs/77_report.ipynb #87c1bb70
+def _manifest(rows, clips, settings):
+    "What an evaluation rests on"
+    sources = [row["weights"]["pretrained_on"]["checksum"] for row in rows if row["weights"]]
+    return dict(
+        data=clips,
+        augmentation="none",
+        encoder="eval mode; its hash is the same before and after",
+        reported="last epoch, accuracy over the whole set",
+        transfer=any(source != clips["checksum"] for source in sources),
+        settings=settings,
+        environment=environment(),
+    )
+
+
 def report(
     rows: list,  # From `result_row`
     sets,  # The two datasets
     settings: dict,  # All settings of the evaluation, `seed` among them
     out: Path,  # Folder to write into
 ):
-    "Print the table, and write it with the manifest, one line a figure, and what each class and pair of classes came to"
-    rows, clips = Rows(rows), data_record(sets)
+    "Print the table, and write it: to read, for programs (with the manifest), a line a figure, a picture"
+    rows = Rows(rows)
+    clips = data_record(sets)
     print(rows)
     with atomic_write(out / "evaluation.md", "w") as f:
         f.write(rows.text(markdown_table))
-    manifest = dict(
-        data=clips,
-        augmentation="none",
-        encoder="eval mode; its hash is the same before and after",
-        reported="last epoch, accuracy over the whole set",
-        transfer=any(
-            r["weights"] and r["weights"]["pretrained_on"]["checksum"] != clips["checksum"]
-            for r in rows
-        ),
-        settings=settings,
-        environment=environment(),
+    record = dict(
+        manifest=_manifest(rows, clips, settings),
+        class_names=sets[0].class_names,
+        rows=[_json_row(row) for row in rows],
     )
-    write_json(
-        out / "evaluation.json",
-        dict(manifest=manifest, class_names=sets[0].class_names, rows=[_json_row(r) for r in rows]),
-    )
-    write_table(
-        out / "evaluation.csv",
-        (
-            "features",
-            "epoch",
-            "classes",
-            "protocol",
-            "top1",
-            "low",
-            "high",
-            "top5",
-            "clips",
-            "seed",
-            "data",
-            "weights",
-        ),
-        [
-            (
-                r["features"],
-                r["epoch"],
-                r["classes"],
-                k,
-                o.top1,
-                *o.interval,
-                o.top5,
-                len(o.pred),
-                settings["seed"],
-                clips["checksum"][:16],
-                (r["weights"] or {}).get("sha256", "")[:16],
-            )
-            for r in rows
-            for k, (o, _) in r["verdicts"].items()
-        ],
-    )
-    if len({r["epoch"] for r in rows if r["weights"]}) > 1:
+    write_json(out / "evaluation.json", record)
+    figures = _flat_rows(rows, settings["seed"], clips["checksum"])
+    write_table(out / "evaluation.csv", _flat_columns, figures)
+    if len({row["epoch"] for row in rows if row["weights"]}) > 1:
         save_png(plot_rows(rows), out / "evaluation.png")
 
 # %% ../nbs/77_report.ipynb #6280464c
 def plot_rows(
-    rows: list,  # Of several epochs
+    rows: list,  # Rows of several epochs
 ):  # The axes
     "Accuracy against epoch, a line a protocol with its 95 % interval; the untrained encoder is epoch 0"
-    (ax,) = panels(
-        ("epoch of the pre-training (0: untrained)", f"top-1, %, {rows[0]['classes']}"),
-        size=(6.5, 3.8),
-    )
-    seen = sorted(
-        (r for r in rows if r["kind"] in ("encoder", "untrained")),
-        key=lambda r: r["epoch"],
-    )
-    seen = [r for r in seen if r["classes"] == rows[0]["classes"]]
-    for i, k in enumerate(rows[0]["verdicts"]):
-        e, v = [r["epoch"] for r in seen], [r["verdicts"][k][0] for r in seen]
-        low, high = ([100 * o.interval[j] for o in v] for j in (0, 1))
-        ax.plot(e, [100 * o.top1 for o in v], "o-", ms=4, color=f"C{i}", label=k)
-        ax.fill_between(e, low, high, color=f"C{i}", alpha=0.12, lw=0)
+    classes = rows[0]["classes"]
+    heading = "epoch of the pre-training (0: untrained)", f"top-1, %, {classes}"
+    (ax,) = panels(heading, size=(6.5, 3.8))
+    encoders = [row for row in rows if row["kind"] in ("encoder", "untrained")]
+    seen = [row for row in encoders if row["classes"] == classes]
+    seen.sort(key=lambda row: row["epoch"])
+    epochs = [row["epoch"] for row in seen]
+    for i, protocol in enumerate(rows[0]["verdicts"]):
+        verdicts = [row["verdicts"][protocol][0] for row in seen]
+        low, high = zip(*[verdict.interval for verdict in verdicts])
+        top1 = [100 * verdict.top1 for verdict in verdicts]
+        ax.plot(epochs, top1, "o-", ms=4, color=f"C{i}", label=protocol)
+        band = dict(color=f"C{i}", alpha=0.12, lw=0)
+        ax.fill_between(epochs, 100 * np.array(low), 100 * np.array(high), **band)
     ax.legend(frameon=False, fontsize=8)
     return ax
 
-
+# %% ../nbs/77_report.ipynb #0c96ad39
 def save_png(
     ax,  # Axes of a figure, which is closed
     path: Path,  # PNG to write
@@ -339,28 +369,25 @@ def save_png(
 
 # %% ../nbs/77_report.ipynb #dfb5d61c
 def report_radius(
-    r,  # `Certainty`, from `what_radius_knows`
-    m,  # `Maturing`, or None where there is one epoch
+    r,  # `CertaintyReport`, from `assess_radius`
+    m,  # `RadiusHistory`, or None where there is one epoch
     out: Path,  # Folder to write into
 ):
     "Print and draw what the radius knows, and where there are several epochs, when it matures"
     parts = [(repr(r), plot_certainty(r), "radius.png")]
     if m:
-        parts.append((repr(m), plot_maturing(m), "maturing.png"))
-        write_table(
-            out / "maturing.csv",
-            ("epoch", "of", "which", "q05", "q25", "q50", "q75", "q95"),
-            m.table(),
-        )
+        parts.append((repr(m), plot_radius_history(m), "maturing.png"))
+        columns = ("epoch", "of", "which", "q05", "q25", "q50", "q75", "q95")
+        write_table(out / "maturing.csv", columns, m.table())
     for text, axs, name in parts:
         print(text + "\n")
         save_png(axs[0], out / name)
     with atomic_write(out / "radius.txt", "w") as f:
-        f.write("\n\n".join(o for o, _, _ in parts) + "\n")
+        f.write("\n\n".join(text for text, _, _ in parts) + "\n")
 
 # %% ../nbs/77_report.ipynb #cba82c65
 def report_ensemble(
-    rows: list,  # Dicts
+    rows: list,  # Dicts, one for each stream and the ensemble
     models: list,  # Pairs (model, description)
     pairs: list,  # The two datasets of each
     settings: dict,  # All settings
@@ -373,8 +400,8 @@ def report_ensemble(
     with atomic_write(out / "ensemble.md", "w") as f:
         f.write(text)
     manifest = dict(
-        data=[data_record(o) for o in pairs],
-        weights=[weights_record(m, a, "last epoch kept, or named") for m, a in models],
+        data=[data_record(sets) for sets in pairs],
+        weights=[weights_record(*pair, "last epoch kept, or named") for pair in models],
         settings=settings,
         environment=environment(),
     )
@@ -383,7 +410,7 @@ def report_ensemble(
 # %% ../nbs/77_report.ipynb #a86a36e2
 def write_result_page(
     run: str | Path,  # Run folder
-    rows: list,  # Of its evaluation, the encoder first
+    rows: list,  # Rows of its evaluation, the encoder first
     data: str | Path,  # Dataset folder
     out: str | Path,  # HTML file to write
     split: str = "xsub/val",  # Which clips to draw
@@ -394,8 +421,14 @@ def write_result_page(
     data = Dataset(data, split)
     z = features(model.online, data, about["spec"]["stream"])
     some = np.array(some_of(len(data), most))
-    pred, drawing = rows[0]["verdict"].pred.numpy(), polar(z, data.labels)
-    said = next(Rows(rows).parts())[2].splitlines()
+    pred = rows[0]["verdict"].pred.numpy()
+    drawing = polar(z, data.labels)
+    _, _, verdict = next(Rows(rows).parts())
+    about = (
+        f"{len(some)} of the {len(data)} clips of {split}, none of which the encoder was trained on. "
+        "Position: prediction of the online branch; distance from the centre is exact, "
+        "angles are a projection. Right and wrong are the linear probe’s."
+    )
     return report_page(
         out,
         title=f"{type(model).__name__} on the Poincaré disk",
@@ -411,9 +444,5 @@ def write_result_page(
         layout=data.layout,
         curves=run,
         table=percent(rows),
-        notes=[
-            f"{len(some)} of the {len(data)} clips of {split}, none of which the encoder was trained on. Position: prediction of the online branch; "
-            "distance from the centre is exact, angles are a projection. Right and wrong are the linear probe’s.",
-            *said,
-        ],
+        notes=[about, *verdict.splitlines()],
     )

@@ -1,5 +1,6 @@
-"What several files of tests need: drawn examples that are the same in every run, and a browser"
+"What several files of tests need: examples that are the same in every run, and a browser"
 
+import os
 import shutil
 from urllib.parse import urlsplit
 
@@ -10,8 +11,26 @@ from hypothesis import settings
 settings.register_profile("same", derandomize=True)
 settings.load_profile("same")
 
-FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --use-gl=swiftshader --enable-unsafe-swiftshader"
+# Where several files of tests run at once, each process keeps to one core
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Files whose tests start several busy processes: a JupyterLab, or training on several devices
+MANY_PROCESSES = "test_browser", "test_devices", "test_simclr"
+
+BROWSER_FLAGS = (
+    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
+    "--disable-sync --use-gl=swiftshader --enable-unsafe-swiftshader"
+)
 PATIENCE = 240_000  # ms: a machine may be slow
+
+
+def pytest_collection_modifyitems(items):
+    "A file's tests run in one process, one after the other; so do all that need several processes"
+    for item in items:
+        name = item.path.stem
+        group = "many processes" if name in MANY_PROCESSES else name
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="module")
@@ -23,37 +42,38 @@ def browser():
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         pytest.skip("needs chromium (apt-get install chromium)")
-    with api.sync_playwright() as p:
-        b = p.chromium.launch(executable_path=program, args=FLAGS.split())
-        yield b
-        b.close()
+    with api.sync_playwright() as play:
+        started = play.chromium.launch(executable_path=program, args=BROWSER_FLAGS.split())
+        yield started
+        started.close()
 
 
 @pytest.fixture
 def visit(browser):
-    "Opens an address: the tab, and the list of what goes wrong in it: console errors, exceptions, requests that go elsewhere or miss a file"
+    """Opens an address: the tab, and the list of what goes wrong in it
+
+    Console errors, exceptions, requests that go elsewhere, and files that are missing."""
 
     def visit(url, width=1280, height=None, **context):
-        tab, wrong = (
-            browser.new_context(
-                viewport=dict(width=width, height=height or width * 9 // 16), **context
-            ).new_page(),
-            [],
-        )
+        window = dict(width=width, height=height or width * 9 // 16)
+        tab = browser.new_context(viewport=window, **context).new_page()
+        wrong = []
+
+        def check_address(request):
+            if urlsplit(request.url).netloc not in ("", urlsplit(url).netloc):
+                wrong.append(request.url)
+
         tab.set_default_timeout(PATIENCE)
-        tab.on("console", lambda m: m.type == "error" and wrong.append(m.text))
-        tab.on("pageerror", lambda e: wrong.append(str(e)))
-        tab.on(
-            "request",
-            lambda r: urlsplit(r.url).netloc in ("", urlsplit(url).netloc) or wrong.append(r.url),
-        )
+        tab.on("console", lambda said: said.type == "error" and wrong.append(said.text))
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.on("request", check_address)
         tab.on("requestfailed", lambda r: r.url.startswith("file:") and wrong.append(r.url))
         tab.goto(url)
         return tab, wrong
 
     yield visit
-    for o in browser.contexts:
-        o.close()
+    for context in browser.contexts:
+        context.close()
 
 
 @pytest.fixture

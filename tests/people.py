@@ -1,4 +1,8 @@
-"Made-up people who do things with one hand, for several files of tests: each thing is a path of the hand, each person has a tempo and a size"
+"""Made-up people who do things with one hand, for several files of tests
+
+Each thing is a path of the hand, each person has a tempo and a size."""
+
+import itertools
 
 import numpy as np
 import torch
@@ -9,7 +13,8 @@ from hysp.readers import arrays
 from hysp.skeleton import layouts
 
 layout = layouts["coco"]
-wrist, elbow = (layout.joints.index(f"right {o}") for o in ("wrist", "elbow"))
+wrist = layout.joints.index("right wrist")
+elbow = layout.joints.index("right elbow")
 
 
 def paths(actions, seed=0):
@@ -23,8 +28,10 @@ def made_up(actions=4, people=4, takes=2, frames=12, left=(), seed=0, spread=0.0
     g = torch.Generator().manual_seed(seed)
     pose = torch.randn(1, 3, 1, len(layout), 1, generator=torch.Generator().manual_seed(9)) / 3
     pose = (pose + reflect(pose, layout)) / 2
-    waves, clips = paths(actions), []
-    about = [(a, p) for p in range(1, people + 1) for a in range(actions) for _ in range(takes)]
+    waves = paths(actions)
+    clips = []
+    everything = itertools.product(range(1, people + 1), range(actions), range(takes))
+    about = [(action, person) for person, action, _ in everything]
     tempo = torch.exp(0.2 * torch.randn(people + 1, generator=g)).tolist()
     size = torch.exp(0.1 * torch.randn(people + 1, generator=g)).tolist()
     for action, person in about:

@@ -391,6 +391,20 @@ def test_natural_is_its_cores_in_order(layout, seed, frames, dtype):
     assert (measured - 1).abs().max() < tolerance + 1e-4
 
 
+@pytest.mark.parametrize("frames", [1, 16, 50])
+@pytest.mark.parametrize("normalise", [False, True])
+@each_layout
+@each_dtype
+def test_strong_is_its_steps_in_order(layout, normalise, frames, dtype):
+    "The fast form in groups, against one augmentation after the other; the notebook adds the noise"
+    view = A.Strong(layout, noise=0, normalise_blur=normalise)
+    x = people(layout, 70, frames, 2, dtype)  # more than a group
+    drawn = view.draw(70, frames, gen())
+    want = view.in_order(x, drawn, torch.zeros_like(x))
+    size = max(1, want.abs().max())
+    assert (view.apply(x, drawn, gen()) - want).abs().max() < 1e-5 * size
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_company_changes_nothing(seed):
     view = A.Natural("ntu-rgb+d", mirror=0.5)

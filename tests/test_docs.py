@@ -12,7 +12,7 @@ import pytest
 from hysp.core import HyspError
 
 root = Path(__file__).parents[1]
-spec = importlib.util.spec_from_file_location("docs", root / "bench" / "docs.py")
+spec = importlib.util.spec_from_file_location("docs", root / "tools" / "docs.py")
 docs = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(docs)
 
@@ -35,13 +35,15 @@ def test_page_in_browser(visit, site, page, width):
     assert tab.locator("h1").count() == 1 and tab.locator("nav a.here").count() == 1
     if page != "index":
         sizes = tab.evaluate(
-            "[...document.querySelectorAll('math')].map(o => o.getBoundingClientRect()).map(b => [b.width, b.height])"
+            "[...document.querySelectorAll('math')].map(o => o.getBoundingClientRect())"
+            ".map(box => [box.width, box.height])"
         )
         assert len(sizes) > 5 and all(w > 1 and h > 5 for w, h in sizes), "every formula takes room"
         assert max(h for _, h in sizes) > 25, "a fraction is as high as two lines"
-        assert "$" not in tab.evaluate(
-            "[...document.querySelectorAll('main > p, main > li')].map(o => o.textContent).join(' ')"
+        prose = tab.evaluate(
+            "[...document.querySelectorAll('main > p, main > li')].map(o => o.textContent)"
         )
+        assert "$" not in " ".join(prose)
     if page == "tutorials/poincare_disk":
         assert tab.evaluate("document.images.length") >= 7
     assert wrong == []
@@ -58,30 +60,26 @@ def test_one_can_walk_about(visit, site):
 
 
 def test_nothing_is_fetched(site):
-    for o in site.rglob("*.html"):
-        text = o.read_text("utf-8")
-        assert not re.findall(
-            r'<(?:link|script|img|iframe)[^>]*(?:href|src)="(?:https?:)?//[^"]*', text
-        ), o
+    fetched = r'<(?:link|script|img|iframe)[^>]*(?:href|src)="(?:https?:)?//[^"]*'
+    for path in site.rglob("*.html"):
+        text = path.read_text("utf-8")
+        assert not re.findall(fetched, text), path
         assert not re.search(r'@import|url\(\s*["\']?https?:', text)
 
 
 def test_every_formula_is_understood():
-    prose = [
-        "".join(c["source"])
-        for o in (root / "nbs").rglob("*.ipynb")
-        for c in json.loads(o.read_text("utf-8"))["cells"]
-        if c["cell_type"] == "markdown"
-    ]
-    found = [
-        ElementTree.fromstring(m)
-        for o in prose
-        for m in re.findall(r"<math.*?</math>", docs.markdown(o), re.S)
-    ]
+    found = []
+    for path in (root / "nbs").rglob("*.ipynb"):
+        for cell in json.loads(path.read_text("utf-8"))["cells"]:
+            if cell["cell_type"] == "markdown":
+                page = docs.markdown("".join(cell["source"]))
+                found += re.findall(r"<math.*?</math>", page, re.S)
     assert len(found) > 400
     parts = dict(msub=2, msup=2, mfrac=2, mover=2, munder=2, msubsup=3, munderover=3)
-    for o in (x for m in found for x in m.iter()):
-        assert len(o) == parts.get(kind := o.tag.split("}")[1], len(o)), kind
+    for formula in map(ElementTree.fromstring, found):
+        for element in formula.iter():
+            kind = element.tag.split("}")[1]
+            assert len(element) == parts.get(kind, len(element)), kind
     with pytest.raises(HyspError, match=r"holds \\nonsense"):
         docs.markdown(r"So $\nonsense{x}$.")
     assert (
@@ -114,7 +112,8 @@ def test_what_becomes_of_a_cell(tmp_path, monkeypatch):
         "#| eval: false\nx/0",
         "#| export\ndef f(): return 7",
         'print("<b>", f())',
-        'from IPython.display import HTML\nHTML("<link rel=\\"stylesheet\\" href=\\"https://e.org/f.css\\"><i>seven</i>")',
+        "from IPython.display import HTML\n"
+        """HTML('<link rel="stylesheet" href="https://e.org/f.css"><i>seven</i>')""",
     ]
     monkeypatch.setattr(docs, "nbs", notebook(tmp_path / "nbs", *cells))
     text = (docs.build(["bad"], tmp_path / "site") / "bad.html").read_text("utf-8")
@@ -135,9 +134,13 @@ def test_what_becomes_of_a_cell(tmp_path, monkeypatch):
 
 
 def test_figures_that_move(visit, tmp_path, monkeypatch):
-    "Plotly's from the one file beside the page, matplotlib's films with buttons, both without a network; a widget says what it needs"
+    """Plotly's from the one file beside the page, matplotlib's films with buttons, both without a network
+
+    A widget says what it needs."""
     cells = [
-        "import numpy as np, ipywidgets\nfrom IPython.display import HTML\nfrom hysp.plot import skeleton_animation, skeleton_player\nx = np.random.default_rng(0).normal(size=(3,4,25,1))",
+        "import numpy as np, ipywidgets\nfrom IPython.display import HTML\n"
+        "from hysp.page import skeleton_player\nfrom hysp.plot_skeleton import skeleton_animation\n"
+        "x = np.random.default_rng(0).normal(size=(3,4,25,1))",
         "skeleton_player(dict(a=x, b=x), 'ntu-rgb+d', trail=2)",
         "HTML(skeleton_animation(x, 'ntu-rgb+d', height=1).to_jshtml())",
         "ipywidgets.IntSlider()",

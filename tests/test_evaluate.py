@@ -1,4 +1,4 @@
-"Evaluation: a frozen encoder, features that are those of these weights and these clips, classifiers against scikit-learn, exact counts"
+"Evaluation: features of these weights and these clips, classifiers against scikit-learn, exact counts"
 
 import csv
 
@@ -11,29 +11,36 @@ from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 from hysp.core import HyspError, some_of
 from hysp.dtw import clip_dtw
 from hysp.evaluate import (
-    answer,
-    beside,
-    blank,
     choose_k,
     diagnose,
     difference,
     features,
     few_labels,
     fine_tune,
-    groups,
     hold_out,
+    join_features,
     judge,
     knn,
     linear_probe,
+    merge_classes,
+    neighbour_scores,
     neighbours,
     rerank,
-    scaled,
+    standardise,
+    untrained_norms,
     weights_hash,
     whiten,
 )
 from hysp.feeder import Dataset
 from hysp.prepare import prepare
-from hysp.protocols import bodies, chance, dtw_costs, dtw_neighbours, frozen, warped
+from hysp.protocols import (
+    body_counts,
+    dtw_costs,
+    dtw_neighbours,
+    judge_chance,
+    judge_frozen,
+    judge_warped,
+)
 from hysp.clips import Clip, Source
 from hysp.stgcn import STGCN
 
@@ -56,6 +63,12 @@ def made(path, subjects=(1, 3), seed=0, overwrite=False):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return made(tmp_path_factory.mktemp("evaluate") / "set")
+
+
+@pytest.fixture(scope="module")
+def sets(folder):
+    "The training clips and those to judge"
+    return Dataset(folder, "xsub/train"), Dataset(folder, "xsub/val")
 
 
 def encoder(seed=0, **kw):
@@ -85,7 +98,8 @@ def test_the_encoder_is_frozen_and_left_as_it_was(folder, training):
     enc, data = encoder().train(training), Dataset(folder, "xsub/val")
     before, state = weights_hash(enc), {k: v.clone() for k, v in enc.state_dict().items()}
     z = features(enc, data, batch=5)
-    assert enc.training == training and all(o.training == training for o in enc.modules())
+    assert enc.training == training
+    assert all(module.training == training for module in enc.modules())
     assert weights_hash(enc) == before and all(
         torch.equal(v, state[k]) for k, v in enc.state_dict().items()
     )
@@ -154,8 +168,9 @@ def test_training_on_changes_what_is_cached(folder, tmp_path, calls):
     fresh(enc, data, tmp_path, calls)
 
 
-def test_the_cache_is_for_this_stream_and_split_and_part(folder, tmp_path, calls):
-    enc, train, val = encoder(), Dataset(folder, "xsub/train"), Dataset(folder, "xsub/val")
+def test_the_cache_is_for_this_stream_and_split_and_part(folder, sets, tmp_path, calls):
+    enc = encoder()
+    train, val = sets
     features(enc, train, cache=tmp_path)
     fresh(enc, train, tmp_path, calls, "bone")
     fresh(enc, val, tmp_path, calls)
@@ -226,30 +241,33 @@ def movers(n=300, classes=4, seed=0):
     "Clips sorted by class, as files often are; a class is an offset of all its clips"
     g = torch.Generator().manual_seed(seed)
     y = torch.arange(n) * classes // n
-    x = (
-        torch.randn(n, 3, 6, 17, 1, generator=g) * 0.5
-        + 5 * torch.randn(classes, 3, 1, 17, 1, generator=torch.Generator().manual_seed(9))[y]
-    )
+    noise = torch.randn(n, 3, 6, 17, 1, generator=g)
+    offsets = torch.randn(classes, 3, 1, 17, 1, generator=torch.Generator().manual_seed(9))
+    x = noise * 0.5 + 5 * offsets[y]
+    return Sorted(x, y.numpy())
 
-    class Sorted:
-        layout, checksum, split, names, labels = (
-            "coco",
-            "0" * 64,
-            "made/up",
-            [f"c{i}" for i in range(n)],
-            y.numpy(),
-        )
 
-        def __len__(self):
-            return n
+class Sorted:
+    "Clips as a dataset gives them"
 
-        def batch(self, i):
-            return x[torch.as_tensor(np.asarray(i))]
+    layout = "coco"
+    checksum = "0" * 64
+    split = "made/up"
 
-        def batches(self, size):
-            return ((x[i : i + size], np.arange(i, min(i + size, n))) for i in range(0, n, size))
+    def __init__(self, x, labels):
+        self.x = x
+        self.labels = labels
+        self.names = [f"c{i}" for i in range(len(x))]
 
-    return Sorted()
+    def __len__(self):
+        return len(self.x)
+
+    def batch(self, index):
+        return self.x[torch.as_tensor(np.asarray(index))]
+
+    def batches(self, size):
+        for index in np.split(np.arange(len(self)), range(size, len(self), size)):
+            yield self.x[index], index
 
 
 @pytest.fixture(scope="module")
@@ -292,19 +310,19 @@ def test_the_46_per_cent_trap_costs_accuracy_and_is_named(settled, batch):
 def test_features_of_an_unloaded_checkpoint_are_named(settled):
     enc, data, _ = settled
     for other in (encoder(), encoder(5)):
-        assert diagnose(features(other, data), enc, data) == "other" and blank(other)
-    assert not blank(enc)
+        assert diagnose(features(other, data), enc, data) == "other" and untrained_norms(other)
+    assert not untrained_norms(enc)
     forgot = encoder(5)
     report = forgot.load_state_dict(
         {f"model.{k}": v for k, v in enc.state_dict().items()}, strict=False
     )  # Another prefix, and nothing is said
     assert (
         report.missing_keys
-        and len(blank(forgot)) == len(blank(encoder()))
+        and len(untrained_norms(forgot)) == len(untrained_norms(encoder()))
         and diagnose(features(forgot, data), enc, data) == "other"
     )
     forgot.load_state_dict(enc.state_dict())
-    assert not blank(forgot) and diagnose(features(forgot, data), enc, data) == "eval"
+    assert not untrained_norms(forgot) and diagnose(features(forgot, data), enc, data) == "eval"
 
 
 def test_features_in_another_order_or_of_another_width_are_others(settled):
@@ -497,21 +515,21 @@ def test_neighbours_that_are_not_there(k):
 
 def test_scaled_by_the_training_clips_alone():
     (x, _), (v, _) = clouds(), clouds(seed=1)
-    a, b = scaled(x, v)
+    a, b = standardise(x, v)
     torch.testing.assert_close(a.mean(0), torch.zeros(5), atol=1e-4, rtol=0)
     torch.testing.assert_close(
         a.norm(dim=1).square().mean(), torch.tensor(89 / 90), atol=1e-4, rtol=0
     )
     torch.testing.assert_close(b, (v - x.mean(0)) / x.std(0) / 5**0.5)
     constant = torch.cat([x, torch.ones(90, 1)], 1)
-    assert scaled(constant)[0].isfinite().all()
+    assert standardise(constant)[0].isfinite().all()
 
 
 def test_the_probe_comes_to_the_maximum_of_the_likelihood():
     "Full batches, many epochs: scikit-learn's solution of the same convex problem"
     (x, y), (v, _) = clouds(300, spread=2.5), clouds(200, seed=1, spread=2.5)
     ours = linear_probe(x, y, v, 4, epochs=3000, steps=(2500,), lr=2.0, batch=300).softmax(1)
-    a, b = (o.double().numpy() for o in scaled(x, v))
+    a, b = (o.double().numpy() for o in standardise(x, v))
     theirs = LogisticRegression(C=1e9, max_iter=10_000, tol=1e-10).fit(a, y)
     np.testing.assert_allclose(ours[:, :3], theirs.predict_proba(b), atol=0.02)
     assert ours[:, 3].max() < 0.01 and 0.5 < theirs.score(a, y) < 0.95, (
@@ -521,7 +539,7 @@ def test_the_probe_comes_to_the_maximum_of_the_likelihood():
 
 def test_the_probe_as_it_is_used_is_about_as_good():
     (x, y), (v, w) = clouds(300), clouds(300, seed=0)
-    (a,) = scaled(x)
+    (a,) = standardise(x)
     theirs = LogisticRegression(C=1e6, max_iter=10_000).fit(a.numpy(), y).score(a.numpy(), y)
     assert abs(judge(linear_probe(x, y, v, 4), w).top1 - theirs) < 0.02
 
@@ -617,9 +635,9 @@ def test_scores_that_are_nan_are_refused():
 
 
 def test_merged_classes():
-    index, names = groups(["squat right", "squat wrong", "lunge", "lunge wrong"], " ")
+    index, names = merge_classes(["squat right", "squat wrong", "lunge", "lunge wrong"], " ")
     assert index.tolist() == [0, 0, 1, 1] and names == ["squat", "lunge"]
-    index, names = groups(["a", "b"], ":")
+    index, names = merge_classes(["a", "b"], ":")
     assert index.tolist() == [0, 1] and names == ["a", "b"]
 
 
@@ -669,7 +687,7 @@ def test_side_by_side_no_part_outweighs_the_other():
     wide, wide_v = (
         torch.randn(n, 400, generator=torch.Generator().manual_seed(n)) for n in (90, 9)
     )
-    a, b = beside((x, v[:9]), (1e4 * wide, 1e4 * wide_v))
+    a, b = join_features((x, v[:9]), (1e4 * wide, 1e4 * wide_v))
     assert a.shape == (90, 405) and b.shape == (9, 405)
     cosine = torch.nn.functional.cosine_similarity
     parts = [
@@ -677,7 +695,7 @@ def test_side_by_side_no_part_outweighs_the_other():
         for t, m in ((x, v[:9]), (wide, wide_v))
     ]
     torch.testing.assert_close(cosine(b[:, None], a, dim=-1), sum(parts) / 2, atol=1e-4, rtol=0)
-    same = beside((torch.ones(4, 2), torch.ones(1, 2)))
+    same = join_features((torch.ones(4, 2), torch.ones(1, 2)))
     assert not same[0].any() and not same[1].any(), "what does not vary says nothing"
 
 
@@ -723,18 +741,18 @@ def test_reranking_against_a_loop():
 def test_an_answer_is_a_class_or_the_most_frequent_one(seed):
     g = np.random.default_rng(seed)
     y, which = g.integers(5, size=31), torch.tensor(g.integers(-1, 31, size=50))
-    scores, often = answer(which, y, 7), np.bincount(y).argmax()
+    scores, often = neighbour_scores(which, y, 7), np.bincount(y).argmax()
     assert scores.shape == (50, 7) and torch.equal(scores.sum(1), torch.ones(50).double())
     assert scores.argmax(1).tolist() == [int(y[i]) if i >= 0 else int(often) for i in which]
     v = g.integers(7, size=50)
-    assert chance((y, v), 7).top1 == pytest.approx((v == often).mean())
+    assert judge_chance((y, v), 7).top1 == pytest.approx((v == often).mean())
 
 
-def test_bodies_and_time_warping_of_a_set(folder):
-    sets = train, val = [Dataset(folder, f"xsub/{o}") for o in ("train", "val")]
-    counts = [bodies(o) for o in sets]
-    assert [o.tolist() for o in counts] == [o.columns["bodies"].tolist() for o in sets]
-    clips = [o.batch(range(len(o))) for o in (val, train)]
+def test_bodies_and_time_warping_of_a_set(sets):
+    train, val = sets
+    for data in sets:
+        assert body_counts(data).tolist() == data.columns["bodies"].tolist()
+    clips = [data.batch(range(len(data))) for data in (val, train)]
     cost = clip_dtw(*clips)
     nearest, judged, gallery = dtw_neighbours(sets)
     assert torch.equal(nearest, cost.argmin(1)) and gallery == len(train)
@@ -748,42 +766,44 @@ def test_bodies_and_time_warping_of_a_set(folder):
         wanted = every.gather(1, near)
         assert torch.equal(found.isinf(), wanted.isinf()) and wanted.isinf().any()
         torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-4)
-    right = warped(nearest, judged, [o.labels for o in sets], 3).right
+    right = judge_warped(nearest, judged, (train.labels, val.labels), 3).right
     assert right.tolist() == (train.labels[nearest.numpy()] == val.labels).tolist()
 
 
 @pytest.mark.parametrize("most", [(5, 4), (1, 1), (13, 2)])
-def test_a_sample_for_time_warping_is_drawn(folder, most):
-    sets = train, val = [Dataset(folder, f"xsub/{o}") for o in ("train", "val")]
+def test_a_sample_for_time_warping_is_drawn(sets, most):
+    train, val = sets
     nearest, judged, gallery = dtw_neighbours(sets, most)
     assert (gallery, len(judged)) == most
     assert judged.tolist() == some_of(len(val), most[1])
     assert set(nearest.tolist()) - {-1} <= set(some_of(len(train), most[0]))
 
 
-def test_few_pairs_need_no_sample(folder):
-    sets = [Dataset(folder, f"xsub/{o}") for o in ("train", "val")]
+def test_few_pairs_need_no_sample(sets):
     assert len(sets[0]) * len(sets[1]) <= 2 * 99
     nearest, judged, gallery = dtw_neighbours(sets, (2, 99))
     assert (len(judged), gallery) == (len(sets[1]), len(sets[0]))
     assert torch.equal(nearest, dtw_neighbours(sets)[0])
 
 
-def test_pairs_of_people_are_judged_though_none_trained(folder):
+def test_pairs_of_people_are_judged_though_none_trained(sets):
     "Neighbours are sought among all, and time warping says the most frequent class"
-    train, val = (Dataset(folder, f"xsub/{o}") for o in ("train", "val"))
+    train, val = sets
     alone = train.subset((train.columns["bodies"] == 1).nonzero()[0])
-    sets = alone, val
+    sets = (alone, val)
     nearest, judged, _ = dtw_neighbours(sets)
     two = val.columns["bodies"] == 2
     assert ((nearest == -1).numpy() == two).all() and two.any()
     often = np.bincount(alone.labels).argmax()
     labels = alone.labels, val.labels
-    assert (warped(nearest, judged, labels, 3).pred[torch.tensor(two)] == often).all()
-    z = [o.batch(range(len(o))).sum(-1).flatten(1) for o in sets]
-    counts = tuple(bodies(o) for o in sets)
-    costs = lambda near: dtw_costs(sets, near)
-    found = frozen(z, labels, 3, None, ("knn",), bodies=counts, rerank=3, costs=costs)
+    assert (judge_warped(nearest, judged, labels, 3).pred[torch.tensor(two)] == often).all()
+    z = [data.batch(range(len(data))).sum(-1).flatten(1) for data in sets]
+    counts = tuple(body_counts(data) for data in sets)
+
+    def costs(near):
+        return dtw_costs(sets, near)
+
+    found = judge_frozen(z, labels, 3, None, ("knn",), bodies=counts, rerank=3, costs=costs)
     first = neighbours(*z)[1][torch.tensor(two), 0]
     for name in ("1-NN", "1-NN, re-ranked"):  # All costs are infinite: as the features have it
         assert found[name][0].pred[torch.tensor(two)].tolist() == alone.labels[first].tolist()

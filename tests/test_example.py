@@ -14,15 +14,8 @@ from hysp import runs
 from hysp.core import HyspError
 from hysp.evaluate import features
 from hysp.feeder import Dataset
-from hysp.recipes import (
-    embeddings,
-    example,
-    example_data,
-    load_embeddings,
-    load_run,
-    read_manifest,
-    save_embeddings,
-)
+from hysp.embeddings import embeddings, load_embeddings, save_embeddings
+from hysp.runs import example, example_data, load_run, read_manifest
 
 root = Path(__file__).parents[1]
 
@@ -33,38 +26,30 @@ def data(tmp_path_factory):
 
 
 def test_loads_without_data():
-    e, (_, about) = load_embeddings(example()), load_run(example())
+    e = load_embeddings(example())
+    _, about = load_run(example())
     assert (
         e.epochs == [0, 5, 20, 40, 75] and about["epoch"] == 75 and about["spec"]["model"] == "hysp"
     )
-    n, d = len(e.names), about["spec"]["out"]
-    assert (
-        e.z.shape == (5, n, d)
-        and e.predicted.shape == (5, n)
-        and all(len(o) == n for o in (e.labels, e.bodies, e.frames, e.subjects))
-    )
-    assert (
-        e.z.isfinite().all()
-        and 0 <= e.labels.min()
-        and e.labels.max() < len(e.class_names)
-        and set(e.bodies.tolist()) == {1, 2}
-    )
-    assert e.about["weights"][0] is None and e.about["weights"][1:] == [
-        v for k, v in sorted(read_manifest(example())["files"].items()) if k.startswith("epoch_")
-    ]
+    n = len(e.names)
+    assert e.z.shape == (5, n, about["spec"]["out"]) and e.predicted.shape == (5, n)
+    assert all(len(column) == n for column in (e.labels, e.bodies, e.frames, e.subjects))
+    assert e.z.isfinite().all() and set(e.bodies.tolist()) == {1, 2}
+    assert 0 <= e.labels.min() and e.labels.max() < len(e.class_names)
+    files = read_manifest(example())["files"]
+    weights = [files[name] for name in sorted(files) if name.startswith("epoch_")]
+    assert e.about["weights"] == [None, *weights]
 
 
 def test_small():
-    assert sum(o.stat().st_size for o in example().iterdir()) < 3_000_000
+    assert sum(path.stat().st_size for path in example().iterdir()) < 3_000_000
 
 
 def test_weights_give_the_embeddings(data):
-    e, (model, _) = load_embeddings(example()), load_run(example())
-    assert (
-        data.names == e.names
-        and data.labels.tolist() == e.labels.tolist()
-        and data.checksum == e.about["data"]
-    )
+    e = load_embeddings(example())
+    model, _ = load_run(example())
+    assert data.names == e.names and data.checksum == e.about["data"]
+    assert data.labels.tolist() == e.labels.tolist()
     torch.testing.assert_close(features(model.online, data), e.at(75)[0], atol=2e-5, rtol=1e-4)
 
 
@@ -93,9 +78,10 @@ def test_other_clips_are_told(data, tmp_path):
 def test_embeddings_of_a_run(data, tmp_path):
     "Made anew from a folder, written and read: the same; and of one weights file"
     shutil.copytree(example(), tmp_path / "run")
-    for o in (5, 20, 40):
-        (tmp_path / "run" / f"epoch_{o:04d}.safetensors").unlink()
-    e, shipped = embeddings(tmp_path / "run", data.path), load_embeddings(example())
+    for epoch in (5, 20, 40):
+        (tmp_path / "run" / f"epoch_{epoch:04d}.safetensors").unlink()
+    e = embeddings(tmp_path / "run", data.path)
+    shipped = load_embeddings(example())
     assert e.epochs == [0, 75]
     torch.testing.assert_close(e.z, shipped.z[[0, -1]], atol=2e-5, rtol=1e-4)
     assert (
@@ -103,10 +89,8 @@ def test_embeddings_of_a_run(data, tmp_path):
     ).double().mean() > 0.99  # A logit may lie on the edge
     save_embeddings(e, tmp_path / "e.safetensors")
     back = load_embeddings(tmp_path / "e.safetensors")
-    assert all(
-        (a == b).all() if torch.is_tensor(a) else a == b
-        for a, b in zip(vars(e).values(), vars(back).values())
-    )
+    for a, b in zip(vars(e).values(), vars(back).values(), strict=True):
+        assert (a == b).all() if torch.is_tensor(a) else a == b
     assert embeddings(
         tmp_path / "run" / "epoch_0075.safetensors", data.path, untrained=False
     ).epochs == [75]
@@ -136,8 +120,7 @@ def test_in_the_wheel(tmp_path):
         env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
     )
     assert done.returncode == 0, done.stderr
-    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as z:
-        held = {
-            o.removeprefix("hysp/assets/example/") for o in z.namelist() if "/assets/example/" in o
-        }
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        names = [name for name in wheel.namelist() if "/assets/example/" in name]
+    held = {name.removeprefix("hysp/assets/example/") for name in names}
     assert held == {"manifest.json", *read_manifest(example())["files"]}

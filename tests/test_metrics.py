@@ -32,11 +32,13 @@ def test_golden():
 
 
 def test_golden_without_the_cap():
-    a, b = (M.pair_metrics(gold("q"), gold("k"), ball=o) for o in (True, False))
+    capped = M.pair_metrics(gold("q"), gold("k"), ball=True)
+    plain = M.pair_metrics(gold("q"), gold("k"), ball=False)
     near = gold("q").norm(dim=-1) < 4
-    for k in ("radius_q", "radius_k", "distance"):
-        torch.testing.assert_close(a[k][near], b[k][near], rtol=1e-7, atol=0)
-    assert (b["distance"][~near] > a["distance"][~near]).all() and (b["radius_q"] <= 1).all()
+    for name in ("radius_q", "radius_k", "distance"):
+        torch.testing.assert_close(capped[name][near], plain[name][near], rtol=1e-7, atol=0)
+    assert (plain["distance"][~near] > capped["distance"][~near]).all()
+    assert (plain["radius_q"] <= 1).all()
 
 
 def test_pairs_of_the_same():
@@ -69,29 +71,20 @@ def test_collapse():
     assert M.effective_rank(x + 1000).item() == pytest.approx(16, abs=0.1)
     assert M.effective_rank(x + 1000, centre=False).item() < 2
     assert M.effective_rank(draw(2000, 3) @ draw(3, 16, seed=1)).item() <= 3 + 1e-9
-    assert (
-        M.effective_rank(torch.ones(9, 4) * 0.1).item() == 0
-        and M.effective_rank(torch.zeros(9, 4)).item() == 0
-    )
+    assert M.effective_rank(torch.ones(9, 4) * 0.1).item() == 0
+    assert M.effective_rank(torch.zeros(9, 4)).item() == 0
 
 
 def test_accuracy_against_sklearn():
-    scores, target = (
-        draw(300, 7),
-        torch.randint(7, (300,), generator=torch.Generator().manual_seed(1)),
-    )
+    scores = draw(300, 7)
+    target = torch.randint(7, (300,), generator=torch.Generator().manual_seed(1))
+    said = scores.argmax(1)
     for k in (1, 3, 5):
-        assert M.accuracy(scores, target, k) == pytest.approx(
-            sk.top_k_accuracy_score(target, scores, k=k), abs=1e-12
-        )
-    assert (
-        M.confusion(scores, target).numpy() == sk.confusion_matrix(target, scores.argmax(1))
-    ).all()
-    np.testing.assert_allclose(
-        M.class_accuracy(scores, target),
-        sk.recall_score(target, scores.argmax(1), average=None),
-        atol=1e-12,
-    )
+        want = sk.top_k_accuracy_score(target, scores, k=k)
+        assert M.accuracy(scores, target, k) == pytest.approx(want, abs=1e-12)
+    assert (M.confusion(scores, target).numpy() == sk.confusion_matrix(target, said)).all()
+    recall = sk.recall_score(target, said, average=None)
+    np.testing.assert_allclose(M.class_accuracy(scores, target), recall, atol=1e-12)
 
 
 def test_ties_are_no_hits():
@@ -101,7 +94,8 @@ def test_ties_are_no_hits():
 
 @pytest.mark.parametrize("f", [M.accuracy, M.confusion, M.class_accuracy])
 def test_refused(f):
-    s, t = draw(4, 3), torch.tensor([0, 1, 2, 0])
+    s = draw(4, 3)
+    t = torch.tensor([0, 1, 2, 0])
     for a, b, what in (
         (s, t[:3], "do not belong"),
         (s[:0], t[:0], "no clips"),

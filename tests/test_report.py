@@ -6,14 +6,14 @@ from html.parser import HTMLParser
 import pytest
 import torch
 
-from hysp.evaluate import answer, judge
+from hysp.evaluate import judge, neighbour_scores
 from hysp.report import (
     Rows,
     aligned,
     html_table,
+    markdown_table,
     oracle_note,
     result_row,
-    markdown_table,
     verdict_of,
 )
 
@@ -23,7 +23,7 @@ nearest, reranked = dict(k=1, metric="cosine"), dict(rerank=5, metric="cosine")
 def verdict(right, clips=100):
     "A verdict on clips of class 0, the first `right` of which are right"
     said = torch.tensor([0] * right + [1] * (clips - right))
-    return judge(answer(said, [0, 1], 2), torch.zeros(clips, dtype=torch.long))
+    return judge(neighbour_scores(said, [0, 1], 2), torch.zeros(clips, dtype=torch.long))
 
 
 def made(

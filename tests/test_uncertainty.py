@@ -10,15 +10,15 @@ from hysp.core import HyspError
 from hysp.metrics import aurc, auroc, bootstrap, fit_temperature, risk_coverage
 from hysp.models import HYSP
 from hysp.uncertainty import (
-    Maturing,
-    query_labels,
-    branch,
-    certainty,
+    RadiusHistory,
+    certainty_report,
     choose_by_certainty,
-    explained,
+    clip_radii,
+    explained_variance,
+    online_part,
     plot_certainty,
-    plot_maturing,
-    radii,
+    plot_radius_history,
+    query_labels,
     query_orders,
 )
 
@@ -30,11 +30,9 @@ def rng(seed=0):
 def clips(n=500, seed=0, effect=0.5, people=True):
     "Tangents, logits, labels, bodies: right more often where the radius is large, two bodies twice as far out"
     g = rng(seed)
-    y, bodies, sure = (
-        g.integers(5, size=n),
-        g.integers(1, 3, n) if people else np.ones(n, int),
-        g.random(n),
-    )
+    y = g.integers(5, size=n)
+    bodies = g.integers(1, 3, n) if people else np.ones(n, int)
+    sure = g.random(n)
     right = g.random(n) < 0.4 + effect * sure
     s = np.eye(5)[np.where(right, y, (y + 1) % 5)] * 3 + g.normal(size=(n, 5)) * 0.1
     z = g.normal(size=(n, 4))
@@ -101,18 +99,18 @@ def test_explained_is_the_adjusted_r2_of_a_regression():
     fit = LinearRegression().fit(x, r)
     p = 1 + 6 + 1
     want = 1 - (1 - fit.score(x, r)) * (n - 1) / (n - p - 1)
-    got = explained(r, bodies=bodies, kind=kind, length=length)
+    got = explained_variance(r, bodies=bodies, kind=kind, length=length)
     assert got["all"] == pytest.approx(want) and all(
         got["all"] > got[k] for k in ("bodies", "kind", "length")
     )
 
 
 def test_noise_explains_nothing_however_many_classes():
-    got = [
-        explained(rng(s).normal(size=400), kind=rng(s + 1000).integers(100, size=400))["kind"]
-        for s in range(40)
-    ]
-    assert abs(np.mean(got)) < 0.03
+    shares = []
+    for seed in range(40):
+        noise, kind = rng(seed).normal(size=400), rng(seed + 1000).integers(100, size=400)
+        shares.append(explained_variance(noise, kind=kind)["kind"])
+    assert abs(np.mean(shares)) < 0.03
 
 
 # The report
@@ -120,7 +118,7 @@ def test_noise_explains_nothing_however_many_classes():
 
 def test_counting_people_hides_what_the_radius_knows():
     z, s, y, bodies = clips(1500)
-    r = certainty(z, s, y, bodies, draws=50)
+    r = certainty_report(z, s, y, bodies, draws=50)
     every, one, two = r.scopes
     assert [o.n for o in r.scopes] == [1500, (bodies == 1).sum(), (bodies == 2).sum()]
     assert (
@@ -131,24 +129,23 @@ def test_counting_people_hides_what_the_radius_knows():
 
 def test_figures_are_those_of_the_metrics():
     z, s, y, bodies = clips()
-    r, right = certainty(z, s, y, bodies, draws=50), (s.argmax(1).numpy() == y)
-    for i, o in zip((bodies > 0, bodies == 1, bodies == 2), r.scopes):
-        a, low, high, area, l2, h2 = o.figures["radius"]
-        assert (
-            a == auroc(radii(z)[i], right[i])
-            and area == aurc(radii(z)[i], right[i])
-            and low < a < high
-            and l2 < area < h2
-            and o.accuracy == right[i].mean()
-        )
-        assert sum(q[1] for q in o.quantiles) / 5 == pytest.approx(o.accuracy, abs=0.01)
+    report = certainty_report(z, s, y, bodies, draws=50)
+    right = s.argmax(1).numpy() == y
+    for some, scope in zip((bodies > 0, bodies == 1, bodies == 2), report.scopes):
+        rank, low, high, area, area_low, area_high = scope.figures["radius"]
+        r = clip_radii(z)[some]
+        assert rank == auroc(r, right[some]) and low < rank < high
+        assert area == aurc(r, right[some]) and area_low < area < area_high
+        assert scope.accuracy == right[some].mean()
+        fifths = [accuracy for _, accuracy, _, _ in scope.quantiles]
+        assert sum(fifths) / 5 == pytest.approx(scope.accuracy, abs=0.01)
     p = s.softmax(1).max(1)[0].numpy()
-    assert r.scopes[0].figures["max probability"][0] == auroc(p, right)
+    assert report.scopes[0].figures["max probability"][0] == auroc(p, right)
 
 
 def test_a_radius_that_knows_nothing_is_told_so():
     z, s, y, bodies = clips(2000, effect=0, people=False)
-    (every,) = certainty(z, s, y, bodies, draws=200).scopes
+    (every,) = certainty_report(z, s, y, bodies, draws=200).scopes
     a, low, high = every.figures["radius"][:3]
     assert low < 0.5 < high and abs(a - 0.5) < 0.05
 
@@ -157,7 +154,7 @@ def test_a_radius_that_knows_nothing_is_told_so():
 def test_it_reads_well(bodies, frames):
     z, s, y, b = clips()
     text = repr(
-        certainty(
+        certainty_report(
             z,
             s,
             y,
@@ -179,14 +176,16 @@ def test_it_reads_well(bodies, frames):
 
 def test_all_right_has_no_auroc_and_no_crash():
     z, s, y, b = clips()
-    r = certainty(z, torch.nn.functional.one_hot(torch.tensor(y), 5).double(), y, b, draws=20)
+    r = certainty_report(
+        z, torch.nn.functional.one_hot(torch.tensor(y), 5).double(), y, b, draws=20
+    )
     assert np.isnan(r.scopes[0].figures["radius"][0]) and "nan" not in repr(r)
 
 
 def test_columns_of_other_clips_are_refused():
     z, s, y, b = clips()
     with pytest.raises(HyspError, match="not of the same clips"):
-        certainty(z[1:], s, y, b)
+        certainty_report(z[1:], s, y, b)
 
 
 def test_figures_are_drawn():
@@ -194,19 +193,19 @@ def test_figures_are_drawn():
 
     matplotlib.use("agg")
     z, s, y, b = clips()
-    for o in (certainty(z, s, y, b, draws=20), certainty(z, s, y, draws=20)):
+    for o in (certainty_report(z, s, y, b, draws=20), certainty_report(z, s, y, draws=20)):
         assert len(plot_certainty(o)) == 3
     for bodies in (b, None):
-        plot_maturing(Maturing([1, 2], np.stack([radii(z), radii(z) ** 2]), y, bodies))[
-            0
-        ].figure.canvas.draw()
+        radii = np.stack([clip_radii(z), clip_radii(z) ** 2])
+        axs = plot_radius_history(RadiusHistory([1, 2], radii, y, bodies))
+        axs[0].figure.canvas.draw()
 
 
 def test_distance_and_norm():
     z = torch.randn(20, 3).double()
-    np.testing.assert_allclose(radii(z, "norm"), np.tanh(radii(z) / 2))
+    np.testing.assert_allclose(clip_radii(z, "norm"), np.tanh(clip_radii(z) / 2))
     with pytest.raises(HyspError, match="unknown measure"):
-        radii(z, "size")
+        clip_radii(z, "size")
 
 
 @pytest.mark.parametrize("where", ["encoder", "projector", "predictor"])
@@ -218,21 +217,21 @@ def test_the_three_places(where):
         want = model.online_projector(want)
     if where == "predictor":
         want = model.online_predictor(want)
-    assert torch.equal(branch(model, where)(x), want)
+    assert torch.equal(online_part(model, where)(x), want)
 
 
-def test_maturing():
+def test_the_history_of_the_radius():
     a, y = rng().random(100), rng().integers(3, size=100)
-    m = Maturing([1, 5, 9], np.stack([rng(5).random(100), a**3, a]), y, 1 + (a > 0.5))
-    assert m.agreement()[1:].tolist() == pytest.approx([1, 1]) and abs(m.agreement()[0]) < 0.3
-    assert (
-        m.quantiles().shape == (3, 5)
-        and (np.diff(m.quantiles()) >= 0).all()
-        and m.quantiles(m.bodies)[2][2, 2] == np.median(a[a > 0.5])
-    )
-    assert (
-        len(m.table()) == 3 * (1 + len(np.unique(y)) + 2) and m.ripe(-1) == 1 and m.ripe(0.99) == 5
-    )
+    radii = np.stack([rng(5).random(100), a**3, a])
+    history = RadiusHistory([1, 5, 9], radii, y, 1 + (a > 0.5))
+    agreement = history.agreement()
+    assert agreement[1:].tolist() == pytest.approx([1, 1]) and abs(agreement[0]) < 0.3
+    quantiles = history.quantiles()
+    assert quantiles.shape == (3, 5) and (np.diff(quantiles) >= 0).all()
+    assert history.quantiles(history.bodies)[2][2, 2] == np.median(a[a > 0.5])
+    assert len(history.table()) == 3 * (1 + len(np.unique(y)) + 2)
+    assert history.settled_epoch(-1) == 1 and history.settled_epoch(0.99) == 5
+    assert history.ripe(0.99) == 5, "the method's earlier name"
 
 
 # Choosing and asking
@@ -255,16 +254,16 @@ def test_asking_reads_only_what_was_asked(way):
     g = torch.Generator().manual_seed(0)
     y = np.arange(120) % 3
     z = torch.randn(120, 4, generator=g) + 2 * torch.eye(4)[torch.tensor(y)]
-    got = query_labels(way, z, radii(z), y, 3, (3, 6, 12), epochs=5)
+
+    def asked(labels, seed=0):
+        rounds = query_labels(way, z, clip_radii(z), labels, 3, (3, 6, 12), seed=seed, epochs=5)
+        return [positions.tolist() for positions in rounds]
+
+    rounds = asked(y)
     spoilt = np.full(120, 2)
-    spoilt[got[-1]] = y[got[-1]]
-    assert [
-        o.tolist() for o in query_labels(way, z, radii(z), spoilt, 3, (3, 6, 12), epochs=5)
-    ] == [o.tolist() for o in got]
-    assert [len(set(o.tolist())) for o in got] == [3, 6, 12] and all(
-        set(a) < set(b) for a, b in zip(got, got[1:])
-    )
+    spoilt[rounds[-1]] = y[rounds[-1]]
+    assert asked(spoilt) == rounds
+    assert [len(set(positions)) for positions in rounds] == [3, 6, 12]
+    assert all(set(few) < set(more) for few, more in zip(rounds, rounds[1:]))
     if way == "random":
-        assert not np.array_equal(
-            got[-1], query_labels(way, z, radii(z), y, 3, (3, 6, 12), seed=1, epochs=5)[-1]
-        )
+        assert asked(y, seed=1)[-1] != rounds[-1]

@@ -1,232 +1,511 @@
-(async () => {
-'use strict'
-const D = JSON.parse(document.getElementById('data').textContent), $ = id => document.getElementById(id)
-const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
-const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize)
-const make = (tag, cls, text) => { const o = document.createElement(tag); if (cls) o.className = cls; if (text !== undefined) o.textContent = text; return o }
-const percent = (x, n = 0) => (100 * x).toFixed(n) + ' %'
-const n = D.labels.length, K = D.class_names.length, root = Math.sqrt(D.c)
-const distance = r => r * root < 1 ? 2 / root * Math.atanh(root * r) : Infinity
+// The report page: the disk with its clips by plotly, the classes, the results
 
-// Glyphs: the shapes of the disk as SVG, drawn with text and attributes only
-const polygon = (k, turn, inner) => Array.from({length: inner ? 2 * k : k}, (_, i) => {
-  const a = turn + 2 * Math.PI * i / (inner ? 2 * k : k), r = inner && i % 2 ? inner : 5.4
-  return `${6 + r * Math.sin(a)},${6 - r * Math.cos(a)}`
-}).join(' ')
-const cross = 'M4 1h4v3h3v4h-3v3h-4v-3h-3v-4h3z'
-const outline = {diamond: polygon(4, 0), square: polygon(4, Math.PI / 4), pentagon: polygon(5, 0), hexagon: polygon(6, 0), star: polygon(5, 0, 2.3),
-  'triangle-up': polygon(3, 0), 'triangle-down': polygon(3, Math.PI), 'triangle-left': polygon(3, -Math.PI / 2), 'triangle-right': polygon(3, Math.PI / 2)}
-const svg = (tag, attributes) => { const o = document.createElementNS('http://www.w3.org/2000/svg', tag); for (const k in attributes) o.setAttribute(k, attributes[k]); return o }
-function glyph(k, hollow) {
-  const [colour, shape] = [lift(D.styles[k][0]), D.styles[k][1]], box = svg('svg', {viewBox: '0 0 12 12', class: 'glyph', 'aria-hidden': 'true'})
-  const paint = hollow ? {fill: 'none', stroke: colour, 'stroke-width': 1.6} : {fill: colour}
-  if (outline[shape]) box.append(svg('polygon', {points: outline[shape], ...paint}))
-  else if (shape === 'cross' || shape === 'x') box.append(svg('path', {d: cross, transform: shape === 'x' ? 'rotate(45 6 6)' : '', ...paint}))
-  else box.append(svg('circle', {cx: 6, cy: 6, r: 4.8, ...paint}))
-  return box
-}
+const data = JSON.parse(document.getElementById('data').textContent)
+const byId = id => document.getElementById(id)
+const rootStyle = () => getComputedStyle(document.documentElement)
+const css = name => rootStyle().getPropertyValue(name).trim()
+const rem = (times = 1) => times * parseFloat(rootStyle().fontSize)
+const make = (tag, className = '', textContent = '') => element(tag, {className, textContent})
+const count = data.labels.length
+const clipRadii = ascending(data.radius)
+const isWrong = i => data.correct && !data.correct[i]
+const hiddenLabels = new Set()
+const shown = {scale: 'poincare', which: 'all', pinned: -1, clip: -1, bright: -1}
 
 // Numbers at the top
-const sorted = a => [...a].sort((x, y) => x - y), quantile = (s, q) => s.length ? s[Math.round(q * (s.length - 1))] : NaN
-const facts = {clips: n.toLocaleString('en'), classes: new Set(D.labels).size, 'median radius': quantile(sorted(D.radius), .5).toFixed(3)}
-if (D.correct) facts['accuracy'] = percent(D.correct.filter(Boolean).length / n, 1)
-for (const [k, v] of Object.entries({...facts, ...D.facts})) { const o = make('div'); o.append(make('dt', '', k), make('dd', '', v)); $('facts').append(o) }
-if (!$('subtitle').textContent) $('subtitle').hidden = true
+function showNumbers() {
+  const numbers = {
+    clips: count.toLocaleString('en'),
+    classes: new Set(data.labels).size,
+    'median radius': quantile(clipRadii, 0.5).toFixed(3),
+  }
+  if (data.correct) numbers.accuracy = percent(data.correct.filter(Boolean).length / count, 1)
+  for (const [name, value] of Object.entries({...numbers, ...data.facts})) {
+    byId('facts').append(element('div', {}, make('dt', '', name), make('dd', '', value)))
+  }
+  if (!byId('subtitle').textContent) byId('subtitle').hidden = true
+}
 
-// Theme: figures come without colours of the page; on black the class colours are lifted a little
-const dark = matchMedia('(prefers-color-scheme: dark)')
-const lift = colour => dark.matches && /^#[0-9a-f]{6}$/i.test(colour) ? '#' + [1, 3, 5].map(i => Math.round(.83 * parseInt(colour.slice(i, i + 2), 16) + .17 * 255).toString(16).padStart(2, '0')).join('') : colour
-const lifted = data => data.map(o => ({...o, ...(o.line && {line: {...o.line, color: lift(o.line.color)}}), ...(o.marker && {marker: {...o.marker, color: lift(o.marker.color)}})}))
-const config = {responsive: true, displaylogo: false, displayModeBar: 'hover', modeBarButtons: [['zoom2d', 'pan2d', 'zoomIn2d', 'zoomOut2d', 'resetScale2d']]}
+// Theme: figures come without colours of the page; on black those of the classes are lighter
+const night = matchMedia('(prefers-color-scheme: dark)')
+function ink(colour) {
+  const known = /^#[0-9a-f]{6}$/i.test(colour)
+  return night.matches && known ? rgb(lighter(hex(colour))) : colour
+}
+function inked(traces) {
+  return traces.map(trace => {
+    const dressed = {...trace}
+    for (const part of ['line', 'marker']) {
+      if (trace[part]) dressed[part] = {...trace[part], color: ink(trace[part].color)}
+    }
+    return dressed
+  })
+}
+const classGlyph = (label, hollow) => {
+  const [colour, shape] = data.styles[label]
+  return glyph(ink(colour), shape, hollow)
+}
+const plotButtons = ['zoom2d', 'pan2d', 'zoomIn2d', 'zoomOut2d', 'resetScale2d']
+const plotConfig = {
+  responsive: true,
+  displaylogo: false,
+  displayModeBar: 'hover',
+  modeBarButtons: [plotButtons],
+}
 function themed(layout) {
-  const out = {...layout, autosize: true, modebar: {bgcolor: 'rgba(0,0,0,0)', color: css('--faint'), activecolor: css('--ink')}, font: {family: css('--sans'), size: .8 * rem(), color: css('--soft')}, hoverlabel: {bgcolor: css('--card'), bordercolor: css('--line'), font: {family: css('--sans'), color: css('--ink'), size: .82 * rem()}}}
-  delete out.height
-  for (const k in out) if (/^[xy]axis\d*$/.test(k)) out[k] = {...out[k], gridcolor: css('--line'), linecolor: css('--line'), zeroline: false, automargin: true, ...(out[k].title && {title: {standoff: 8, ...out[k].title, font: {size: .8 * rem(), color: css('--soft')}}})}
-  return out
+  const small = {size: rem(0.8), color: css('--soft')}
+  const label = {family: css('--sans'), color: css('--ink'), size: rem(0.82)}
+  const dressed = {
+    ...layout,
+    autosize: true,
+    modebar: {bgcolor: 'rgba(0,0,0,0)', color: css('--faint'), activecolor: css('--ink')},
+    font: {...small, family: css('--sans')},
+    hoverlabel: {bgcolor: css('--card'), bordercolor: css('--line'), font: label},
+  }
+  delete dressed.height
+  const lines = {gridcolor: css('--line'), linecolor: css('--line'), zeroline: false}
+  for (const [name, axis] of Object.entries(layout)) {
+    if (!/^[xy]axis\d*$/.test(name)) continue
+    dressed[name] = {...axis, ...lines, automargin: true}
+    if (axis.title) dressed[name].title = {standoff: 8, ...axis.title, font: small}
+  }
+  return dressed
+}
+
+// Places on the disk, as it is or with the hyperbolic distance as radius
+const classTraces = data.disk.data.filter(trace => trace.meta.role === 'class')
+const places = new Array(count)
+for (const trace of classTraces) {
+  for (const [k, i] of trace.customdata.entries()) places[i] = [trace.x[k], trace.y[k]]
+}
+// Places are on the unit disk, whatever the curvature
+const placeDistance = i => distanceAt(Math.hypot(...places[i]) / Math.sqrt(data.c), data.c)
+const placeDistances = [...places.keys()].map(placeDistance).filter(Number.isFinite)
+const farthest = Math.max(1, Math.ceil(Math.max(0, ...placeDistances) - 1e-6))
+function shownPlace(i) {
+  const [x, y] = places[i]
+  const r = Math.hypot(x, y)
+  if (shown.scale === 'poincare' || !r) return [x, y]
+  const scale = Math.min(placeDistance(i), farthest) / farthest / r
+  return [scale * x, scale * y]
+}
+// Radius on paper and hyperbolic distance of each ring
+function distanceRings() {
+  if (shown.scale === 'poincare') {
+    return [1, 2, 3, 4].map(distance => [Math.sqrt(data.c) * radiusAt(distance, data.c), distance])
+  }
+  const step = Math.ceil(farthest / 5)
+  const rings = []
+  for (let distance = farthest; distance > 0; distance -= step) {
+    rings.unshift([distance / farthest, distance])
+  }
+  return rings
 }
 
 // The disk
-const gl = (() => { try { return !!document.createElement('canvas').getContext('webgl') } catch { return false } })()
-const hidden = new Set(), state = {scale: 'poincare', which: 'all', pinned: -1, shown: -1, bright: -1}
-const base = D.disk.data.filter(o => o.meta.role === 'class'), where = new Array(n)
-base.forEach(o => o.customdata.forEach((i, k) => { where[i] = [o.x[k], o.y[k]] }))
-const far = Math.max(1, Math.ceil(Math.max(0, ...where.map(p => distance(Math.hypot(...p) / root)).filter(isFinite)) - 1e-6))
-const rings = () => {
-  if (state.scale === 'poincare') return [1, 2, 3, 4].map(d => [Math.tanh(root * d / 2), d])
-  const by = Math.ceil(far / 5), out = []
-  for (let d = far; d > 0; d -= by) out.unshift([d / far, d])
-  return out
+const hasWebGL = (() => {
+  try {
+    return Boolean(document.createElement('canvas').getContext('webgl'))
+  } catch {
+    return false
+  }
+})()
+const markerType = hasWebGL ? 'scattergl' : 'scatter'
+const turn = Array.from({length: 181}, (_, k) => (2 * Math.PI * k) / 180)
+function ringTrace(radius, color, width, fillcolor) {
+  return {
+    type: 'scatter',
+    mode: 'lines',
+    hoverinfo: 'skip',
+    showlegend: false,
+    x: turn.map(angle => radius * Math.cos(angle)),
+    y: turn.map(angle => radius * Math.sin(angle)),
+    line: {color, width},
+    fill: fillcolor ? 'toself' : 'none',
+    fillcolor,
+  }
 }
-const spot = i => {
-  const [x, y] = where[i], r = Math.hypot(x, y)
-  if (state.scale === 'poincare' || !r) return [x, y]
-  const k = Math.min(distance(r / root), far) / far / r
-  return [k * x, k * y]
+function chosenTrace() {
+  const i = shown.pinned >= 0 ? shown.pinned : shown.clip
+  const [x, y] = i >= 0 && !hiddenLabels.has(data.labels[i]) ? shownPlace(i) : [null, null]
+  const line = {width: 2, color: css('--ink')}
+  return {
+    type: markerType,
+    mode: 'markers',
+    hoverinfo: 'skip',
+    showlegend: false,
+    meta: {role: 'chosen'},
+    x: [x],
+    y: [y],
+    marker: {symbol: 'circle-open', size: rem(1.25), color: css('--ink'), line},
+  }
 }
-const circle = Array.from({length: 181}, (_, i) => [Math.cos(2 * Math.PI * i / 180), Math.sin(2 * Math.PI * i / 180)])
-const round = (r, colour, width, fill) => ({type: 'scatter', mode: 'lines', hoverinfo: 'skip', showlegend: false, x: circle.map(p => r * p[0]), y: circle.map(p => r * p[1]), line: {color: colour, width}, ...(fill && {fill: 'toself', fillcolor: fill})})
-function chosen() {
-  const i = state.pinned >= 0 ? state.pinned : state.shown, p = i >= 0 && !hidden.has(D.labels[i]) ? spot(i) : [null, null]
-  return {type: gl ? 'scattergl' : 'scatter', mode: 'markers', hoverinfo: 'skip', showlegend: false, meta: {role: 'chosen'}, x: [p[0]], y: [p[1]],
-    marker: {symbol: 'circle-open', size: 1.25 * rem(), color: css('--ink'), line: {width: 2, color: css('--ink')}}}
+function classTrace(trace) {
+  const {label} = trace.meta
+  const {symbol, color} = trace.marker
+  const clips = trace.customdata
+  const at = clips.map(shownPlace)
+  const share = shown.bright >= 0 && shown.bright !== label ? 0.1 : 1
+  const all = shown.which === 'all' || !data.correct
+  const hollow = symbol.map(name => name.endsWith('-open'))
+  const line = {
+    width: hollow.map(open => (open ? 1.7 : 0.6)),
+    color: hollow.map(open => (open ? color : css('--edge'))),
+  }
+  return {
+    ...trace,
+    type: markerType,
+    visible: !hiddenLabels.has(label),
+    showlegend: false,
+    hovertemplate: undefined,
+    text: undefined,
+    hoverinfo: 'none',
+    x: at.map(([x]) => x),
+    y: at.map(([, y]) => y),
+    marker: {
+      ...trace.marker,
+      size: rem(Math.max(0.36, Math.min(0.62, 14 / Math.sqrt(count)))),
+      opacity: clips.map(i => (all || isWrong(i) ? 0.92 : 0.05) * share),
+      line,
+    },
+  }
 }
 function drawDisk() {
-  const size = Math.max(.36, Math.min(.62, 14 / Math.sqrt(n))) * rem()
-  const traces = lifted(base).map(o => {
-    const i = o.customdata, p = i.map(spot), dim = state.bright >= 0 && state.bright !== o.meta.label
-    const seen = i.map(j => (state.which === 'all' || !D.correct || !D.correct[j] ? .92 : .05) * (dim ? .1 : 1))
-    return {...o, type: gl ? 'scattergl' : 'scatter', visible: !hidden.has(o.meta.label), showlegend: false, hovertemplate: undefined, text: undefined, hoverinfo: 'none',
-      x: p.map(q => q[0]), y: p.map(q => q[1]), marker: {...o.marker, size, opacity: seen, line: {width: o.marker.symbol.map(s => s.endsWith('-open') ? 1.7 : .6), color: o.marker.symbol.map(s => s.endsWith('-open') ? o.marker.color : css('--edge'))}}}
-  })
-  const lines = rings()
-  const frame = [round(1, css('--faint'), 1.6, css('--wash')), ...lines.filter(([r]) => r < .999).map(([r]) => round(r, css('--ring'), 1.2))]
-  const labels = lines.map(([r, d]) => ({x: 0, y: -r, text: String(d), showarrow: false, font: {size: .68 * rem(), color: css('--soft')}, bgcolor: css('--wash'), borderpad: 1, opacity: .9}))
-  const layout = {...themed(D.disk.layout), annotations: labels, dragmode: 'zoom', hoverdistance: 14, uirevision: state.scale, margin: {l: 4, r: 4, t: 4, b: 4}}
-  for (const k of ['xaxis', 'yaxis']) layout[k] = {...layout[k], range: [-1.03, 1.03], automargin: false}
-  return Plotly.react('disk', [...frame, ...traces, chosen()], layout, {...config, scrollZoom: false})
+  const rings = distanceRings()
+  const inner = rings.filter(([radius]) => radius < 0.999)
+  const traces = [
+    ringTrace(1, css('--faint'), 1.6, css('--wash')),
+    ...inner.map(([radius]) => ringTrace(radius, css('--ring'), 1.2)),
+    ...inked(classTraces).map(classTrace),
+    chosenTrace(),
+  ]
+  const annotations = rings.map(([radius, distance]) => ({
+    x: 0,
+    y: -radius,
+    text: String(distance),
+    showarrow: false,
+    font: {size: rem(0.68), color: css('--soft')},
+    bgcolor: css('--wash'),
+    borderpad: 1,
+    opacity: 0.9,
+  }))
+  const layout = {
+    ...themed(data.disk.layout),
+    annotations,
+    dragmode: 'zoom',
+    hoverdistance: 14,
+    uirevision: shown.scale,
+    margin: {l: 4, r: 4, t: 4, b: 4},
+  }
+  for (const axis of ['xaxis', 'yaxis']) {
+    layout[axis] = {...layout[axis], range: [-1.03, 1.03], automargin: false}
+  }
+  return Plotly.react('disk', traces, layout, {...plotConfig, scrollZoom: false})
 }
-const mark = () => { const o = chosen(); Plotly.restyle('disk', {x: [o.x], y: [o.y]}, [$('disk').data.length - 1]) }
+function markChosen() {
+  const {x, y} = chosenTrace()
+  Plotly.restyle('disk', {x: [x], y: [y]}, [byId('disk').data.length - 1])
+}
 
-// Clip facts, tooltip
+// Facts of a clip, beside its skeleton and beside the pointer
 function verdict(i) {
-  if (!D.correct) return null
-  const taken = D.predicted && !D.correct[i] ? `taken for ${D.class_names[D.predicted[i]]}` : D.correct[i] ? 'recognised' : 'not recognised'
-  return make('div', 'verdict ' + (D.correct[i] ? 'good' : 'bad'), (D.correct[i] ? '✓ ' : '✗ ') + taken)
+  if (!data.correct) return []
+  const right = data.correct[i]
+  const taken = data.predicted && `taken for ${data.class_names[data.predicted[i]]}`
+  const text = right ? '✓ recognised' : `✗ ${taken || 'not recognised'}`
+  return [make('div', `verdict ${right ? 'good' : 'bad'}`, text)]
 }
-const heading = i => { const o = make('div', 'class'); o.append(glyph(D.labels[i], D.correct && !D.correct[i]), make('span', '', D.class_names[D.labels[i]])); return o }
-const far_off = r => { const d = distance(r); return isFinite(d) ? d.toFixed(2) : '∞' }
+function classLine(i) {
+  const name = make('span', '', data.class_names[data.labels[i]])
+  return element('div', {className: 'class'}, classGlyph(data.labels[i], isWrong(i)), name)
+}
+const clipDistance = i => number(distanceAt(data.radius[i], data.c))
 function showFacts(i) {
-  const box = make('div', 'numbers')
-  for (const [k, v] of [['radius', D.radius[i].toFixed(3)], ['distance', far_off(D.radius[i])]]) box.append(make('span', '', k), make('span', '', v))
-  $('clip-facts').replaceChildren(heading(i), make('div', 'name', D.names[i] + (state.pinned === i ? ' · pinned' : '')), box, ...[verdict(i)].filter(Boolean))
+  const numbers = ['radius', data.radius[i].toFixed(3), 'distance', clipDistance(i)]
+  const cells = numbers.map(text => make('span', '', text))
+  const pinned = shown.pinned === i ? ' · pinned' : ''
+  byId('clip-facts').replaceChildren(
+    classLine(i),
+    make('div', 'name', data.names[i] + pinned),
+    element('div', {className: 'numbers'}, ...cells),
+    ...verdict(i),
+  )
 }
 function showTip(i, x, y) {
-  const tip = $('tooltip')
-  tip.replaceChildren(heading(i), make('div', '', `radius ${D.radius[i].toFixed(3)} · distance ${far_off(D.radius[i])}`), make('div', 'soft', D.names[i]), ...[verdict(i)].filter(Boolean))
+  const tip = byId('tooltip')
+  const numbers = `radius ${data.radius[i].toFixed(3)} · distance ${clipDistance(i)}`
+  const name = make('div', 'soft', data.names[i])
+  tip.replaceChildren(classLine(i), make('div', '', numbers), name, ...verdict(i))
   tip.hidden = false
-  const w = tip.offsetWidth, h = tip.offsetHeight
-  tip.style.left = Math.min(x + 16, innerWidth - w - 8) + 'px'; tip.style.top = (y + h + 24 > innerHeight ? y - h - 12 : y + 16) + 'px'
+  const {offsetWidth: width, offsetHeight: height} = tip
+  const fits = y + height + 24 <= innerHeight
+  tip.style.left = `${Math.min(x + 16, innerWidth - width - 8)}px`
+  tip.style.top = `${fits ? y + 16 : y - height - 12}px`
 }
 
 // Skeletons
 let player = null
-async function unpack() {
-  const raw = Uint8Array.from(atob(D.clips.data), o => o.charCodeAt(0))
-  return new Response(new Blob([raw]).stream().pipeThrough(new DecompressionStream('deflate'))).arrayBuffer()
-}
 function choose(i) {
-  state.shown = i; showFacts(i); if (player) player.show(i); mark()
+  shown.clip = i
+  showFacts(i)
+  player?.show(i)
+  markChosen()
+}
+function play(playing) {
+  player.play(playing)
+  byId('play').textContent = playing ? '❚❚' : '▶'
+  byId('play').setAttribute('aria-label', playing ? 'Pause' : 'Play')
+}
+async function openPlayer() {
+  if (typeof DecompressionStream === 'undefined') {
+    byId('clip-facts').textContent = 'This browser is too old to unpack the moving skeletons.'
+    return
+  }
+  const pack = {...data.clips, bytes: await unpacked(data.clips.data)}
+  const seek = byId('seek')
+  player = skeletonPlayer(byId('skeleton'), pack, time => {
+    seek.value = time
+  })
+  play(player.state.playing)
+  byId('play').addEventListener('click', () => play(!player.state.playing))
+  seek.addEventListener('input', () => {
+    play(false)
+    player.seek(Number(seek.value))
+  })
 }
 
 // Classes: a legend that filters, with the spread of the radius and the accuracy of each class
-const range = [quantile(sorted(D.radius), .005), quantile(sorted(D.radius), .995)]
-if (range[1] - range[0] < 1e-6) range[1] = range[0] + 1e-6
+const radiusRange = [quantile(clipRadii, 0.005), quantile(clipRadii, 0.995)]
+if (radiusRange[1] - radiusRange[0] < 1e-6) radiusRange[1] = radiusRange[0] + 1e-6
 function drawLegend() {
-  const head = ['', '', 'clips', '', D.correct ? 'accuracy' : ''].map(o => make('span', '', o)), axis = head[3]
-  axis.className = 'axis'; axis.append(make('span', '', range[0].toFixed(2)), make('span', '', 'radius'), make('span', '', range[1].toFixed(2)))
-  $('legend-head').replaceChildren(...head)
-  for (let k = 0; k < K; k++) {
-    const i = D.labels.map((l, j) => l === k ? j : -1).filter(j => j >= 0)
-    if (!i.length) continue
-    const row = make('button'), r = sorted(i.map(j => D.radius[j])), at = q => Math.max(0, Math.min(100, 100 * (quantile(r, q) - range[0]) / (range[1] - range[0])))
-    const spread = svg('svg', {viewBox: '0 0 100 10', preserveAspectRatio: 'none', class: 'spread'})
-    const bar = (a, b, width, alpha) => svg('line', {x1: at(a), x2: at(b), y1: 5, y2: 5, stroke: lift(D.styles[k][0]), 'stroke-width': width, opacity: alpha, 'vector-effect': 'non-scaling-stroke'})
-    const middle = svg('line', {x1: at(.5), x2: at(.5), y1: 0, y2: 10, stroke: 'currentColor', 'stroke-width': 2, 'vector-effect': 'non-scaling-stroke'})
-    spread.append(bar(.05, .95, 1.5, .55), bar(.25, .75, 6, .8), middle)
-    row.type = 'button'; row.dataset.label = k; row.title = `${D.class_names[k]}: radius ${quantile(r, .5).toFixed(3)} (middle half ${quantile(r, .25).toFixed(3)} to ${quantile(r, .75).toFixed(3)}); double click: this class alone`
-    const cells = [glyph(k), make('span', 'label', D.class_names[k]), make('span', 'count', i.length), make('span'), make('span', 'share', D.correct ? percent(i.filter(j => D.correct[j]).length / i.length) : '')]
-    cells[3].append(spread); row.append(...cells); $('legend').append(row)
-    row.addEventListener('click', () => { hidden.has(k) ? hidden.delete(k) : hidden.add(k); refresh() })
-    row.addEventListener('dblclick', () => { for (let o = 0; o < K; o++) o === k ? hidden.delete(o) : hidden.add(o); refresh() })
-    row.addEventListener('pointerenter', () => { state.bright = hidden.has(k) ? -1 : k; later() })
+  const axis = make('span', 'axis')
+  const ends = radiusRange.map(radius => radius.toFixed(2))
+  axis.append(...[ends[0], 'radius', ends[1]].map(text => make('span', '', text)))
+  const accuracy = make('span', '', data.correct ? 'accuracy' : '')
+  const head = [make('span'), make('span'), make('span', '', 'clips'), axis, accuracy]
+  byId('legend-head').replaceChildren(...head)
+  const rows = data.class_names.map((_, label) => legendRow(label))
+  byId('legend').replaceChildren(...rows.filter(Boolean))
+  showPressed()
+}
+function legendRow(label) {
+  const clips = [...data.labels.keys()].filter(i => data.labels[i] === label)
+  if (!clips.length) return null
+  const name = data.class_names[label]
+  const radii = ascending(clips.map(i => data.radius[i]))
+  const [low, middle, high] = [0.25, 0.5, 0.75].map(q => quantile(radii, q).toFixed(3))
+  const right = data.correct
+    ? percent(clips.filter(i => data.correct[i]).length / clips.length)
+    : ''
+  const row = element(
+    'button',
+    {type: 'button'},
+    classGlyph(label),
+    make('span', 'label', name),
+    make('span', 'count', clips.length),
+    element('span', {}, radiusSpread(radii, ink(data.styles[label][0]))),
+    make('span', 'share', right),
+  )
+  row.dataset.label = label
+  const spread = `radius ${middle} (middle half ${low} to ${high})`
+  row.title = `${name}: ${spread}; double click: this class alone`
+  row.addEventListener('click', () => {
+    if (!hiddenLabels.delete(label)) hiddenLabels.add(label)
+    refresh()
+  })
+  row.addEventListener('dblclick', () => {
+    hideAll()
+    hiddenLabels.delete(label)
+    refresh()
+  })
+  row.addEventListener('pointerenter', () => {
+    shown.bright = hiddenLabels.has(label) ? -1 : label
+    drawSoon()
+  })
+  return row
+}
+// From the 5th to the 95th percentile, the middle half thick, the median a stroke
+function radiusSpread(radii, colour) {
+  const [lowest, highest] = radiusRange
+  function at(q) {
+    const share = (quantile(radii, q) - lowest) / (highest - lowest)
+    return Math.max(0, Math.min(100, 100 * share))
   }
-  refresh(false)
+  const steady = {'vector-effect': 'non-scaling-stroke'}
+  const bar = (from, to, width, opacity) =>
+    svg('line', {
+      ...{x1: at(from), x2: at(to), y1: 5, y2: 5, opacity},
+      ...{stroke: colour, 'stroke-width': width, ...steady},
+    })
+  const median = {x1: at(0.5), x2: at(0.5), y1: 0, y2: 10, stroke: 'currentColor'}
+  const box = svg('svg', {viewBox: '0 0 100 10', preserveAspectRatio: 'none', class: 'spread'})
+  box.append(
+    bar(0.05, 0.95, 1.5, 0.55),
+    bar(0.25, 0.75, 6, 0.8),
+    svg('line', {...median, 'stroke-width': 2, ...steady}),
+  )
+  return box
 }
-function refresh(disk = true) {
-  for (const o of $('legend').children) o.setAttribute('aria-pressed', !hidden.has(+o.dataset.label))
-  if (disk) { if (hidden.has(state.bright)) state.bright = -1; drawDisk() }
+function hideAll() {
+  for (const label of data.class_names.keys()) hiddenLabels.add(label)
 }
-let soon = 0
-const later = () => { clearTimeout(soon); soon = setTimeout(drawDisk, 40) }
-const choice = (id, act) => $(id).addEventListener('click', e => {
-  const b = e.target.closest('button')
-  if (!b) return
-  for (const o of $(id).children) o.setAttribute('aria-pressed', o === b)
-  act(b.dataset.value)
-})
+function showPressed() {
+  for (const row of byId('legend').children) {
+    row.setAttribute('aria-pressed', !hiddenLabels.has(Number(row.dataset.label)))
+  }
+}
+function refresh() {
+  showPressed()
+  if (hiddenLabels.has(shown.bright)) shown.bright = -1
+  drawDisk()
+}
+let drawTimer = 0
+function drawSoon() {
+  clearTimeout(drawTimer)
+  drawTimer = setTimeout(drawDisk, 40)
+}
+function onChoice(id, act) {
+  byId(id).addEventListener('click', event => {
+    const chosen = event.target.closest('button')
+    if (!chosen) return
+    for (const button of byId(id).children) button.setAttribute('aria-pressed', button === chosen)
+    act(chosen.dataset.value)
+  })
+}
 
 // Results
 function drawTable() {
-  const {heads, numeric, bars, rows} = D.table, head = make('tr')
-  heads.forEach((h, j) => head.append(make('th', numeric[j] && !bars[j] ? 'number' : '', h)))
-  $('table').append(head)
-  const best = heads.map((_, j) => bars[j] ? Math.max(...rows.map(r => r[j] ?? -Infinity)) : NaN)
-  for (const r of rows) {
-    const line = make('tr')
-    r.forEach((v, j) => {
-      const cell = make('td', numeric[j] ? 'number' : '', !numeric[j] || v === null ? v ?? '–' : bars[j] ? undefined : Number.isInteger(v) ? v.toLocaleString('en') : v.toPrecision(3))
-      if (bars[j] && v !== null) {
-        const meter = make('div', 'meter'), track = make('i'), fill = make('b')
-        fill.style.width = Math.max(0, Math.min(100, v)) + '%'; track.append(fill); meter.append(make('span', '', v.toFixed(1)), track)
-        cell.classList.add('barred'); cell.textContent = ''; cell.append(meter)
-        if (v === best[j] && rows.length > 1) cell.classList.add('best')
-      }
-      line.append(cell)
-    })
-    $('table').append(line)
+  const {heads, numeric, bars, rows} = data.table
+  const names = heads.map((text, k) => make('th', numeric[k] && !bars[k] ? 'number' : '', text))
+  byId('table').append(element('tr', {}, ...names))
+  const column = k => rows.map(row => row[k] ?? -Infinity)
+  const best = heads.map((_, k) => (bars[k] && rows.length > 1 ? Math.max(...column(k)) : NaN))
+  for (const row of rows) {
+    const cells = row.map((value, k) =>
+      bars[k] && value !== null ? meterCell(value, best[k]) : plainCell(value, numeric[k]),
+    )
+    byId('table').append(element('tr', {}, ...cells))
   }
+}
+function plainCell(value, numeric) {
+  const className = numeric ? 'number' : ''
+  if (!numeric || value === null) return make('td', className, value ?? '–')
+  const whole = Number.isInteger(value)
+  return make('td', className, whole ? value.toLocaleString('en') : value.toPrecision(3))
+}
+function meterCell(value, best) {
+  const fill = make('b')
+  fill.style.width = `${Math.max(0, Math.min(100, value))}%`
+  const text = make('span', '', value.toFixed(1))
+  const meter = element('div', {className: 'meter'}, text, element('i', {}, fill))
+  const className = value === best ? 'number barred best' : 'number barred'
+  return element('td', {className}, meter)
+}
+function showFinding() {
+  const {count: counts, accuracy} = data.bins
+  if (counts.length < 2) return
+  const bold = text => make('b', '', text)
+  byId('finding').append(
+    'The innermost ',
+    bold(counts[0].toLocaleString('en')),
+    ' clips are right in ',
+    bold(percent(accuracy[0])),
+    ' of cases, the outermost ',
+    bold(counts.at(-1).toLocaleString('en')),
+    ' in ',
+    bold(percent(accuracy.at(-1))),
+    '.',
+  )
+}
+function showResults() {
+  if (data.radius_figure) showFinding()
+  else byId('radius-card').hidden = true
+  if (!data.curves) byId('curves-card').hidden = true
+  if (data.table) drawTable()
+  for (const note of data.notes) byId('notes').append(make('p', '', note))
+  if (data.table) return
+  if (data.notes.length) byId('table-card').querySelector('h2').textContent = 'Notes'
+  else byId('table-card').hidden = true
 }
 function drawFigures() {
-  for (const [id, f] of [['radius', D.radius_figure], ['curves', D.curves]]) if (f) Plotly.react(id, lifted(f.data), themed(f.layout), {...config, displayModeBar: false})
-}
-
-// All together
-if (!D.radius_figure) $('radius-card').hidden = true
-else {
-  const b = D.bins, m = b.count.length
-  if (m > 1) {
-    $('finding').append('The innermost ', make('b', '', b.count[0].toLocaleString('en')), ' clips are right in ', make('b', '', percent(b.accuracy[0])), ' of cases, the outermost ',
-      make('b', '', b.count[m - 1].toLocaleString('en')), ' in ', make('b', '', percent(b.accuracy[m - 1])), '.')
+  for (const [id, figure] of Object.entries({radius: data.radius_figure, curves: data.curves})) {
+    if (!figure) continue
+    const config = {...plotConfig, displayModeBar: false}
+    Plotly.react(id, inked(figure.data), themed(figure.layout), config)
   }
 }
-if (!D.curves) $('curves-card').hidden = true
-if (D.table) drawTable()
-for (const o of D.notes) $('notes').append(make('p', '', o))
-if (!D.table && !D.notes.length) $('table-card').hidden = true
-else if (!D.table) $('table-card').querySelector('h2').textContent = 'Notes'
-if (!D.clips) $('player').hidden = true
-if (!D.correct) $('which').hidden = true
-$('caption').textContent = [...(D.fidelity ? [D.fidelity[0].toUpperCase()+D.fidelity.slice(1)] : []), 'Rings: hyperbolic distance from the middle', ...(D.correct ? ['hollow: not recognised'] : []), 'click holds a clip, drag zooms, double click goes back'].join(' · ')
-drawLegend(); await drawDisk(); drawFigures()
+function showCaption() {
+  const {fidelity} = data
+  const parts = ['Rings: hyperbolic distance from the middle']
+  if (fidelity) parts.unshift(fidelity[0].toUpperCase() + fidelity.slice(1))
+  if (data.correct) parts.push('hollow: not recognised')
+  parts.push('click holds a clip, drag zooms, double click goes back')
+  byId('caption').textContent = parts.join(' · ')
+}
 
-$('disk').on('plotly_hover', e => {
-  const i = e.points[0].customdata
-  if (i === undefined) return
-  showTip(i, e.event.clientX, e.event.clientY)
-  if (state.pinned < 0) choose(i)
-})
-$('disk').on('plotly_unhover', () => { $('tooltip').hidden = true })
-$('disk').on('plotly_click', e => { const i = e.points[0].customdata; if (i !== undefined) { state.pinned = state.pinned === i ? -1 : i; choose(i) } })
-$('legend').addEventListener('pointerleave', () => { state.bright = -1; later() })
-choice('scale', v => { state.scale = v; drawDisk() })
-choice('which', v => { state.which = v; drawDisk() })
-choice('speed', v => player && player.speed(+v))
-$('show-all').addEventListener('click', () => { hidden.clear(); refresh() })
-$('show-none').addEventListener('click', () => { for (let k = 0; k < K; k++) hidden.add(k); refresh() })
-dark.addEventListener('change', () => { $('legend').replaceChildren(); drawLegend(); drawDisk(); drawFigures(); if (state.shown >= 0) showFacts(state.shown) })
-
-if (D.clips) {
-  if (typeof DecompressionStream === 'undefined') $('clip-facts').textContent = 'This browser is too old to unpack the moving skeletons.'
-  else {
-    player = skeletonPlayer($('skeleton'), D.clips, await unpack(), t => { $('seek').value = t })
-    const play = on => { player.play(on); $('play').textContent = on ? '❚❚' : '▶'; $('play').setAttribute('aria-label', on ? 'Pause' : 'Play') }
-    play(player.state.playing)
-    $('play').addEventListener('click', () => play(!player.state.playing))
-    $('seek').addEventListener('input', () => { play(false); player.seek(+$('seek').value) })
-  }
+// Mouse, choices, night and day
+function listen() {
+  const disk = byId('disk')
+  const pointed = event => event.points[0].customdata
+  disk.on('plotly_hover', event => {
+    const i = pointed(event)
+    if (i === undefined) return
+    showTip(i, event.event.clientX, event.event.clientY)
+    if (shown.pinned < 0) choose(i)
+  })
+  disk.on('plotly_unhover', () => {
+    byId('tooltip').hidden = true
+  })
+  disk.on('plotly_click', event => {
+    const i = pointed(event)
+    if (i === undefined) return
+    shown.pinned = shown.pinned === i ? -1 : i
+    choose(i)
+  })
+  byId('legend').addEventListener('pointerleave', () => {
+    shown.bright = -1
+    drawSoon()
+  })
+  onChoice('scale', scale => {
+    shown.scale = scale
+    drawDisk()
+  })
+  onChoice('which', which => {
+    shown.which = which
+    drawDisk()
+  })
+  onChoice('speed', speed => player?.speed(Number(speed)))
+  byId('show-all').addEventListener('click', () => {
+    hiddenLabels.clear()
+    refresh()
+  })
+  byId('show-none').addEventListener('click', () => {
+    hideAll()
+    refresh()
+  })
+  night.addEventListener('change', () => {
+    drawLegend()
+    drawDisk()
+    drawFigures()
+    if (shown.clip >= 0) showFacts(shown.clip)
+  })
 }
 // Something to look at from the start: the surest clip that is right and has somebody in it
-const first = D.radius.map((r, i) => [r + (D.correct && !D.correct[i] ? -10 : 0) + (D.clips && !D.clips.bodies[i] ? -20 : 0), i]).sort((a, b) => b[0] - a[0])[0]
-if (first) choose(first[1])
+function showpiece() {
+  const penalty = i => (isWrong(i) ? 10 : 0) + (data.clips && !data.clips.bodies[i] ? 20 : 0)
+  const surety = data.radius.map((radius, i) => radius - penalty(i))
+  return surety.indexOf(Math.max(...surety))
+}
+
+showNumbers()
+showResults()
+showCaption()
+if (!data.clips) byId('player').hidden = true
+if (!data.correct) byId('which').hidden = true
+drawLegend()
+await drawDisk()
+drawFigures()
+listen()
+if (data.clips) await openPlayer()
+if (count) choose(showpiece())
 document.documentElement.dataset.ready = 'yes'
-})()

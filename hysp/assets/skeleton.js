@@ -1,98 +1,259 @@
-// A canvas that plays one packed clip: bodies (B,T,V,3), x right, y up, z towards the viewer
-function skeletonPlayer(canvas, pack, bytes, onTime) {
-  'use strict'
-  let T, V, step, bones, sides, head, bodies, size, ints, from, tall
-  const still = matchMedia('(prefers-reduced-motion: reduce)').matches
-  const state = {clip: -1, time: 0, speed: 1, playing: !still, turn: 0, body: [], box: null}
-  const decode = i => Array.from({length: bodies[i]}, (_, b) => {
-    const out = new Float32Array(size), start = from[i] + b * size
-    for (let k = 0; k < V * 3; k++) for (let t = 0, sum = 0; t < T; t++) { sum += ints[start + t * V * 3 + k]; out[t * V * 3 + k] = sum * step }
-    return out
-  })
-  const bounds = list => {
-    let [x0, x1, y0, y1, z0, z1] = [1e9, -1e9, 1e9, -1e9, 1e9, -1e9]
-    for (const o of list) for (let k = 0; k < o.length; k += 3) {
-      x0 = Math.min(x0, o[k]); x1 = Math.max(x1, o[k]); y0 = Math.min(y0, o[k + 1]); y1 = Math.max(y1, o[k + 1]); z0 = Math.min(z0, o[k + 2]); z1 = Math.max(z1, o[k + 2])
-    }
-    return {x: (x0 + x1) / 2, z: (z0 + z1) / 2, wide: Math.hypot(x1 - x0, z1 - z0), low: y0, tall: y1 - y0 || 1}
-  }
-  function load(pack, bytes) { // another pack in the place of the first
-    ({frames: T, joints: V, step, bones, sides, head, bodies} = pack)
-    size = T * V * 3; ints = new Int16Array(bytes); from = []
+// A canvas that plays packed clips: of each body its joints at each frame, x to the right, y up,
+// z towards the viewer
+
+const times = count => [...Array(count).keys()]
+
+// The clips of a pack, and how tall people in it usually are
+class Clips {
+  constructor(pack) {
+    this.pack = pack
+    this.size = pack.frames * pack.joints * 3
+    this.steps = new Int16Array(pack.bytes)
+    this.starts = []
     let total = 0
-    for (const b of bodies) { from.push(total); total += b * size }
-    const usual = bodies.map((_, i) => i).filter((_, i) => bodies[i] && i % Math.ceil(bodies.length / 60) === 0).map(i => bounds(decode(i)).tall).sort((a, b) => a - b)
-    tall = usual.length ? usual[Math.floor(.9 * (usual.length - 1))] : 1
+    for (const bodies of pack.bodies) {
+      this.starts.push(total)
+      total += bodies * this.size
+    }
+    this.tall = this.usualHeight()
+  }
+
+  // Bodies of a clip, each as numbers (frame, joint, axis)
+  bodies(i) {
+    return times(this.pack.bodies[i]).map(body => this.summed(this.starts[i] + body * this.size))
+  }
+
+  // Stored is how far each coordinate goes from frame to frame
+  summed(start) {
+    const width = this.pack.joints * 3
+    const body = new Float32Array(this.size)
+    for (let k = 0; k < width; k++) {
+      let sum = 0
+      for (let at = k; at < this.size; at += width) {
+        sum += this.steps[start + at]
+        body[at] = sum * this.pack.step
+      }
+    }
+    return body
+  }
+
+  // The ninth decile of some sixty clips
+  usualHeight() {
+    const counts = this.pack.bodies
+    const every = Math.ceil(counts.length / 60)
+    const some = [...counts.keys()].filter(i => counts[i] && i % every === 0)
+    const heights = ascending(some.map(i => bounds(this.bodies(i)).tall))
+    return heights.length ? heights[Math.floor(0.9 * (heights.length - 1))] : 1
+  }
+}
+
+// The box about all bodies of a clip
+function bounds(bodies) {
+  const low = [1e9, 1e9, 1e9]
+  const high = [-1e9, -1e9, -1e9]
+  for (const body of bodies) {
+    for (const [k, value] of body.entries()) {
+      low[k % 3] = Math.min(low[k % 3], value)
+      high[k % 3] = Math.max(high[k % 3], value)
+    }
+  }
+  return {
+    x: (low[0] + high[0]) / 2,
+    z: (low[2] + high[2]) / 2,
+    wide: Math.hypot(high[0] - low[0], high[2] - low[2]),
+    low: low[1],
+    tall: high[1] - low[1] || 1,
+  }
+}
+
+// Places on the canvas: (x, y), and how near it is
+function projection(canvas, clips, box, turn) {
+  const {frames, joints} = clips.pack
+  const width = canvas.clientWidth
+  const height = canvas.clientHeight
+  const tall = Math.max(clips.tall, box.tall)
+  const scale = Math.min((height * 0.8) / tall, (width * 0.9) / box.wide)
+  const floor = height * 0.93
+  const sin = Math.sin(turn)
+  const cos = Math.cos(turn)
+  function coordinate(body, time, joint, axis) {
+    const frame = Math.floor(time)
+    const next = Math.min(frame + 1, frames - 1)
+    const share = time - frame
+    const k = joint * 3 + axis
+    return body[frame * joints * 3 + k] * (1 - share) + body[next * joints * 3 + k] * share
+  }
+  function place(body, time, joint) {
+    const x = coordinate(body, time, joint, 0) - box.x
+    const y = coordinate(body, time, joint, 1) - box.low
+    const z = coordinate(body, time, joint, 2) - box.z
+    return [width / 2 + scale * (cos * x + sin * z), floor - scale * y, cos * z - sin * x]
+  }
+  return {place, floor, unit: (scale * clips.tall) / 100, tall: box.tall}
+}
+
+function strokeBone(pen, [x, y], [u, v]) {
+  strokeLine(pen, [
+    [x, y],
+    [u, v],
+  ])
+}
+function paintShadow(pen, view, places, colour) {
+  const across = places.map(([x]) => x)
+  const left = Math.min(...across)
+  const right = Math.max(...across)
+  const radius = (right - left) / 2 + view.unit * 3
+  pen.globalAlpha = 1
+  pen.fillStyle = colour
+  pen.beginPath()
+  pen.ellipse(
+    (left + right) / 2,
+    view.floor + view.unit * 1.2,
+    radius,
+    view.unit * 2.2,
+    0,
+    0,
+    2 * Math.PI,
+  )
+  pen.fill()
+}
+// A short trail behind hands and feet
+function paintTrail(pen, view, body, time, joint, strength) {
+  pen.lineWidth = view.unit * 1.5
+  for (let k = 1; k < 9; k++) {
+    const before = time - k * 0.35
+    if (before < 0) return
+    pen.globalAlpha = 0.2 * strength * (1 - k / 9)
+    strokeBone(pen, view.place(body, before, joint), view.place(body, before + 0.35, joint))
+  }
+}
+// Bones from the back to the front, the nearer the thicker
+function paintBones(pen, view, pack, places, strength, colours) {
+  const depth = ([joint, parent]) => places[joint][2] + places[parent][2]
+  for (const bone of [...pack.bones].sort((a, b) => depth(a) - depth(b))) {
+    const [joint, parent] = bone
+    const near = depth(bone) / 2 / view.tall
+    pen.globalAlpha = strength * Math.max(0.55, Math.min(1, 0.86 + 0.5 * near))
+    pen.lineWidth = view.unit * Math.max(1.7, Math.min(3, 2.4 + 1.6 * near))
+    pen.strokeStyle = colours[pack.sides[joint]]
+    strokeBone(pen, places[joint], places[parent])
+  }
+}
+function paintJoints(pen, view, pack, places, strength, colours) {
+  pen.globalAlpha = strength
+  for (const [joint, [x, y]] of places.entries()) {
+    pen.fillStyle = colours[pack.sides[joint]]
+    discPath(pen, x, y, view.unit * (pack.head.includes(joint) ? 4.4 : 1.7))
+    pen.fill()
+  }
+}
+function paintBody(pen, view, pack, body, time, strength, colours) {
+  const places = times(pack.joints).map(joint => view.place(body, time, joint))
+  paintShadow(pen, view, places, colours[3])
+  pen.lineCap = 'round'
+  pen.lineJoin = 'round'
+  const parents = new Set(pack.bones.map(([, parent]) => parent))
+  const ends = pack.bones.map(([joint]) => joint).filter(joint => !parents.has(joint))
+  for (const joint of ends.filter(end => pack.sides[end])) {
+    pen.strokeStyle = colours[pack.sides[joint]]
+    paintTrail(pen, view, body, time, joint, strength)
+  }
+  paintBones(pen, view, pack, places, strength, colours)
+  paintJoints(pen, view, pack, places, strength, colours)
+}
+
+// `onTime` hears the moment of the clip, from 0 to 1
+function skeletonPlayer(canvas, pack, onTime) {
+  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches
+  const night = matchMedia('(prefers-color-scheme: dark)')
+  const state = {clip: -1, time: 0, speed: 1, playing: !calm, turn: 0, bodies: [], box: null}
+  let clips = new Clips(pack)
+  let colours = [] // of the middle, left and right, of the shadow and of writing
+  let frame = requestAnimationFrame(tick)
+  let last = 0
+
+  function load(next) {
+    if (next === clips.pack) return
+    clips = new Clips(next)
     state.clip = -1
   }
-  load(pack, bytes)
-  const css = name => getComputedStyle(canvas).getPropertyValue(name).trim()
-  let colours
-  const look = () => { colours = [css('--middle'), css('--left'), css('--right'), css('--line'), css('--faint')] }
-  look()
-
-  const at = (o, t, j, d) => {
-    const a = Math.floor(t), b = Math.min(a + 1, T - 1), w = t - a, k = j * 3 + d
-    return o[a * V * 3 + k] * (1 - w) + o[b * V * 3 + k] * w
+  function show(i) {
+    if (i === state.clip) return
+    const bodies = clips.bodies(i)
+    const box = bodies.length ? bounds(bodies) : null
+    Object.assign(state, {clip: i, time: 0, bodies, box})
+    draw()
   }
   function draw() {
-    const ratio = devicePixelRatio || 1, w = canvas.clientWidth, h = canvas.clientHeight, g = canvas.getContext('2d')
-    if (canvas.width !== Math.round(w * ratio) || canvas.height !== Math.round(h * ratio)) { canvas.width = Math.round(w * ratio); canvas.height = Math.round(h * ratio) }
-    g.setTransform(ratio, 0, 0, ratio, 0, 0); g.clearRect(0, 0, w, h)
+    const pen = cleanPen(canvas)
     if (!state.box) {
-      if (state.clip >= 0) { g.fillStyle = colours[4]; g.font = '14px sans-serif'; g.textAlign = 'center'; g.fillText('nobody in this clip', w / 2, h / 2) }
+      if (state.clip >= 0) writeNobody(pen)
       return
     }
-    const box = state.box, floor = h * .93, scale = Math.min(h * .8 / Math.max(tall, box.tall), w * .9 / box.wide)
-    const s = Math.sin(state.turn), c = Math.cos(state.turn), unit = scale * tall / 100
-    const place = (o, t, j) => {
-      const x = at(o, t, j, 0) - box.x, z = at(o, t, j, 2) - box.z
-      return [w / 2 + scale * (c * x + s * z), floor - scale * (at(o, t, j, 1) - box.low), c * z - s * x]
+    const view = projection(canvas, clips, state.box, state.turn)
+    const time = state.time * (clips.pack.frames - 1)
+    for (const [k, body] of state.bodies.entries()) {
+      paintBody(pen, view, clips.pack, body, time, k ? 0.62 : 1, colours)
     }
-    const t = state.time * (T - 1), tips = bones.map(b => b[0]).filter(j => sides[j] && !bones.some(b => b[1] === j))
-    state.body.forEach((o, m) => {
-      const p = Array.from({length: V}, (_, j) => place(o, t, j)), faint = m ? .62 : 1
-      const left = Math.min(...p.map(q => q[0])), right = Math.max(...p.map(q => q[0]))
-      g.globalAlpha = 1; g.fillStyle = colours[3]; g.beginPath(); g.ellipse((left + right) / 2, floor + unit * 1.2, (right - left) / 2 + unit * 3, unit * 2.2, 0, 0, 7); g.fill()
-      g.lineCap = g.lineJoin = 'round'
-      for (const j of tips) for (let k = 1; k < 9; k++) { // a short trail behind hands and feet
-        const a = t - k * .35, b = a + .35
-        if (a < 0) break
-        const u = place(o, a, j), v = place(o, b, j)
-        g.globalAlpha = .2 * faint * (1 - k / 9); g.strokeStyle = colours[sides[j]]; g.lineWidth = unit * 1.5
-        g.beginPath(); g.moveTo(u[0], u[1]); g.lineTo(v[0], v[1]); g.stroke()
-      }
-      for (const [j, q] of [...bones].sort((a, b) => p[a[0]][2] + p[a[1]][2] - p[b[0]][2] - p[b[1]][2])) {
-        const depth = (p[j][2] + p[q][2]) / 2 / box.tall
-        g.globalAlpha = faint * Math.max(.55, Math.min(1, .86 + .5 * depth)); g.strokeStyle = colours[sides[j]]; g.lineWidth = unit * Math.max(1.7, Math.min(3, 2.4 + 1.6 * depth))
-        g.beginPath(); g.moveTo(p[j][0], p[j][1]); g.lineTo(p[q][0], p[q][1]); g.stroke()
-      }
-      g.globalAlpha = faint
-      p.forEach((q, j) => { g.fillStyle = colours[sides[j]]; g.beginPath(); g.arc(q[0], q[1], head.includes(j) ? unit * 4.4 : unit * 1.7, 0, 7); g.fill() })
-    })
-    g.globalAlpha = 1
+    pen.globalAlpha = 1
   }
-  let last = 0
+  function writeNobody(pen) {
+    pen.fillStyle = colours[4]
+    pen.font = '14px sans-serif'
+    pen.textAlign = 'center'
+    pen.fillText('nobody in this clip', canvas.clientWidth / 2, canvas.clientHeight / 2)
+  }
   function tick(now) {
-    const passed = Math.min(now - last, 100); last = now
-    if (state.playing && state.clip >= 0 && T > 1) { state.time = (state.time + state.speed * passed / 2600) % 1; onTime(state.time); draw() }
+    const passed = Math.min(now - last, 100)
+    last = now
+    if (state.playing && state.clip >= 0 && clips.pack.frames > 1) {
+      state.time = (state.time + (state.speed * passed) / 2600) % 1
+      onTime(state.time)
+      draw()
+    }
     frame = requestAnimationFrame(tick)
   }
-  let frame = requestAnimationFrame(tick)
+  function readColours() {
+    const style = getComputedStyle(canvas)
+    const names = ['--middle', '--left', '--right', '--line', '--faint']
+    colours = names.map(name => style.getPropertyValue(name).trim())
+  }
+  function look() {
+    readColours()
+    draw()
+  }
+  readColours()
   const resized = new ResizeObserver(draw)
   resized.observe(canvas)
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { look(); draw() })
-  canvas.addEventListener('pointermove', e => { if (e.buttons & 1) { state.turn += e.movementX / 120; draw() } })
-  canvas.addEventListener('dblclick', () => { state.turn = 0; draw() })
+  night.addEventListener('change', look)
+  canvas.addEventListener('pointermove', event => {
+    if (!(event.buttons & 1)) return
+    state.turn += event.movementX / 120
+    draw()
+  })
+  canvas.addEventListener('dblclick', () => {
+    state.turn = 0
+    draw()
+  })
   return {
-    state, load,
-    look() { look(); draw() },
-    close() { cancelAnimationFrame(frame); resized.disconnect() },
-    show(i) {
-      if (i === state.clip) return
-      const body = decode(i)
-      Object.assign(state, {clip: i, time: 0, body, box: body.length ? bounds(body) : null}); draw()
+    state,
+    load,
+    show,
+    look,
+    play(playing) {
+      state.playing = playing
     },
-    play(on) { state.playing = on }, seek(t) { state.time = Math.min(t, .9999); draw() }, speed(v) { state.speed = v }
+    seek(time) {
+      state.time = Math.min(time, 0.9999)
+      draw()
+    },
+    speed(value) {
+      state.speed = value
+    },
+    close() {
+      cancelAnimationFrame(frame)
+      resized.disconnect()
+      night.removeEventListener('change', look)
+    },
   }
 }

@@ -1,4 +1,6 @@
-"Write README.md from nbs/index.ipynb: `make readme`; what is hidden in the notebook is left out, links start at the top folder"
+"""Write README.md from nbs/index.ipynb: make readme
+
+What is hidden in the notebook is left out; links start at the top folder."""
 
 import json
 import re
@@ -10,14 +12,13 @@ root = Path(__file__).parents[1]
 def from_top(text):
     "Links of nbs/ as seen from the folder above it"
 
-    def moved(m):
-        return (
-            m[0]
-            if re.match(r"[a-z]+:|#", m[1])
-            else f"]({m[1][3:]})"
-            if m[1].startswith("../")
-            else f"](nbs/{m[1]})"
-        )
+    def moved(link):
+        whole, target = link[0], link[1]
+        if re.match(r"[a-z]+:|#", target):
+            return whole
+        if target.startswith("../"):
+            return f"]({target[3:]})"
+        return f"](nbs/{target})"
 
     return re.sub(r"\]\(([^)\s]+)\)", moved, text)
 
@@ -36,12 +37,10 @@ def readme(
     index,  # The notebook
 ):  # What README.md holds
     "A notebook's cells as Markdown"
-    parts = map(markdown, json.loads(Path(index).read_text("utf-8"))["cells"])
-    return (
-        "<!-- Made from nbs/index.ipynb by `make readme`: edit that -->\n\n"
-        + "\n\n".join(filter(None, parts))
-        + "\n"
-    )
+    cells = json.loads(Path(index).read_text("utf-8"))["cells"]
+    parts = ["<!-- Made from nbs/index.ipynb by `make readme`: edit that -->"]
+    parts += filter(None, map(markdown, cells))
+    return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,18 +1,22 @@
-"""The table of nbs/tutorials/geometry_matters.ipynb: three models in two geometries, three streams, and the options that part from the paper.
+"""The table of nbs/tutorials/geometry_matters.ipynb: three models in two geometries, three streams, and the options
+that part from the paper.
 
-    python bench/geometry.py                                     # the embedded set, three seeds: 36 runs of about 2 minutes on one quiet core
-    python bench/geometry.py --set uiprmd --data DIR --seeds 0   # UI-PRMD, one seed
-    python bench/geometry.py --clips 240 --epochs 1 --seeds 0 --out /tmp/try.csv   # to see it work
+    python tools/geometry_matters.py    # the embedded set, three seeds: 36 runs of about 2 minutes on one quiet core
+    python tools/geometry_matters.py --set uiprmd --data DIR --seeds 0    # UI-PRMD, one seed
+    python tools/geometry_matters.py --clips 240 --epochs 1 --seeds 0 --out try.csv    # to see it work
 
-One row is written after each run; what is in the file already is not done again, and a run that was interrupted is gone on with."""
+One row is written after each run. What is in the file already is not done again, and a run that was interrupted
+continues."""
 
 import argparse
 import csv
 from pathlib import Path
 
-from hysp.core import atomic_write
+from hysp.config import load_config
+from hysp.core import write_table
 from hysp.prepare import prepare
-from hysp.recipes import Evaluate, Pretrain, evaluate, load_config, pretrain
+from hysp.recipes import evaluate, pretrain
+from hysp.settings import Evaluate, Pretrain
 from hysp.synthetic import generate
 
 root = Path(__file__).parents[1]
@@ -32,10 +36,9 @@ columns = (
     "rank",
     "seconds",
 )
-same = columns[:8]
-hyperbolic = dict(
-    hysp={}, simsiam=dict(pred_dim=32), skeletonclr=dict(ramp=(0, 0), queue=256)
-)  # HYSP and SimSiam with the set's own ramp
+key = columns[:8]  # What tells one run from another
+# HYSP and SimSiam with the set's own ramp
+hyperbolic = dict(hysp={}, simsiam=dict(pred_dim=32), skeletonclr=dict(ramp=(0, 0), queue=256))
 options = dict(
     pool=dict(pool="all"),
     ball=dict(geometry="ball"),
@@ -64,15 +67,16 @@ def read(path):
 
 def write(path, rows):
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path, "w") as f:
-        w = csv.DictWriter(f, columns)
-        w.writeheader()
-        w.writerows(rows)
+    write_table(path, columns, [[row[name] for name in columns] for row in rows])
 
 
-def one(args, data, row, own):
+def same_run(row, other):
+    return all(str(row[name]) == str(other[name]) for name in key)
+
+
+def measured(args, data, row, own):
     "Pre-train, judge, and return the row filled in"
-    out = args.work / "-".join(str(row[k]) for k in same if row[k] != "")
+    out = args.work / "-".join(str(row[name]) for name in key if row[name] != "")
     settings = dict(
         data=data,
         out=out,
@@ -81,11 +85,13 @@ def one(args, data, row, own):
         seed=row["seed"],
         threads=1,
         **own,
-    ) | (dict(epochs=args.epochs) if args.epochs else {})
-    cfg = load_config(Pretrain, f"tiny/{args.set}", settings)
-    t = pretrain(cfg)
-    judged = evaluate(Evaluate(t.run, seed=row["seed"], threads=1, baselines=False))[0]
-    last = t.rows[-1]
+    )
+    if args.epochs:
+        settings["epochs"] = args.epochs
+    trainer = pretrain(load_config(Pretrain, f"tiny/{args.set}", settings))
+    cfg = Evaluate(trainer.run, seed=row["seed"], threads=1, baselines=False)
+    judged = evaluate(cfg)[0]
+    last = trainer.rows[-1]
     return dict(
         row,
         linear=round(judged["linear"], 4),
@@ -93,7 +99,7 @@ def one(args, data, row, own):
         radius=round(last["median_radius"], 4),
         std=round(last["std"], 3),
         rank=round(last["rank"], 2),
-        seconds=round(sum(r["seconds"] for r in t.rows)),
+        seconds=round(sum(epoch["seconds"] for epoch in trainer.rows)),
     )
 
 
@@ -118,25 +124,12 @@ if __name__ == "__main__":
         people = generate(args.clips, subjects=10, seed=0, difficulty="easy")
         prepare(people, data, frames=16, align="frame", scale="none")
     epochs = args.epochs or load_config(Pretrain, f"tiny/{args.set}", missing=Path()).epochs
+    clips = args.clips if args.set == "synth" else 2000
     for seed in args.seeds:
         for model, geometry, stream, option, own in plan():
-            row = dict(
-                zip(
-                    same,
-                    (
-                        args.set,
-                        args.clips if args.set == "synth" else 2000,
-                        epochs,
-                        model,
-                        geometry,
-                        stream,
-                        option,
-                        seed,
-                    ),
-                )
-            )
+            values = args.set, clips, epochs, model, geometry, stream, option, seed
+            row = dict(zip(key, values))
             rows = read(args.out)
-            if any(all(str(r[k]) == str(row[k]) for k in same) for r in rows):
-                continue
-            write(args.out, [*rows, one(args, data, row, own)])
-            print(f"{args.out}: {len(rows) + 1} rows")
+            if not any(same_run(row, done) for done in rows):
+                write(args.out, [*rows, measured(args, data, row, own)])
+                print(f"{args.out}: {len(rows) + 1} rows")

@@ -1,25 +1,30 @@
 """What a minute on one CPU core teaches, beside what costs nothing: the table of the tutorial *a minute on a laptop*
 
-python bench/minute.py --sets synthetic ../shared/data/kard.npz ... --seeds 0 1 2 --out nbs/tutorials/a_minute_on_a_laptop.csv
+    python tools/a_minute_on_a_laptop.py --sets synthetic kard.npz ... --seeds 0 1 2 \\
+        --out nbs/tutorials/a_minute_on_a_laptop.csv
 
-A set is `synthetic` or an npz of plain arrays. Odd subjects train, even subjects judge. Each recipe has its steps from the
-list below; the seconds of processor time that its training took are written down beside what it reached, pairs included.
-Lines that are in the file already are not measured again."""
+A set is `synthetic` or an npz of plain arrays. Odd subjects train, even subjects judge. Each recipe has its steps from
+the list below; the seconds of processor time that its training took are written down beside what it reached, pairs
+included. Lines that are in the file already are not measured again."""
 
 import argparse
 import contextlib
 import csv
 import io
+import itertools
 import tempfile
 import time
 from pathlib import Path
 
 import torch
 
+from hysp.config import load_config
 from hysp.core import write_table
+from hysp.feeder import Dataset
 from hysp.prepare import prepare
 from hysp.readers import arrays
-from hysp.recipes import Evaluate, Pretrain, evaluate, load_config, pretrain
+from hysp.recipes import evaluate, pretrain
+from hysp.settings import Evaluate, Pretrain
 from hysp.synthetic import generate
 
 HEAD = "set", "recipe", "pairs", "seed", "features", "measure", "top1", "clips", "seconds"
@@ -54,8 +59,6 @@ def settings(recipe, pairs, data, out, seed, clips):
 
 def measured(recipe, pairs, data, out, seed, free, rerank):
     "One run and what it reached: lines of the table; with `free`, what costs nothing too"
-    from hysp.feeder import Dataset
-
     cfg = settings(recipe, pairs, data, out, seed, len(Dataset(data, "xsub/train")))
     begun = time.process_time()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
@@ -63,18 +66,20 @@ def measured(recipe, pairs, data, out, seed, free, rerank):
         seconds = time.process_time() - begun
         rows = evaluate(Evaluate(run, rerank=rerank, seed=seed, baselines=free, threads=1))
     for row in rows:
-        ours = row["weights"] is not None
         for measure, (verdict, _) in row["verdicts"].items():
             measure = measure.replace("re-ranked", f"re-ranked from {rerank}")
-            who = (recipe, pairs) if ours else ("nothing learnt", "")
-            what = row["features"].split(", epoch")[-1].lstrip(" 0123456789") if ours else ""
-            name = {"": "encoder", ", tangents": "tangents", "⊕ raw": "⊕ raw"}.get(what, what)
-            figures = (
-                f"{100 * verdict.top1:.2f}",
-                len(verdict.pred),
-                f"{seconds:.1f}" if ours else "",
-            )
-            yield *who, seed, name if ours else row["features"], measure, *figures
+            top1, count = f"{100 * verdict.top1:.2f}", len(verdict.pred)
+            if row["weights"] is None:
+                yield "nothing learnt", "", seed, row["features"], measure, top1, count, ""
+            else:
+                name = read_out(row["features"])
+                yield recipe, pairs, seed, name, measure, top1, count, f"{seconds:.1f}"
+
+
+def read_out(features):
+    "How the table calls what was read out of an encoder"
+    name = features.split(", epoch")[-1].lstrip(" 0123456789")
+    return {"": "encoder", ", tangents": "tangents"}.get(name, name)
 
 
 def main():
@@ -93,23 +98,20 @@ def main():
     if args.out.exists():
         with open(args.out, encoding="utf-8", newline="") as f:
             table = [tuple(line.values()) for line in csv.DictReader(f)]
-    done = {line[:4] for line in table}
     with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
         for name in args.sets:
-            data, short = prepared(name, folder), Path(name).stem
-            for seed in args.seeds:
-                for recipe in args.recipes:
-                    for pairs in args.pairs:
-                        if (short, recipe, pairs, str(seed)) in done:
-                            continue
-                        free = (short, "nothing learnt", "", str(seed)) not in done
-                        out = folder / f"{short}-{recipe}-{pairs}-{seed}"
-                        lines = measured(recipe, pairs, data, out, seed, free, args.rerank)
-                        table += [(short, *map(str, line)) for line in lines]
-                        done |= {line[:4] for line in table}
-                        write_table(args.out, HEAD, table)
-                        print(short, recipe, pairs, seed, flush=True)
+            data = prepared(name, Path(folder))
+            for seed, recipe, pairs in itertools.product(args.seeds, args.recipes, args.pairs):
+                done = {line[:4] for line in table}
+                short = Path(name).stem
+                if (short, recipe, pairs, str(seed)) in done:
+                    continue
+                free = (short, "nothing learnt", "", str(seed)) not in done
+                out = Path(folder) / f"{short}-{recipe}-{pairs}-{seed}"
+                lines = measured(recipe, pairs, data, out, seed, free, args.rerank)
+                table += [(short, *map(str, line)) for line in lines]
+                write_table(args.out, HEAD, table)
+                print(short, recipe, pairs, seed, flush=True)
 
 
 if __name__ == "__main__":

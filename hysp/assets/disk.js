@@ -1,0 +1,71 @@
+// Isometries of the Poincaré disk, z → (az + b)/(b̄z + ā) with |a|² − |b|² = 1,
+// written as [Re a, Im a, Re b, Im b]. Points are pairs [x, y].
+
+const identity = [1, 0, 0, 0]
+
+// One isometry after another: `second` acts first
+function after([a, b, c, d], [e, f, g, h]) {
+  const product = [
+    a * e - b * f + c * g + d * h,
+    a * f + b * e + d * g - c * h,
+    a * g - b * h + c * e + d * f,
+    a * h + b * g + d * e - c * f,
+  ]
+  const norm = Math.sqrt(product[0] ** 2 + product[1] ** 2 - product[2] ** 2 - product[3] ** 2)
+  return product.map(value => value / norm)
+}
+
+// Where an isometry takes the point (x, y)
+function moved([a, b, c, d], x, y) {
+  const p = a * x - b * y + c // numerator p + iq
+  const q = a * y + b * x + d
+  const r = c * x + d * y + a // denominator r + is
+  const s = c * y - d * x - b
+  const norm = r * r + s * s
+  return [(p * r + q * s) / norm, (q * r - p * s) / norm]
+}
+
+const inverse = ([a, b, c, d]) => [a, -b, -c, -d]
+
+// The translation that takes the point (x, y) to the middle
+function toMiddle(x, y) {
+  const r = Math.hypot(x, y)
+  const shrink = Math.min(1, (1 - 1e-12) / (r || 1)) // a point on the rim goes as far as numbers go
+  const a = 1 / Math.sqrt(1 - (shrink * r) ** 2)
+  return [a, 0, -shrink * x * a, -shrink * y * a]
+}
+
+// The translation along the geodesic from `start` to `end` that takes one to the other
+function carry(start, end) {
+  const centred = toMiddle(...start)
+  const back = inverse(toMiddle(...moved(centred, ...end)))
+  return after(inverse(centred), after(back, centred))
+}
+
+// Hyperbolic circle about the image of (x, y): its centre and its radius on paper
+function circle(isometry, x, y, distance) {
+  const [u, v] = moved(isometry, x, y)
+  const t = Math.tanh(distance / 2)
+  const norm = 1 - t * t * (u * u + v * v)
+  return [(u * (1 - t * t)) / norm, (v * (1 - t * t)) / norm, (t * (1 - u * u - v * v)) / norm]
+}
+
+// Points of the geodesic from `start` to `end`, equally far apart
+function segment(start, end, steps = 40) {
+  const centred = toMiddle(...start)
+  const back = inverse(centred)
+  const [x, y] = moved(centred, ...end)
+  const r = Math.hypot(x, y)
+  const far = Math.atanh(Math.min(r, 1 - 1e-12))
+  return Array.from({length: steps + 1}, (_, i) => {
+    const scale = r ? Math.tanh((far * i) / steps) / r : 0
+    return moved(back, scale * x, scale * y)
+  })
+}
+
+// Hyperbolic distance from the origin at a radius of the ball of curvature −c, and the way back
+function distanceAt(radius, c) {
+  const root = Math.sqrt(c)
+  return radius * root < 1 ? (2 / root) * Math.atanh(root * radius) : Infinity
+}
+const radiusAt = (distance, c) => Math.tanh((Math.sqrt(c) * distance) / 2) / Math.sqrt(c)

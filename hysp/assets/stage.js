@@ -1,0 +1,479 @@
+// The disk on which the points lie: how it moves, how it is painted, what mouse and keys do to it
+
+// Movements that take a while; one of a kind ends the one before it
+function motion(paint) {
+  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches
+  let tweens = []
+  let frame = 0
+  function redraw() {
+    if (!frame) frame = requestAnimationFrame(draw)
+  }
+  function draw(time) {
+    frame = 0
+    for (const tween of tweens) {
+      tween.share = Math.min(1, Math.max(0, (time - tween.start) / tween.milliseconds))
+      tween.step(tween.share)
+      if (tween.share === 1) tween.done()
+    }
+    tweens = tweens.filter(tween => tween.share < 1)
+    paint()
+    if (tweens.length) redraw()
+  }
+  function end(kind) {
+    const ended = tweens.filter(tween => tween.kind === kind)
+    tweens = tweens.filter(tween => tween.kind !== kind)
+    for (const tween of ended) tween.done()
+  }
+  function start(kind, milliseconds, step) {
+    end(kind)
+    if (!milliseconds || calm) {
+      step(1)
+      redraw()
+      return Promise.resolve()
+    }
+    return new Promise(done => {
+      tweens.push({kind, milliseconds, step, done, start: performance.now(), share: 0})
+      redraw()
+    })
+  }
+  return {
+    redraw,
+    start,
+    end,
+    get moving() {
+      return tweens.length > 0
+    },
+    close: () => cancelAnimationFrame(frame),
+  }
+}
+const ease = t => (t < 0.5 ? 4 * t ** 3 : 1 - (2 - 2 * t) ** 3 / 2)
+
+// Where clips lie: on the disk, then moved by the isometry of the moment, then on paper
+class Places {
+  constructor(stage) {
+    this.stage = stage
+    this.isometry = identity
+    this.open(0)
+  }
+
+  open(count) {
+    this.tangents = new Float64Array(2 * count)
+    this.onDisk = new Float64Array(2 * count)
+  }
+
+  // Tangents that are a share of the way from some to others
+  morph(from, to, share) {
+    for (let i = 0; i < to.length; i++) {
+      this.tangents[i] = from ? from[i] + (to[i] - from[i]) * share : to[i]
+    }
+    for (let i = 0; i < to.length; i += 2) {
+      const r = Math.hypot(this.tangents[i], this.tangents[i + 1])
+      const scale = r ? Math.tanh(r) / r : 0
+      this.onDisk[i] = scale * this.tangents[i]
+      this.onDisk[i + 1] = scale * this.tangents[i + 1]
+    }
+  }
+
+  place(i) {
+    return moved(this.isometry, this.onDisk[2 * i], this.onDisk[2 * i + 1])
+  }
+
+  all() {
+    const places = new Float32Array(this.onDisk.length)
+    for (let i = 0; i < places.length; i += 2) {
+      const [x, y] = this.place(i / 2)
+      places[i] = x
+      places[i + 1] = y
+    }
+    return places
+  }
+
+  get side() {
+    return this.stage.clientWidth
+  }
+
+  paper([x, y]) {
+    const half = this.side / 2
+    return [half * (1 + x / diskMargin), half * (1 + y / diskMargin)]
+  }
+
+  // The point of the disk that a pointer is at
+  pointed(event) {
+    const box = this.stage.getBoundingClientRect()
+    const x = (2 * (event.clientX - box.left)) / box.width - 1
+    const y = (2 * (event.clientY - box.top)) / box.height - 1
+    return [diskMargin * x, diskMargin * y]
+  }
+}
+
+// The disk itself: its rim, rings of equal distance and lines through the origin
+const directions = [0, 1, 2, 3, 4, 5].map(k => [
+  Math.cos((Math.PI * k) / 6),
+  Math.sin((Math.PI * k) / 6),
+])
+const ringCount = c => Math.max(3, Math.min(6, Math.ceil(4 / Math.sqrt(c))))
+const rings = ({isometry}, c) =>
+  Array.from({length: ringCount(c)}, (_, k) => circle(isometry, 0, 0, Math.sqrt(c) * (k + 1)))
+
+function ringPath(pen, places, [x, y, radius]) {
+  discPath(pen, ...places.paper([x, y]), Math.max(0, (places.side / 2 / diskMargin) * radius))
+}
+function paintGround(canvas, model, places) {
+  const pen = cleanPen(canvas)
+  ringPath(pen, places, [0, 0, 1])
+  pen.fillStyle = model.css('--disk')
+  pen.fill()
+  pen.strokeStyle = model.css('--ring')
+  pen.lineWidth = 0.6
+  pen.globalAlpha = 0.7
+  for (const [x, y] of directions) {
+    const line = Array.from({length: 65}, (_, i) => {
+      const r = Math.tanh((i - 32) / 5)
+      return places.paper(moved(places.isometry, r * x, r * y))
+    })
+    strokeLine(pen, line)
+  }
+  pen.globalAlpha = 1
+  pen.lineWidth = 1
+  for (const ring of rings(places, model.run.c)) {
+    ringPath(pen, places, ring)
+    pen.stroke()
+  }
+  ringPath(pen, places, [0, 0, 1])
+  pen.lineWidth = 1.4
+  pen.strokeStyle = model.css('--rim')
+  pen.stroke()
+}
+
+// What lies over the points: distances at the rings, the origin, the chosen clip, the lasso
+function paintMarks(canvas, model, places, lasso) {
+  const pen = cleanPen(canvas)
+  const {chosen, hover} = model.now
+  paintDistances(pen, model, places)
+  paintOrigin(pen, model, places)
+  if (chosen >= 0) paintChosen(pen, model, places)
+  if (hover >= 0 && hover !== chosen) {
+    strokeDisc(pen, places.paper(places.place(hover)), 8, 1.6, model.css('--ink'))
+  }
+  if (lasso?.length > 1)
+    paintLasso(
+      pen,
+      lasso.map(point => places.paper(point)),
+      model.css('--accent'),
+    )
+}
+function strokeDisc(pen, [x, y], radius, width, colour) {
+  pen.strokeStyle = colour
+  pen.lineWidth = width
+  discPath(pen, x, y, radius)
+  pen.stroke()
+}
+function paintDistances(pen, model, places) {
+  const size = Math.max(10, 0.75 * parseFloat(getComputedStyle(model.box).fontSize))
+  pen.font = `${size}px ${model.css('--sans')}`
+  pen.textAlign = 'center'
+  pen.textBaseline = 'middle'
+  pen.lineJoin = 'round'
+  pen.lineWidth = 4
+  pen.strokeStyle = model.css('--disk')
+  pen.fillStyle = model.css('--soft')
+  for (const [k, [u, v, radius]] of rings(places, model.run.c).entries()) {
+    if (radius * places.side < 26) continue
+    const [x, y] = places.paper([u, v + radius])
+    pen.strokeText(k + 1, x, y)
+    pen.fillText(k + 1, x, y)
+  }
+}
+function paintOrigin(pen, model, places) {
+  const [x, y] = places.paper(moved(places.isometry, 0, 0))
+  pen.strokeStyle = model.css('--soft')
+  pen.lineWidth = 1.2
+  strokeLine(pen, [
+    [x - 5, y],
+    [x + 5, y],
+  ])
+  strokeLine(pen, [
+    [x, y - 5],
+    [x, y + 5],
+  ])
+}
+function paintChosen(pen, model, places) {
+  const {chosen, hover} = model.now
+  const place = places.place(chosen)
+  const accent = model.css('--accent')
+  pen.strokeStyle = accent
+  pen.lineWidth = 1.3
+  for (const {i} of model.near) {
+    pen.globalAlpha = i === hover ? 1 : 0.5
+    const geodesic = segment(place, places.place(i))
+    strokeLine(
+      pen,
+      geodesic.map(point => places.paper(point)),
+    )
+  }
+  pen.globalAlpha = 1
+  for (const {i} of model.near) strokeDisc(pen, places.paper(places.place(i)), 6.5, 1.5, accent)
+  strokeDisc(pen, places.paper(place), 9.5, 5, model.css('--card'))
+  strokeDisc(pen, places.paper(place), 9.5, 2.2, model.css('--ink'))
+}
+function paintLasso(pen, path, colour) {
+  pen.fillStyle = colour
+  pen.strokeStyle = colour
+  pen.lineWidth = 1.5
+  pen.beginPath()
+  for (const point of path) pen.lineTo(...point)
+  pen.closePath()
+  pen.globalAlpha = 0.12
+  pen.fill()
+  pen.globalAlpha = 1
+  pen.stroke()
+}
+
+// Colour, glyph and order of the points: what is faint lies below
+function dressPoints(points, model) {
+  const {count, kind, now, selected} = model
+  const values = kind ? kind.values : model.quantity()
+  const [low, high] = kind ? [0, 1] : span(values)
+  const colours = new Uint8Array(4 * count)
+  const looks = new Float32Array(2 * count)
+  const below = []
+  const above = []
+  for (let i = 0; i < count; i++) {
+    const share = (values[i] - low) / (high - low)
+    const [colour, shape] = kind ? model.look(values[i]) : [model.ink(ramp(share)), 'circle']
+    const dimmed = now.bright >= 0 && kind && values[i] !== now.bright
+    const faint = dimmed || (selected && !selected[i])
+    const cell = shapes.indexOf(shape) + (model.right(i) ? 0 : shapes.length)
+    colours.set([...colour, faint ? 26 : 225], 4 * i)
+    looks.set([cell, faint ? 0.8 : 1], 2 * i)
+    if (model.visible(i)) (faint ? below : above).push(i)
+  }
+  points.set('colour', colours)
+  points.set('look', looks)
+  points.order(Uint32Array.from([...shuffled(below), ...shuffled(above)]))
+}
+// A fixed order in which no class lies on top
+const shuffled = positions => positions.sort((a, b) => scattered(a) - scattered(b))
+const scattered = i => (i * 2654435761) >>> 0
+
+// Is a point inside a closed path? Counted is how often the path crosses the ray to its right
+function within([x, y], path) {
+  let inside = false
+  for (const [k, [u, v]] of path.entries()) {
+    const [s, t] = path.at(k - 1)
+    const crosses = v > y !== t > y && x < ((s - u) * (y - v)) / (t - v) + u
+    if (crosses) inside = !inside
+  }
+  return inside
+}
+
+const keysHelp =
+  'Poincaré disk of the clips. Arrow keys move it, n and p go through the clips, ' +
+  'Enter brings the chosen clip to the middle, Home the origin, space plays, Escape clears'
+
+// The disk with its points: painted, moved, pointed at
+function diskPanel(model, act) {
+  const ground = element('canvas')
+  const dots = element('canvas')
+  const marks = element('canvas', {className: 'over', tabIndex: 0, role: 'application'})
+  marks.setAttribute('aria-label', keysHelp)
+  const wait = element('p', {className: 'wait', hidden: true})
+  const stage = element('div', {className: 'stage'}, ground, dots, marks, wait)
+  const points = pointCloud(dots)
+  const places = new Places(stage)
+  const movement = motion(paint)
+  const place = i => places.place(i)
+  let lasso = null
+
+  function paint() {
+    if (!places.side) return
+    paintGround(ground, model, places)
+    if (points) {
+      const size = Math.max(3.4, Math.min(13, 190 / Math.sqrt(model.count)))
+      const ratio = fit(dots)
+      points.set('place', places.all())
+      points.draw(ratio * size * Math.max(0.8, places.side / 640))
+    }
+    paintMarks(marks, model, places, lasso)
+  }
+  function recolour() {
+    if (!model.view) return
+    if (points) dressPoints(points, model)
+    movement.redraw()
+  }
+  function open() {
+    places.open(model.count)
+    points?.order(new Uint32Array())
+  }
+  function show(from, to) {
+    return movement.start('morph', from ? 650 : 0, share => places.morph(from, to, share))
+  }
+
+  // The point now at (x, y) comes to the middle along the geodesic
+  function recentre(x, y, milliseconds = 800) {
+    const from = places.isometry
+    const r = Math.hypot(x, y)
+    if (r < 1e-9) return Promise.resolve()
+    const far = Math.atanh(Math.min(r, 1 - 1e-12))
+    return movement.start('move', milliseconds, share => {
+      const scale = Math.tanh(far * ease(share)) / r
+      places.isometry = after(toMiddle(scale * x, scale * y), from)
+    })
+  }
+  // The origin comes back, then what was turned turns back
+  async function restore() {
+    await recentre(...moved(places.isometry, 0, 0))
+    const angle = Math.atan2(places.isometry[1], places.isometry[0])
+    await movement.start('move', Math.abs(angle) > 0.01 ? 400 : 0, share => {
+      const left = angle * (1 - ease(share))
+      places.isometry = [Math.cos(left), Math.sin(left), 0, 0]
+    })
+    places.isometry = identity
+    movement.redraw()
+  }
+  function centreChosen() {
+    if (model.now.chosen >= 0) recentre(...place(model.now.chosen))
+  }
+
+  // The clip nearest to the pointer, −1 where none is near
+  function clipAt(event) {
+    const box = stage.getBoundingClientRect()
+    let best = -1
+    let least = 12 * 12
+    for (let i = 0; model.view && i < model.count; i++) {
+      const [x, y] = places.paper(place(i))
+      const square = (x - event.clientX + box.left) ** 2 + (y - event.clientY + box.top) ** 2
+      if (square < least && model.visible(i)) {
+        least = square
+        best = i
+      }
+    }
+    return best
+  }
+  function drag(from, to) {
+    movement.end('move')
+    places.isometry = after(carry(offTheRim(from), offTheRim(to)), places.isometry)
+    movement.redraw()
+  }
+  function drawLasso(path) {
+    lasso = path
+    movement.redraw()
+  }
+  pointing(marks, model, act, {clipAt, drag, drawLasso, recentre, place, places})
+  steering(marks, model, act, {recentre, restore, centreChosen})
+
+  return {
+    element: stage,
+    wait,
+    hasPoints: points !== null,
+    places,
+    place,
+    paint,
+    recolour,
+    open,
+    show,
+    recentre,
+    restore,
+    centreChosen,
+    redraw: movement.redraw,
+    moving: () => movement.moving,
+    close() {
+      movement.close()
+      points?.close()
+    },
+  }
+}
+function offTheRim([x, y]) {
+  const scale = Math.min(1, 0.97 / (Math.hypot(x, y) || 1))
+  return [scale * x, scale * y]
+}
+
+// The mouse on the disk: dragging moves it or draws a lasso, clicking chooses, two clicks centre
+function pointing(canvas, model, act, disk) {
+  let held = null
+  canvas.addEventListener('pointerdown', event => {
+    if (event.button || !model.view) return
+    canvas.setPointerCapture(event.pointerId)
+    act.hideTip()
+    const last = disk.places.pointed(event)
+    held = {
+      start: [event.clientX, event.clientY],
+      last,
+      lasso: (model.now.drag === 'select') !== event.shiftKey ? [last] : null,
+      add: event.ctrlKey || event.metaKey,
+      dragged: false,
+    }
+  })
+  canvas.addEventListener('pointermove', event => {
+    if (!held) {
+      const i = disk.clipAt(event)
+      act.hover(i)
+      act.showTip(i, event)
+      canvas.style.cursor = i >= 0 ? 'pointer' : ''
+      return
+    }
+    const [x, y] = held.start
+    held.dragged ||= Math.hypot(event.clientX - x, event.clientY - y) > 4
+    if (!held.dragged) return
+    const point = disk.places.pointed(event)
+    if (held.lasso) {
+      held.lasso.push(point)
+      disk.drawLasso(held.lasso)
+    } else {
+      disk.drag(held.last, point)
+      held.last = point
+    }
+  })
+  canvas.addEventListener('pointerup', event => {
+    if (!held) return
+    const {dragged, lasso, add} = held
+    held = null
+    disk.drawLasso(null)
+    if (dragged && lasso) act.select(i => within(disk.place(i), lasso), add)
+    if (dragged) return
+    const i = disk.clipAt(event)
+    if (i >= 0) act.pick(i)
+  })
+  canvas.addEventListener('pointercancel', () => {
+    held = null
+    disk.drawLasso(null)
+  })
+  canvas.addEventListener('pointerleave', () => {
+    act.hideTip()
+    act.hover(-1)
+  })
+  canvas.addEventListener('dblclick', event => {
+    const i = disk.clipAt(event)
+    const point = i >= 0 ? disk.place(i) : disk.places.pointed(event)
+    if (Math.hypot(...point) < 1) disk.recentre(...point)
+  })
+}
+
+// The keys on the disk
+function steering(canvas, model, act, disk) {
+  const step = 0.18
+  const go = by => model.view && act.pick((model.now.chosen + by + model.count) % model.count)
+  const keys = {
+    ArrowLeft: () => disk.recentre(-step, 0, 180),
+    ArrowRight: () => disk.recentre(step, 0, 180),
+    ArrowUp: () => disk.recentre(0, -step, 180),
+    ArrowDown: () => disk.recentre(0, step, 180),
+    Home: disk.restore,
+    0: disk.restore,
+    Enter: disk.centreChosen,
+    n: () => go(1),
+    p: () => go(-1),
+    ' ': act.togglePlay,
+    Escape() {
+      act.select(null)
+      act.pick(-1)
+    },
+  }
+  canvas.addEventListener('keydown', event => {
+    const answer = keys[event.key]
+    if (!answer || event.ctrlKey || event.metaKey || event.altKey) return
+    event.preventDefault()
+    event.stopPropagation()
+    answer()
+  })
+}

@@ -1,0 +1,367 @@
+"""Run the notebooks and write them, pictures and formulas included, as a site that needs no network.
+
+python tools/docs.py                                    # all of them, a few minutes on two cores: make docs
+python tools/docs.py tutorials/poincare_disk 70_disk    # these alone
+python tools/docs.py --out DIR NAME                     # elsewhere than in _docs
+
+Then open _docs/index.html. The form of a page and its style lie in tools/site."""
+
+import argparse
+import html
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+import plotly.io
+from latex2mathml.converter import convert
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from plotly.offline import get_plotlyjs
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from hysp.core import HyspError, atomic_dir
+from hysp.style import offline
+
+root = Path(__file__).parents[1]
+site = Path(__file__).parent / "site"
+nbs = root / "nbs"
+
+# Running
+
+
+def names():
+    "All notebooks by name: the front page first, then the tutorials, quickstart before the others"
+    tutorials = sorted(
+        nbs.glob("tutorials/*.ipynb"), key=lambda path: (path.stem != "quickstart", path.stem)
+    )
+    paths = [nbs / "index.ipynb", *tutorials, *sorted(nbs.glob("[0-9]*.ipynb"))]
+    return [path.relative_to(nbs).with_suffix("").as_posix() for path in paths]
+
+
+def directives(cell):
+    "The words after `#|` in a cell of code"
+    if cell.cell_type != "code":
+        return set()
+    return set(re.findall(r"^#\|\s*(\S+)", cell.source, re.M))
+
+
+def skipped(cell):
+    "Is the cell one that `make test` does not run either?"
+    flagged = directives(cell) & {"notest", "slow", "cuda", "data"}
+    return bool(flagged) or re.search(r"^#\|\s*eval:\s*false", cell.source, re.M) is not None
+
+
+def environment():
+    "Variables of the kernel: the package of this checkout, figures as data, no progress bars"
+    return {
+        **os.environ,
+        "PLOTLY_RENDERER": "plotly_mimetype",
+        "TQDM_DISABLE": "1",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": f"{root}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONWARNINGS": "ignore",
+    }
+
+
+def failed_cell(nb):
+    "Id of the cell that raised an error"
+    for cell in nb.cells:
+        if any(output.output_type == "error" for output in cell.outputs):
+            return cell.id
+    return "?"
+
+
+def executed(path, seconds=600):
+    "A notebook with its outputs; `HyspError` names the cell that fails"
+    nb = nbformat.read(path, 4)
+    whole = nb.cells
+    nb.cells = [cell for cell in whole if cell.cell_type == "code" and not skipped(cell)]
+    client = NotebookClient(
+        nb,
+        timeout=seconds,
+        kernel_name="python3",
+        resources=dict(metadata=dict(path=str(path.parent))),
+    )
+    try:
+        client.execute(env=environment())
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as e:
+        last_line = without_colours(str(e)).strip().splitlines()[-1]
+        raise HyspError(f"{path}, cell {failed_cell(nb)}: {last_line}") from e
+    nb.cells = whole
+    return nb
+
+
+# Formulas and Markdown
+
+
+class Renderer(IPythonRenderer):
+    "Markdown as JupyterLab shows it, with formulas as MathML, which browsers draw themselves"
+
+    def block_math(self, body):
+        return f'<p class="formula">{mathml(body, "block")}</p>'
+
+    multiline_math = block_math
+
+    def inline_math(self, body):
+        return mathml(body, "inline")
+
+    def latex_environment(self, name, body):
+        return self.block_math(f"\\begin{{{name}}}{body}\\end{{{name}}}")
+
+
+_function = r"<m[io]>(?:arc?)?(?:sin|cos|tan|cot|log|ln|exp)h?</m[io]>"
+_space = '<mspace width=".17em"/>'
+
+
+def mathml(tex, display):
+    "A formula; `HyspError` where a command is not understood"
+    known = re.sub(r"\\[lr]Vert", r"\\|", html.unescape(tex).replace("{aligned}", "{align*}"))
+    found = convert(known, display=display)
+    found = found.replace("><<", ">&lt;<").replace(">\\|<", ">‖<")  # as \Big\| comes out
+    if left := re.search(r"\\\S*", found):
+        raise HyspError(
+            f"the formula ${tex.strip()}$ holds {left[0]}, which latex2mathml does not know"
+        )
+    # A minus is a sign after ( = and ,
+    before_sign = r"(<mo[^>]*>&#x000(?:28|3D|2C);</mo>)<mo>&#x02212;"
+    found = re.sub(before_sign, r'\1<mo form="prefix">&#x02212;', found)
+    # log x, not logx; 2 log x, not 2log x
+    found = re.sub(
+        rf"(?<!<msub>)(?<!<msup>)(?<!<msubsup>)({_function})(?=<m(?!o))", rf"\1{_space}", found
+    )
+    return re.sub(rf"(</mn>)(?={_function})", rf"\1{_space}", found)
+
+
+def markdown(text):
+    "Markdown as HTML, with the links of the site"
+    return to_site(MarkdownWithMath(renderer=Renderer(escape=False)).render(text))
+
+
+def to_site(page):
+    "Links to notebooks lead to their pages, links above nbs/ to a file that lies beside the page"
+    page = re.sub(r'(href="(?![a-z]+:)[^"#]*)\.ipynb', r"\1.html", page)
+    return re.sub(r'href="\.\./((?:\.\./)*[A-Z]+(?:\.md)?)"', r'href="\1"', page)
+
+
+# Cells
+
+
+def without_colours(text):
+    "A text without the codes that colour it on a terminal"
+    return re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", text)
+
+
+def printed(text):
+    "What a cell prints, without folders of this machine"
+    text = without_colours(text).replace(tempfile.gettempdir(), "…").replace(f"{root}/", "")
+    return f'<pre class="out">{html.escape(text)}</pre>'
+
+
+def moving_figure(data):
+    "A figure of plotly"
+    data = {key: value for key, value in data.items() if key != "config"}
+    return plotly.io.to_html(
+        plotly.io.from_json(json.dumps(data), skip_invalid=True),
+        include_plotlyjs=False,
+        full_html=False,
+        auto_play=False,
+        config=dict(displaylogo=False),
+    )
+
+
+def output_html(output):
+    "One output of a cell"
+    if output.output_type == "stream":
+        return printed(output.text) if output.name == "stdout" else ""
+    data = output.get("data", {})
+    if "application/vnd.plotly.v1+json" in data:
+        return moving_figure(data["application/vnd.plotly.v1+json"])
+    if "application/vnd.jupyter.widget-view+json" in data:
+        return (
+            '<p class="widget">A widget: it needs a kernel. '
+            "Open this notebook with <code>make lab</code>.</p>"
+        )
+    if "text/html" in data:
+        return f'<div class="out">{offline(data["text/html"])}</div>'
+    if "image/svg+xml" in data:
+        return data["image/svg+xml"]
+    if "image/png" in data:
+        source = f"data:image/png;base64,{data['image/png'].strip()}"
+        return f'<img alt="What the cell above draws" src="{source}">'
+    if "text/markdown" in data:
+        return markdown(data["text/markdown"])
+    return printed(data["text/plain"]) if "text/plain" in data else ""
+
+
+def code_html(cell):
+    "The code of a cell; what is exported to the package is marked"
+    code = re.sub(r"^#\|.*\n?", "", cell.source, flags=re.M).strip()
+    if not code:
+        return ""
+    coloured = highlight(code, PythonLexer(), HtmlFormatter())
+    if directives(cell) & {"export", "exports"}:
+        return f'<div class="exported" title="Part of the package">{coloured}</div>'
+    return coloured
+
+
+def body(nb):
+    "The cells as HTML; what is hidden is left out"
+    for cell in nb.cells:
+        if cell.cell_type == "markdown":
+            yield markdown(cell.source)
+        elif "hide" not in directives(cell):
+            if code := code_html(cell):
+                yield code
+            shown = "".join(output_html(output) for output in cell.get("outputs", []))
+            if shown:
+                yield f'<div class="outputs">{shown}</div>'
+
+
+def heading(name):
+    "Title and subtitle of a notebook"
+    first = json.loads((nbs / f"{name}.ipynb").read_text("utf-8"))["cells"][0]
+    title, *lines = "".join(first["source"]).splitlines()
+    subtitles = [line.removeprefix("> ") for line in lines if line.startswith("> ")]
+    return title.removeprefix("# "), subtitles[0] if subtitles else ""
+
+
+# The site
+
+
+def style():
+    "The site's style and the colours of code, in light and in dark"
+    light = HtmlFormatter(style="default").get_style_defs(".highlight")
+    dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+    return (
+        (site / "style.css").read_text("utf-8")
+        + f"{light}\n@media (prefers-color-scheme: dark) {{{dark}}}\n"
+        + ".highlight { background: var(--box) !important }\n"
+    )
+
+
+def menu(built, here):
+    "Links to all pages that are built"
+    up = "../" * here.count("/")
+
+    def link(name, text, kind=""):
+        kind = "here" if name == here else kind
+        return f'<a class="{kind}" href="{up}{name}.html">{html.escape(text)}</a>'
+
+    parts = [link("index", "hysp", "home")] if "index" in built else []
+    tutorials = [name for name in built if "/" in name]
+    if tutorials:
+        parts.append("<b>Tutorials</b>")
+        parts += [link(name, heading(name)[0]) for name in tutorials]
+    rooms = [name for name in built if name[0].isdigit()]
+    if rooms:
+        parts.append("<b>Notebooks</b>")
+        parts += [link(name, name) for name in rooms]
+    return f'<nav aria-label="Pages">{"".join(parts)}</nav>'
+
+
+def cards(built):
+    "The tutorials on the start page"
+    parts = []
+    for name in built:
+        if "/" in name:
+            title, subtitle = map(html.escape, heading(name))
+            parts.append(f'<a href="{name}.html"><b>{title}</b>{subtitle}</a>')
+    return f'<div class="cards">{"".join(parts)}</div>' if parts else ""
+
+
+def page(name, nb, built):
+    "A notebook as a whole page"
+    up = "../" * name.count("/")
+    parts = list(body(nb))
+    if name == "index":
+        parts.insert(1, cards(built))
+    text = "\n".join(parts)
+    moves = "Plotly.newPlot" in text
+    holes = dict(
+        title=html.escape(heading(name)[0]),
+        up=up,
+        script=f'<script src="{up}plotly.min.js"></script>' if moves else "",
+        menu=menu(built, name),
+        main=text,
+    )
+    form = (site / "page.html").read_text("utf-8")
+    return re.sub(r"<!--(\w+)-->", lambda hole: holes[hole[1]], form)
+
+
+def dead_links(folder):
+    "Pages and what they link to that is not there"
+    for path in sorted(folder.rglob("*.html")):
+        for link in re.findall(r'(?:href|src)="([^"#:]+)(?:#[^":]*)?"', path.read_text("utf-8")):
+            if not (path.parent / link).exists():
+                yield f"{path.relative_to(folder)} links to {link}"
+
+
+def run_all(built, workers):
+    "Notebooks by name, run; `HyspError` names those that fail"
+    failed = []
+
+    def run_one(name):
+        start = time.perf_counter()
+        try:
+            nb = executed(nbs / f"{name}.ipynb")
+        except HyspError as e:
+            failed.append(str(e))
+            return print(f"{name}: failed", flush=True)
+        print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
+        return nb
+
+    with ThreadPoolExecutor(workers) as pool:
+        done = dict(zip(built, pool.map(run_one, built)))
+    if failed:
+        raise HyspError("\n".join(failed))
+    return done
+
+
+def build(wanted=(), out=root / "_docs", workers=2):
+    "Run, write, check; `HyspError` names the notebooks that fail"
+    built = list(wanted) or names()
+    missing = [name for name in built if not (nbs / f"{name}.ipynb").is_file()]
+    if missing:
+        raise HyspError(
+            f"there is no notebook {missing[0]}; name them as 70_disk or tutorials/quickstart"
+        )
+    done = run_all(built, workers)
+    with atomic_dir(out, overwrite=True) as folder:
+        (folder / "style.css").write_text(style(), encoding="utf-8")
+        (folder / "plotly.min.js").write_text(get_plotlyjs(), encoding="utf-8")
+        shutil.copytree(nbs / "images", folder / "images")
+        for name in ("LICENSE", "CONTRIBUTING.md", "CHANGELOG.md"):
+            shutil.copy(root / name, folder)
+        for name, nb in done.items():
+            path = folder / f"{name}.html"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(page(name, nb, built), encoding="utf-8")
+        if not wanted and (dead := list(dead_links(folder))):
+            raise HyspError("; ".join(dead))
+    return Path(out)
+
+
+if __name__ == "__main__":
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument(
+        "names", nargs="*", help="notebooks below nbs/, without .ipynb; all if none is named"
+    )
+    p.add_argument("--out", type=Path, default=root / "_docs")
+    args = p.parse_args()
+    try:
+        print(f"open {build(args.names, args.out) / 'index.html'} in a browser")
+    except HyspError as e:
+        sys.exit(str(e))
