@@ -76,7 +76,7 @@ class _DType:
         if state[1] in ("<", ">"):
             self.code = state[1] + self.code.lstrip("<>")
 
-
+# %% ../nbs/05_pyskl.ipynb #456e0740
 class PickledArray:
     "An array in a pickle: shape and type are known, values are read when they are asked for"
 
@@ -169,8 +169,6 @@ _deeds = dict(
     join="TUPLE1 TUPLE2 TUPLE3",
     extend="APPEND APPENDS",
     assign="SETITEM SETITEMS",
-    drop="POP POP_MARK",
-    double="DUP",
     keep="PUT BINPUT LONG_BINPUT MEMOIZE",
     recall="GET BINGET LONG_BINGET",
     ask="GLOBAL STACK_GLOBAL",
@@ -178,7 +176,9 @@ _deeds = dict(
     fill="BUILD",
     go_on="PROTO FRAME STOP",
 )
-_deed_of = {step: deed for deed, steps in _deeds.items() for step in steps.split()}
+_deed_of = {}
+for deed, steps in _deeds.items():
+    _deed_of |= dict.fromkeys(steps.split(), deed)
 _constants = dict(NONE=None, NEWTRUE=True, NEWFALSE=False, EMPTY_TUPLE=())
 # Bytes before a long string: the step and the length
 _heads = dict(BINSTRING=5, BINUNICODE=5, BINBYTES=5, BINUNICODE8=9, BINBYTES8=9, BYTEARRAY8=9)
@@ -214,6 +214,11 @@ class _Machine:
         del self.stack[at:]
         return items
 
+    def last_two(self):
+        items = self.stack[-2:]
+        del self.stack[-2:]
+        return items
+
     def top(self, kind):
         if not isinstance(self.stack[-1], kind):
             raise pickle.UnpicklingError("it puts something into what holds nothing")
@@ -232,8 +237,7 @@ class _Machine:
 
     def gather(self, name, _):
         items = self.since_mark()
-        make = dict(LIST=list, TUPLE=tuple, DICT=_pairs)[name]
-        self.stack.append(make(items))
+        self.stack.append(dict(LIST=list, TUPLE=tuple, DICT=_pairs)[name](items))
 
     def join(self, name, _):
         size = int(name[-1])
@@ -244,17 +248,8 @@ class _Machine:
         self.top(list).extend(items)
 
     def assign(self, name, _):
-        items = self.since_mark() if name == "SETITEMS" else [self.stack.pop(-2), self.stack.pop()]
+        items = self.since_mark() if name == "SETITEMS" else self.last_two()
         self.top(dict).update(_pairs(items))
-
-    def drop(self, name, _):
-        if name == "POP_MARK":
-            self.since_mark()
-        else:
-            self.stack.pop()
-
-    def double(self, *_):
-        self.stack.append(self.stack[-1])
 
     def keep(self, _, number):
         self.memo[len(self.memo) if number is None else number] = self.stack[-1]
@@ -266,7 +261,7 @@ class _Machine:
         if name == "GLOBAL":
             module, _, asked = value.partition(" ")
         else:
-            module, asked = self.stack.pop(-2), self.stack.pop()
+            module, asked = self.last_two()
         self.stack.append(_request(module, asked))
 
     def call(self, *_):
@@ -341,7 +336,8 @@ def _why_no_annotation(annotation):
     "What is wrong with an annotation; None if nothing is"
     if not isinstance(annotation, dict):
         return "is no dict"
-    name, label = annotation.get("frame_dir"), annotation.get("label")
+    name = annotation.get("frame_dir")
+    label = annotation.get("label")
     if not isinstance(name, str) or not name:
         return "has no name under frame_dir"
     if reason := why_no_name(name):
@@ -352,7 +348,7 @@ def _why_no_annotation(annotation):
         return "has its joints in another file (raw_file), which is not read"
     return _why_no_keypoint(annotation)
 
-
+# %% ../nbs/05_pyskl.ipynb #7e35c02d
 def _why_no_keypoint(annotation):
     "What is wrong with the arrays of an annotation; None if nothing is"
     shapes = {}
@@ -398,10 +394,11 @@ def _annotations(path):
         raise HyspError(f"{path} has no dict under 'split'; expected lists of names by split")
     return content, splits
 
-
+# %% ../nbs/05_pyskl.ipynb #1b6e1db9
 def _usable(annotations, path):
     "Annotations without a fault, all of the same joints, and the faults of the others"
-    kept, faults = {}, []
+    kept = {}
+    faults = []
     wanted = None
     for i, annotation in enumerate(annotations):
         reason = _why_no_annotation(annotation)
@@ -508,6 +505,18 @@ def _the_pickle(path):
     return Path(found[0])
 
 # %% ../nbs/05_pyskl.ipynb #f61fa4d0
+def _joints_of(annotation, path):
+    "Position and what was seen, of one annotation"
+    score = annotation.get("keypoint_score")
+    try:
+        x = annotation["keypoint"].read().transpose(3, 1, 2, 0)
+        score = None if score is None else score.read().transpose(1, 2, 0)
+    except ValueError as e:
+        reason = e.reason if isinstance(e, Fault) else f"{e}; the file is damaged"
+        raise Fault(path, None, f"clip {annotation['frame_dir']}: {reason}") from e
+    return position_and_seen(x, score)
+
+# %% ../nbs/05_pyskl.ipynb #e2dfabd9
 def pyskl(
     file: str | Path,  # A pickle, or a folder that holds one
     layout: str | Path | Layout = None,  # The skeleton; None: by how many joints there are
@@ -550,18 +559,6 @@ def pyskl(
         up="-y" if flat else "y" if kinect else None,
         taken=[f"layout {layout.name}: {found}", f"subjects: {subjects}", *lines],
     )
-
-
-def _joints_of(annotation, path):
-    "Position and what was seen, of one annotation"
-    score = annotation.get("keypoint_score")
-    try:
-        x = annotation["keypoint"].read().transpose(3, 1, 2, 0)
-        score = None if score is None else score.read().transpose(1, 2, 0)
-    except ValueError as e:
-        reason = e.reason if isinstance(e, Fault) else f"{e}; the file is damaged"
-        raise Fault(path, None, f"clip {annotation['frame_dir']}: {reason}") from e
-    return position_and_seen(x, score)
 
 # %% ../nbs/05_pyskl.ipynb #be5f4f66
 def _npy_array(file):
