@@ -19,7 +19,7 @@ from .disk import polar
 from .evaluate import Verdict, difference, features
 from .feeder import Dataset
 from .metrics import radius
-from .plot import report_page
+from .page import report_page
 from .runs import data_record, environment, load_run, weights_record
 from .uncertainty import panels, plot_certainty, plot_radius_history
 
