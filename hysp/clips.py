@@ -116,7 +116,7 @@ def check_clip(
     if not good.all():
         c, t, v, m = np.argwhere(~good)[0]
         raise HyspError(
-            f"clip {clip.name} holds {clip.position[c, t, v, m]} at frame {t}, "
+            f"clip {clip.name} holds {clip.position[c, t, v, m]:.6g} at frame {t}, "
             f"joint '{layout.joints[v]}', body {m}; mend the file or leave the clip out"
         )
     if clip.seen is not None:
@@ -824,7 +824,7 @@ def read_layout(
 
 # %% ../nbs/02_clips.ipynb #1a78007a
 most_lines = 200_000  # A table has no more: eight people for a quarter of an hour
-most_cells = 10_000  # Nor a line
+most_cells = 4_000  # Nor a line
 
 
 def _lines(file):
