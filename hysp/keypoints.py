@@ -8,7 +8,7 @@ __all__ = ['most_values', 'least_confidence', 'most_gap', 'reach', 'layout_of_jo
            'frame_files', 'openpose_people', 'openpose', 'coco_frames', 'coco', 'yolo', 'read_azure', 'azure']
 
 # %% ../nbs/06_keypoints.ipynb #cf25644b
-import json, math, os
+import itertools, json, math, os
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -225,10 +225,13 @@ def match_people(
 # %% ../nbs/06_keypoints.ipynb #59eaeb8a
 def _tracks_of(frames):
     "IDs of the people of each frame: those of the file where they can be, else by where they are"
-    told = [[person.track for person in people] for people in frames]
+    told = []
+    joints = []
+    for people in frames:
+        told.append([person.track for person in people])
+        joints.append(np.array([person.joints for person in people]))
     if all(None not in tracks and len(set(tracks)) == len(tracks) for tracks in told):
         return told
-    joints = [np.array([person.joints for person in people]) for people in frames]
     return match_people(joints)
 
 
@@ -250,9 +253,10 @@ def gather(
 ) -> tuple:  # Positions, float32, shape (3, T, V, M); seen, bool, shape (T, V, M); raises `Fault`
     "Arrays of the people of all frames"
     joints = len(layout)
-    visible = [[o for o in people if not np.isnan(o.joints).all()] for people in frames]
-    for frame, people in enumerate(visible):
-        _check_people(people, joints, layout.name, file, frame)
+    visible = []
+    for frame, people in enumerate(frames):
+        visible.append([person for person in people if not np.isnan(person.joints).all()])
+        _check_people(visible[-1], joints, layout.name, file, frame)
     sightings = []
     for frame, tracks in enumerate(_tracks_of(visible)):
         sightings += [(frame, track) for track in tracks]
@@ -264,8 +268,7 @@ def gather(
         raise Fault(file, None, f"has {e}; leave it out") from None
     places = np.zeros((len(frames), joints, max(slots.values()) + 1, 3), np.float32)
     seen = np.zeros(places.shape[:3], bool)
-    everybody = [person for people in visible for person in people]
-    for (frame, track), person in zip(sightings, everybody):
+    for (frame, track), person in zip(sightings, itertools.chain(*visible)):
         there = ~np.isnan(person.joints).any(1)
         axes = person.joints.shape[1]
         places[frame, there, slots[track], :axes] = person.joints[there]
@@ -348,7 +351,8 @@ def frame_files(
         for recording, frames in recordings.items():
             path = home if whole or not recording else os.path.join(home, recording)
             place = (path, None) if archive is None else (archive, path)
-            numbers, files = zip(*sorted(frames, key=lambda frame: frame[0]))
+            ordered = sorted(frames, key=lambda frame: frame[0])
+            numbers, files = zip(*ordered)
             clips.append(FrameFiles(*place, numbers=numbers, files=files))
     clips.sort(key=str)
     return Found(clips, found.faults, found.passed), loose, whole
@@ -374,11 +378,12 @@ def _guess_layout(found, first_people, reader):
         return layout_of_joints[joints]
     raise HyspError(f"none of {len(found)} files holds people, so name the layout")
 
-
+# %% ../nbs/06_keypoints.ipynb #bb645177
 def _source(folder, found, read, layout, naming, unit, note):
     "A source of people in pictures"
     source = folder_source(folder, found, read, layout, naming)
-    source.unit, source.up = unit, "-y"
+    source.unit = unit
+    source.up = "-y"
     source.taken.append(note)
     return source
 
@@ -447,7 +452,7 @@ def _picture_number(name, file):
         raise Fault(file, None, f"{reason}, so its place in time is unknown")
     return recording, number
 
-
+# %% ../nbs/06_keypoints.ipynb #931aa408
 def _pictures_in_time(frames, file):
     "People of each frame, from people by name of a picture"
     if not frames:
@@ -486,7 +491,7 @@ def _results(content, file):
         frames.setdefault(name, []).append(_flat_of(entry, f"[{k}]", file))
     return frames
 
-
+# %% ../nbs/06_keypoints.ipynb #45af1d37
 def _orders(content, file):
     "Places of a layout's joints among those of a category, by its ID, where it names them"
     orders = {}
@@ -503,7 +508,7 @@ def _orders(content, file):
                 orders[number] = [forms.index(joint) for joint in layout.joints]
     return orders
 
-
+# %% ../nbs/06_keypoints.ipynb #68ede10e
 def _annotations(content, file):
     "COCO's annotations: pictures, and people in them"
     orders = _orders(content, file)
@@ -542,7 +547,7 @@ def _instance(instance, where, file):
     track = _track_of(instance.get("track_id"))
     return make_person(np.array(joints), scores, least_confidence["coco"], where, file, track)
 
-
+# %% ../nbs/06_keypoints.ipynb #4345ca1e
 def _predictions(content, file):
     "MMPose's predictions: a list of frames"
     frames = {}
@@ -591,7 +596,7 @@ def coco(
     found = find(folder, ".json")
 
     def first_people(file):
-        return [person for people in coco_frames(file).values() for person in people]
+        return itertools.chain(*coco_frames(file).values())
 
     if layout is None:
         layout = _guess_layout(found, first_people, "COCO and AlphaPose")
@@ -623,7 +628,7 @@ def _yolo_line(numbers, joints, where, file):
     visibility = body[:, 2] if axes == 3 else None
     return make_person(body[:, :2], visibility, least_confidence["yolo"], where, file, track)
 
-
+# %% ../nbs/06_keypoints.ipynb #2646b517
 def _yolo_text(file, joints):
     "People of a text file"
     data = file.read()
@@ -679,7 +684,10 @@ def yolo(
     found = find(folder, ".txt")
     if any(frame_number(file.stem)[1] is not None for file in found):
         note = "x and y are parts of the picture's width and height, y down; its shape is lost"
-        people = lambda file: _yolo_text(file, len(layout))
+
+        def people(file):
+            return _yolo_text(file, len(layout))
+
         return _frame_source(folder, found, people, layout, naming, None, note)
     note = "x and y are taken for pixels, y down"
     found = find(folder, ".json")
@@ -720,7 +728,8 @@ def read_azure(
     layout: Layout,  # The skeleton, of 32 joints
 ) -> tuple:  # Millimetres, shape (3, T, V, M); seen (T, V, M); frames a second; raises `Fault`
     "A recording of Azure Kinect"
-    frames, times = {}, []
+    frames = {}
+    times = []
     content = read_json(file)
     for k, frame in enumerate(_value(content, "frames", list, "the file", file)):
         where = f"frames[{k}]"
@@ -741,5 +750,8 @@ def azure(
     "What the offline processor of Azure Kinect's body tracking writes"
     layout = read_layout("azure-32" if layout is None else layout)
     note = "a clip: each file; x, y and z are millimetres from the camera, y down"
-    read = lambda file: read_azure(file, layout)
+
+    def read(file):
+        return read_azure(file, layout)
+
     return _source(folder, find(folder, ".json"), read, layout, naming, "mm", note)
