@@ -23,6 +23,7 @@ from hysp.clips import (
     decimals,
     find,
     folder_source,
+    keep_identity,
     largest,
     most_bodies,
     most_frames,
@@ -274,7 +275,8 @@ def gather(
         axes = person.joints.shape[1]
         places[frame, there, slots[track], :axes] = person.joints[there]
         seen[frame, there, slots[track]] = True
-    return places.transpose(3, 0, 1, 2), seen
+    position = places.transpose(3, 0, 1, 2)
+    return keep_identity(position, seen, layout) if len(slots) > 1 else (position, seen)
 
 # %% ../nbs/06_keypoints.ipynb #20fefe44
 def frame_number(
