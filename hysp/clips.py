@@ -9,7 +9,7 @@ __all__ = ['metadata_columns', 'largest', 'most_bodies', 'most_frames', 'most_cl
            'find', 'join_roots', 'stamp_of', 'quote', 'plain_text', 'Tokens', 'to_float', 'decimals',
            'why_no_coordinate', 'to_coordinates', 'read_numbers', 'body_slots', 'keep_identity', 'mend_gaps',
            'class_list', 'our_joint_names', 'own_layout', 'read_layout', 'read_rows', 'naming_pattern', 'natural_order',
-           'number_names', 'what_was_taken', 'folder_source']
+           'number_names', 'what_was_taken', 'body_size', 'folder_source']
 
 # %% ../nbs/02_clips.ipynb #1b88df31
 import csv, hashlib, os, re, stat, struct, zipfile, zlib
@@ -126,7 +126,8 @@ def check_clip(
 # %% ../nbs/02_clips.ipynb #d33dae23
 def _check_seen(clip, layout):
     "Is what was seen of a clip told for each joint, and 0 where it was not?"
-    seen, shape = clip.seen, clip.position.shape[1:]
+    seen = clip.seen
+    shape = clip.position.shape[1:]
     if seen.dtype.kind != "b" or seen.shape != shape:
         what = f"{seen.dtype} of shape {seen.shape}"
         raise HyspError(f"clip {clip.name}: 'seen' must be bool of shape {shape}, not {what}")
@@ -690,7 +691,8 @@ def keep_identity(
     "Undo what a tracker exchanged"
     bodies = position.shape[-1]
     where = _stands(position, seen, get_layout(layout))
-    before, after = where[:-1], where[1:]
+    before = where[:-1]
+    after = where[1:]
     swaps = []
     for a in range(bodies):
         for b in range(a + 1, bodies):
@@ -701,7 +703,8 @@ def keep_identity(
     swaps.sort()
     ends = [t for t, _, _ in swaps[1:]] + [len(seen)]
     place = np.arange(bodies)
-    position_back, seen_back = position.copy(), seen.copy()
+    position_back = position.copy()
+    seen_back = seen.copy()
     for (t, a, b), end in zip(swaps, ends):
         place[[a, b]] = place[[b, a]]
         position_back[:, t:end, :, place] = position[:, t:end]
@@ -738,7 +741,7 @@ def mend_gaps(
         return position[:, part], seen[part]
     if gaps == "fill":
         return _fill(position, seen, np.maximum(np.rint(steps / usual), 1), file)
-    first, second = times[holes[0]], times[holes[0] + 1]
+    first, second = times[holes[0] : holes[0] + 2]
     more = f" and {len(holes) - 1} more" if len(holes) > 1 else ""
     raise Fault(
         file,
@@ -758,8 +761,7 @@ def _fill(position, seen, steps, file):
     between = np.arange(frames)
     low = np.clip(np.searchsorted(at, between, "right") - 1, 0, max(len(at) - 2, 0))
     share = ((between - at[low]) / steps[low]).astype(position.dtype)[:, None, None]
-    before, after = seen[low] | (share == 1), seen[low + 1] | (share == 0)
-    there = before & after
+    there = (seen[low] | (share == 1)) & (seen[low + 1] | (share == 0))
     filled = position[:, low] * (1 - share) + position[:, low + 1] * share
     return filled * there, there
 
@@ -783,7 +785,7 @@ def our_joint_names(
         return {joint: joint for joint in forms}
     return forms
 
-
+# %% ../nbs/02_clips.ipynb #5312aaaa
 def own_layout(
     content,  # What a YAML file holds: a mapping with joints and parents
 ) -> Layout:  # Raises `HyspError`
@@ -916,7 +918,8 @@ def _relative(file, folder):
 def _by_template(found, folder, naming):
     "What the paths say: (file, words) of each clip, and faults"
     pattern = naming_pattern(naming)
-    clips, faults = [], []
+    clips = []
+    faults = []
     for file in found:
         match = pattern.fullmatch(_relative(file, folder))
         if match:
@@ -925,10 +928,11 @@ def _by_template(found, folder, naming):
             faults.append(Fault(file, None, f"is not named as the template '{naming}' says"))
     return clips, faults
 
-
+# %% ../nbs/02_clips.ipynb #a7fcb7cf
 def _by_folder(found, folder):
     "The same, from the folders that the files lie in"
-    clips, faults = [], []
+    clips = []
+    faults = []
     for file in found:
         *folders, _ = _relative(file, folder).split("/")
         if folders:
@@ -959,7 +963,7 @@ def _why_not_listed(row, head, there, listed):
 def _listed_name(cells):
     return cells.get("file", "").replace("\\", "/").removeprefix("./")
 
-
+# %% ../nbs/02_clips.ipynb #5eaaa2e2
 def _by_table(found, folder, table):
     "The same, from clips.csv; and how many files are not listed"
     (_, head), *rows = read_rows(table)
@@ -968,8 +972,10 @@ def _by_table(found, folder, table):
         if key not in head:
             raise HyspError(f"{table} has no column '{key}' (it has {', '.join(head)})")
     there = {_relative(file, folder): file for file in found}
-    clips, faults = [], []
-    listed, named = set(), set()
+    clips = []
+    faults = []
+    listed = set()
+    named = set()
     for i, row in rows:
         if not any(row):
             continue
@@ -1014,7 +1020,8 @@ def _number_columns(clips, table):
     numbers = {}
     for key in metadata_columns:
         numbers[key] = number_names([words[key] for _, words in clips if words.get(key)])
-    kept, faults = [], []
+    kept = []
+    faults = []
     for file, words in clips:
         words = dict(words)
         for key in metadata_columns:
@@ -1121,7 +1128,7 @@ def _tell(folder, found, naming):
         raise HyspError(f"{folder} holds no clip ({len(files)} files of the kind); {hint}")
     return kept, faults, skipped, numbers, how
 
-
+# %% ../nbs/02_clips.ipynb #8df337c0
 def _check_not_splits(clips, folder):
     "Refuse folders such as train and test for classes"
     labels = {words["label"].lower() for _, words in clips}
@@ -1141,7 +1148,40 @@ def _clip_names(clips, folder):
     stems = [re.sub(r"\.[^./]+$", "", path) for path in paths]
     return stems if len(set(stems)) == len(stems) else paths
 
+# %% ../nbs/02_clips.ipynb #8fb8d4cd
+def body_size(
+    position: np.ndarray,  # Shape (3, T, V, M)
+    seen: np.ndarray,  # Which joints were seen, shape (T, V, M)
+) -> float:  # In the unit of the positions; 0 where nobody is
+    "Length of the longest side of the box around a body, the median of frames and bodies"
+    most = np.where(seen, position, -np.inf).max(2)
+    least = np.where(seen, position, np.inf).min(2)
+    sides = (most - least).max(0)
+    sides = sides[sides > 0]
+    return float(np.median(sides)) if len(sides) else 0.0
 
+
+def _check_size_of_body(size, clip, first, file):
+    "Refuse a clip whose bodies are of another size than those of the first"
+    own = body_size(clip.position, seen_joints(clip))
+    if not size or not own or 1 / 30 < own / size < 30:
+        return clip
+    times, what = (own / size, "large") if own > size else (size / own, "small")
+    reason = f"its bodies are {times:,.0f} times as {what} as those of {first}"
+    raise Fault(file, None, f"{reason}; is one of the two in another unit?")
+
+
+def _first_clip(read, file):
+    "Frame rate, if it is told, and size of the bodies of the first file; None and 0 if it is broken"
+    try:
+        position, seen, *fps = read(file)
+        return next(iter(fps), None), body_size(
+            position, seen_joints(Clip("", position, 0, seen=seen))
+        )
+    except HyspError:
+        return None, 0.0
+
+# %% ../nbs/02_clips.ipynb #2ef01ca1
 def folder_source(
     folder: str | Path,  # Holds the files, or is the only one
     found,  # Its `File`s, from `find`
@@ -1165,9 +1205,13 @@ def folder_source(
         known = {key: words[key] for key in metadata_columns if key in words}
         return dict(label=class_names.index(words["label"]), **known)
 
+    first_fps, size = _first_clip(read, clips[0][0])
+
     def load(i):
-        position, seen, *_ = read(clips[i][0])
-        return Clip(names[i], position, seen=seen, **about(i))
+        file = clips[i][0]
+        position, seen, *_ = read(file)
+        clip = Clip(names[i], position, seen=seen, **about(i))
+        return _check_size_of_body(size, clip, names[0], file)
 
     labels = [words["label"] for _, words in clips]
     files = [file for file, _ in clips]
@@ -1177,7 +1221,7 @@ def folder_source(
         load,
         layout,
         class_names,
-        fps=_first_fps(read, clips) if fps is None else fps,
+        fps=first_fps if fps is None else fps,
         bodies=bodies,
         protocols=protocols,
         faults=faults,
@@ -1187,11 +1231,3 @@ def folder_source(
         files=files,
         taken=[*what_was_taken(labels, numbers, how, protocols), *getattr(found, "passed", ())],
     )
-
-
-def _first_fps(read, clips):
-    "The frame rate that the first file tells, if it does"
-    try:
-        return next(iter(read(clips[0][0])[2:]), None)
-    except HyspError:
-        return None
