@@ -15,11 +15,12 @@ from types import SimpleNamespace
 import anywidget, numpy as np, torch, traitlets
 from torch import Tensor
 from .core import HyspError, pick, some_of
-from .disk import Drawing, _cross, _rays, projections as known_projections
+from .disk import Drawing, projections as known_projections, ray_distances, rays
 from .evaluate import features
 from .feeder import Dataset, write_view
-from .plot import _asset, _write_page, class_style, pack_clips
+from .page import asset, pack_clips, write_page
 from .poincare import tangent_dist
+from .style import class_style
 
 # %% ../nbs/75_explore.ipynb #d90bf993
 def packed(
@@ -88,12 +89,12 @@ def nearest(
     c: float = 1.0,  # Curvature magnitude
 ) -> tuple:  # Positions and hyperbolic distances, both (m,k), the nearest first
     "The nearest others in the ball"
-    u, a = _rays(c**0.5 * z)
+    u, a = rays(c**0.5 * z)
     positions = []
     distances = []
     for rows in i.split(max(1, 2**22 // len(z))):
         # This is fast, and exact enough to say which are near; how far they are is computed anew
-        rough = _cross((u[rows], a[rows]), (u, a))
+        rough = ray_distances((u[rows], a[rows]), (u, a))
         rough[torch.arange(len(rows)), rows] = torch.inf
         near = rough.topk(k, largest=False).indices
         distance, order = tangent_dist(z[rows][:, None], z[near], c).sort(1)
@@ -180,7 +181,7 @@ class Scene:
         self,
         i,  # Positions of clips
         frames: int = 50,  # Frames of each, at most
-    ) -> dict | None:  # As `hysp.plot.pack_clips` gives them; None where there is no dataset
+    ) -> dict | None:  # As `hysp.page.pack_clips` gives them; None where there is no dataset
         "Skeletons, packed"
         with self.data_lock:
             if callable(self.data):
@@ -249,8 +250,8 @@ _scripts = "disk.js look.js skeleton.js points.js stage.js panels.js explorer.js
 class Explorer(anywidget.AnyWidget):
     "The disk as a widget: `chosen` and `selected` are positions of clips, and follow the mouse"
 
-    _esm = _asset(*_scripts)
-    _css = _asset("frame.css", "explore.css")
+    _esm = asset(*_scripts)
+    _css = asset("frame.css", "explore.css")
     state = traitlets.Dict().tag(sync=True)  # All that is known of the runs, their views aside
     fresh = traitlets.Dict().tag(sync=True)  # Views that nobody has to ask for
     live = traitlets.Dict().tag(sync=True)  # How a training stands
@@ -375,14 +376,14 @@ def explorer_page(
         note=", ".join(dict.fromkeys(filter(None, notes))),
     )
     counts = [f"{len(scene.embeddings.names):,} clips" for scene in scenes]
-    return _write_page(
+    return write_page(
         path,
         "explore.html",
         "explore.css",
         dict(state=state, views=views, near=near, clips=skeletons),
         title,
         " · ".join(dict.fromkeys(counts)),
-        script=_asset(*_scripts),
+        script=asset(*_scripts),
     )
 
 # %% ../nbs/75_explore.ipynb #841aba6a
@@ -432,10 +433,11 @@ def training_message(
     trainer,  # A `hysp.train.Trainer` that runs
 ) -> str:
     "Epoch, step, loss and warnings in a line"
-    message = f"Epoch {trainer.epoch} of {trainer.epochs}, step {trainer.k} of {trainer.steps}"
-    if trainer.k:
-        message += f", loss {trainer.sums[0].item() / trainer.k:.3f}"
-    warnings = getattr(trainer, "told", {}).values()
+    step = trainer.progress.step
+    message = f"Epoch {trainer.epoch} of {trainer.epochs}, step {step} of {trainer.steps}"
+    if step:
+        message += f", loss {trainer.progress.sums[0].item() / step:.3f}"
+    warnings = trainer.warnings.values()
     return message + "".join(f". Warning: {warning}" for warning in warnings)
 
 # %% ../nbs/75_explore.ipynb #72f54e05
@@ -463,7 +465,6 @@ class Training:
         if self.trainer.epoch >= self.trainer.epochs:
             raise HyspError(f"the training is at its end, epoch {self.trainer.epochs}")
         self.error = None
-        self.trainer.asked = None
         self.thread = threading.Thread(target=self.train, name="hysp training", daemon=True)
         self.thread.start()
 
@@ -474,7 +475,7 @@ class Training:
             done = f"All {trainer.epochs} epochs are done; weights in {trainer.weights}."
             self.outcome = "done", done
         except KeyboardInterrupt:
-            at = f"epoch {trainer.epoch}, step {trainer.k}"
+            at = f"epoch {trainer.epoch}, step {trainer.progress.step}"
             self.outcome = "stopped", f"Stopped in {at}, and saved to {trainer.run}."
         except BaseException as error:
             self.error = error
@@ -482,10 +483,8 @@ class Training:
 
     def stop(self):
         "Ask the training to save its state and end after the step it is in"
-        while self.running and self.trainer.asked is None:
-            time.sleep(0.01)  # It is only just beginning
         if self.running:
-            self.trainer.asked.append("stop")
+            self.trainer.ask_to_stop()
 
     def wait(
         self,
@@ -504,7 +503,7 @@ class Training:
         rows = [
             dict(epoch=row["epoch"], loss=row["loss"], radius=row["radius"]) for row in trainer.rows
         ]
-        done = (trainer.epoch * trainer.steps + trainer.k) / (trainer.epochs * trainer.steps)
+        done = trainer.progress.time(trainer.steps) / trainer.epochs
         return dict(status=status, message=message, progress=done, rows=rows)
 
 # %% ../nbs/75_explore.ipynb #4d00b2e0

@@ -19,7 +19,7 @@ from .disk import polar
 from .evaluate import Verdict, difference, features
 from .feeder import Dataset
 from .metrics import radius
-from .plot import report_page
+from .page import report_page
 from .runs import data_record, environment, load_run, weights_record
 from .uncertainty import panels, plot_certainty, plot_radius_history
 
@@ -34,7 +34,7 @@ def result_row(
     name: str,  # What the features are
     classes: str,  # What the classes are
     found: dict,  # Protocol to verdict and note, from `hysp.protocols`
-    epoch: int | None = None,  # Of the encoder; 0: untrained, None: no encoder
+    epoch: int | None = None,  # Epoch of the encoder; 0: untrained, None: no encoder
     weights: dict | None = None,  # From `weights_record`
     kind: str = "encoder",  # encoder, read-out, untrained, free or dtw
     judged=None,  # Which clips were judged, positions; None: all
@@ -410,7 +410,7 @@ def report_ensemble(
 # %% ../nbs/77_report.ipynb #a86a36e2
 def write_result_page(
     run: str | Path,  # Run folder
-    rows: list,  # Of its evaluation, the encoder first
+    rows: list,  # Rows of its evaluation, the encoder first
     data: str | Path,  # Dataset folder
     out: str | Path,  # HTML file to write
     split: str = "xsub/val",  # Which clips to draw

@@ -15,8 +15,9 @@ import numpy as np
 from tqdm.auto import tqdm
 from .core import HyspError, renamed
 from .feeder import Dataset
-from .plot import palette, save_figure, skeleton_strip
+from .plot_skeleton import skeleton_strip
 from .prepare import amount_of_motion, problems
+from .style import palette, save_figure
 from .clips import Fault, find, metadata_columns
 from .kinect import ntu, pku
 from .readers import arrays, csv_folder, uiprmd

@@ -62,11 +62,8 @@ def test_angle_is_that_of_the_principal_components():
     axes = torch.linalg.svd(u - u.mean(0), full_matrices=False)[2][:2].T
     flat = (u - u.mean(0)) @ axes
     p = place(z)
-    cos = (
-        torch.nn.functional.normalize(p, dim=-1).abs()
-        - torch.nn.functional.normalize(flat, dim=-1).abs()
-    )  # up to the sign of each axis
-    assert cos.abs().max() < 1e-9
+    got, want = (torch.nn.functional.normalize(x, dim=-1).abs() for x in (p, flat))
+    assert (got - want).abs().max() < 1e-9  # up to the sign of each axis
 
 
 def test_length_has_no_say_in_the_plane():
@@ -128,13 +125,10 @@ def test_fidelity_against_plain_ways(c, ball):
     assert abs(f.distance - spearmanr(d[*i], e[*i]).statistic) < 1e-6
     order = d.clone().fill_diagonal_(0)
     assert 0 < f.trust < 1 and abs(f.trust - trusted(order, e)) < 1e-9
-    for o, got in ((d, f.before), (e, f.neighbours)):
-        near = (
-            KNeighborsClassifier(10, metric="precomputed")
-            .fit(o.fill_diagonal_(1e9).numpy(), label)
-            .predict(o.numpy())
-        )
-        assert got == pytest.approx((near == label.numpy()).mean())
+    for distance, got in ((d, f.before), (e, f.neighbours)):
+        distance = distance.fill_diagonal_(1e9).numpy()
+        near = KNeighborsClassifier(10, metric="precomputed").fit(distance, label)
+        assert got == pytest.approx((near.predict(distance) == label.numpy()).mean())
 
 
 def test_fidelity_tells_good_from_bad():
@@ -181,11 +175,12 @@ def test_size_of_a_real_embedding():
 
 def trusted(before, after, k=10):
     "Trustworthiness in the plainest way"
-    n, total = len(before), 0
+    n = len(before)
+    total = 0
     for i in range(n):
+        others = [j for j in range(n) if j != i]
         first, second = (
-            sorted((j for j in range(n) if j != i), key=lambda j: o[i, j].item())
-            for o in (before, after)
+            sorted(others, key=rows[i].tolist().__getitem__) for rows in (before, after)
         )
         total += sum(first.index(j) + 1 - k for j in second[:k] if first.index(j) >= k)
     return 1 - 2 * total / (n * k * (2 * n - 3 * k - 1))
@@ -212,29 +207,24 @@ few = dict(horopca=dict(steps=15), cosne=dict(steps=25), mds=dict(steps=100))
 @pytest.mark.parametrize("name", projections)
 @pytest.mark.parametrize("n,d", [(1, 4), (2, 4), (3, 2), (60, 2), (60, 24)])
 def test_every_projection(name, n, d):
-    draw, label = (
-        (lambda z, **o: projections[name](z, label, **few.get(name, {}), **o)),
-        torch.arange(n) % 3,
-    )
+    label = torch.arange(n) % 3
+
+    def draw(z, **options):
+        return projections[name](z, label, **few.get(name, {}), **options)
+
     z = normal(n, d, seed=1) / d**0.5 * 1.5
     one = draw(z.float())
-    assert (
-        one.points.shape == (n, 2)
-        and one.points.dtype == torch.float64
-        and (one.points.norm(dim=-1) < 1).all()
-        and one.fidelity.points == n
-    )
+    assert one.points.shape == (n, 2) and one.points.dtype == torch.float64
+    assert (one.points.norm(dim=-1) < 1).all() and one.fidelity.points == n
     assert torch.equal(draw(z.float()).points, one.points)  # again the same
-    assert (
-        draw(z, c=4.0).points - draw(2 * z).points
-    ).abs().max() < 1e-9  # curvature is a choice of units
-    a, b = (o.points for o in (draw(expmap0(z), ball=True), draw(z)))
+    scaled = draw(z, c=4.0).points - draw(2 * z).points
+    assert scaled.abs().max() < 1e-9  # curvature is a choice of units
+    a = draw(expmap0(z), ball=True).points
+    b = draw(z).points
     if name != "mds":
         assert (a - b).abs().max() < 1e-8
-    else:
-        assert (
-            abs(stress(z, a) - stress(z, b)) < 1e-3
-        )  # every isometry of the disk leaves the stress as it is, so rounding chooses among them
+    else:  # every isometry of the disk leaves the stress as it is, so rounding chooses among them
+        assert abs(stress(z, a) - stress(z, b)) < 1e-3
     if name == "mds" and d == 2:
         assert stress(z, b) < 0.01
     if one.map is not None:

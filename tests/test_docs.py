@@ -139,7 +139,7 @@ def test_figures_that_move(visit, tmp_path, monkeypatch):
     A widget says what it needs."""
     cells = [
         "import numpy as np, ipywidgets\nfrom IPython.display import HTML\n"
-        "from hysp.plot import skeleton_animation, skeleton_player\n"
+        "from hysp.page import skeleton_player\nfrom hysp.plot_skeleton import skeleton_animation\n"
         "x = np.random.default_rng(0).normal(size=(3,4,25,1))",
         "skeleton_player(dict(a=x, b=x), 'ntu-rgb+d', trail=2)",
         "HTML(skeleton_animation(x, 'ntu-rgb+d', height=1).to_jshtml())",

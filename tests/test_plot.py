@@ -9,14 +9,11 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from hysp.core import HyspError
 from hysp.disk import frechet_mean, polar
+from hysp.page import disk_figure, pack_clips, report_page, skeleton_player
 from hysp.plot import (
-    class_style,
     disk_animation,
-    disk_figure,
     geodesic_arc,
     hyperbolic_circle,
-    pack_clips,
-    palette,
     plot_confusion,
     plot_curves,
     plot_density,
@@ -24,17 +21,11 @@ from hysp.plot import (
     plot_prototypes,
     plot_radius,
     plot_regions,
-    plot_skeleton,
     radius_accuracy,
-    report_page,
-    save_animation,
-    save_figure,
-    skeleton_animation,
-    skeleton_player,
-    skeleton_strip,
-    style,
 )
+from hysp.plot_skeleton import plot_skeleton, skeleton_animation, skeleton_strip
 from hysp.skeleton import layouts
+from hysp.style import class_style, figure_style, palette, save_animation, save_figure
 
 NASTY = [
     "</script><script>window.hacked=1</script>",
@@ -123,6 +114,7 @@ def report(visit):
 WHERE = """k => { const g = document.getElementById('disk'), b = g.getBoundingClientRect(), l = g._fullLayout
     const t = g.data.find(o => o.customdata && o.customdata.includes(k)), i = t.customdata.indexOf(k)
     return [b.x+l.xaxis._offset+l.xaxis.l2p(t.x[i]), b.y+l.yaxis._offset+l.yaxis.l2p(t.y[i])] }"""
+TRACES = "document.getElementById('disk').data.filter(o => o.customdata)"
 PIXELS = "() => document.getElementById('skeleton').toDataURL()"
 
 
@@ -143,14 +135,9 @@ def lonely(points):
 def test_page_in_browser(report, page):
     tab, wrong = report(page)
     d, k = made_up(), lonely(made_up()["points"])
-    dots = tab.evaluate(
-        "() => document.getElementById('disk').data.filter(o => o.customdata).map(o => [o.type, o.x.length])"
-    )
-    assert (
-        sum(n for _, n in dots) == 120
-        and len(dots) == 12
-        and {t for t, _ in dots} <= {"scattergl", "scatter"}
-    )
+    dots = tab.evaluate(f"() => {TRACES}.map(o => [o.type, o.x.length])")
+    assert sum(points for _, points in dots) == 120 and len(dots) == 12
+    assert {kind for kind, _ in dots} <= {"scattergl", "scatter"}
     hover(tab, k)
     tip = tab.inner_text("#tooltip")
     name = (NASTY + [f"class {i}" for i in range(4, 12)])[d["labels"][k]]
@@ -176,7 +163,7 @@ def test_page_in_browser(report, page):
 
 def test_page_filters(report, page):
     tab, wrong = report(page)
-    shown = "() => document.getElementById('disk').data.filter(o => o.customdata && o.visible !== false).map(o => o.meta.label)"
+    shown = f"() => {TRACES}.filter(o => o.visible !== false).map(o => o.meta.label)"
     tab.click("#legend button >> nth=0")
     assert (
         tab.evaluate(shown) == list(range(1, 12))
@@ -188,18 +175,23 @@ def test_page_filters(report, page):
     assert len(tab.evaluate(shown)) == 12
     before = tab.evaluate(WHERE, 5)
     tab.click("#scale [data-value=distance]")
-    r = tab.evaluate(
-        "() => { const d = document.getElementById('disk').data.filter(o => o.customdata), out = []; d.forEach(o => o.customdata.forEach((k, i) => out[k] = Math.hypot(o.x[i], o.y[i]))); return out }"
-    )
+    r = tab.evaluate(f"""() => {{
+        const radii = []
+        for (const o of {TRACES}) o.customdata.forEach((k, i) => radii[k] = Math.hypot(o.x[i], o.y[i]))
+        return radii
+    }}""")
     radius = made_up()["radius"]
     far = 2 * np.arctanh(radius)
     assert tab.evaluate(WHERE, 5) != before
     np.testing.assert_allclose(r, far / np.ceil(far.max()), rtol=1e-6)
     tab.click("#which [data-value=wrong]")
     bright = tab.evaluate(
-        "() => document.getElementById('disk').data.filter(o => o.customdata).map(o => o.marker.opacity.filter(a => a > .5).length).reduce((a, b) => a+b)"
+        f"() => {TRACES}.flatMap(o => o.marker.opacity).filter(a => a > .5).length"
     )
     assert bright == (~made_up()["correct"]).sum() and wrong == []
+
+
+SUMS = dict(light="> 600", dark="< 150")  # Of red, green and blue of the ground
 
 
 @pytest.mark.parametrize("width,scheme", [(1280, "dark"), (2560, "light"), (640, "light")])
@@ -208,17 +200,14 @@ def test_page_fits(report, page, width, scheme):
     assert tab.evaluate("() => document.documentElement.scrollWidth<=innerWidth"), (
         "the page scrolls sideways"
     )
-    disk = tab.evaluate(
-        "() => { const b = document.getElementById('disk').getBoundingClientRect(); return [b.width, b.height] }"
-    )
-    assert disk[0] == pytest.approx(disk[1], abs=1) and disk[0] > 0.4 * width
-    light = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number).reduce((a, b) => a+b)"
-    here, other = (
-        f"{light} {o}" for o in (("> 600", "< 150") if scheme == "light" else ("< 150", "> 600"))
-    )
-    assert tab.evaluate(here)
-    tab.emulate_media(color_scheme="light" if scheme == "dark" else "dark")
-    tab.wait_for_function(other)  # Night falls, or day comes, while the page is open
+    box = tab.evaluate("() => document.getElementById('disk').getBoundingClientRect().toJSON()")
+    assert box["width"] == pytest.approx(box["height"], abs=1) and box["width"] > 0.4 * width
+    ground = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
+    is_scheme = {name: f"{ground}.reduce((a, b) => a + b) {than}" for name, than in SUMS.items()}
+    other = "light" if scheme == "dark" else "dark"
+    assert tab.evaluate(is_scheme[scheme])
+    tab.emulate_media(color_scheme=other)
+    tab.wait_for_function(is_scheme[other])  # Night falls, or day comes, while the page is open
     assert wrong == []
 
 
@@ -244,6 +233,12 @@ def test_page_of_an_empty_clip(report, tmp_path):
     assert wrong == []
 
 
+def page_data(page):
+    "What the scripts of a page find as JSON"
+    pattern = r'<script type="application/json" id="data">(.*?)</script>'
+    return json.loads(re.search(pattern, page.read_text("utf-8"), re.S)[1])
+
+
 class Scripts(HTMLParser):
     def __init__(self):
         super().__init__()
@@ -258,13 +253,7 @@ def test_page_is_one_safe_file(page):
     p = Scripts()
     p.feed(page.read_text("utf-8"))
     assert p.tags.count("script") == 5 and "img" not in p.tags and p.links == ["data:,"]
-    data = json.loads(
-        re.search(
-            r'<script type="application/json" id="data">(.*?)</script>',
-            page.read_text("utf-8"),
-            re.S,
-        )[1]
-    )
+    data = page_data(page)
     assert data["class_names"][:4] == NASTY and data["curves"]["data"][1]["y"][-1] is None
     assert len(list(page.parent.iterdir())) == 1
 
@@ -283,17 +272,12 @@ def test_every_layout(name, tmp_path):
     x = np.random.default_rng(0).normal(size=(3, 6, v, 2)).astype(np.float32)
     x[1] += 5 * np.arange(2)  # apart, so that nothing is moved
     packed = pack_clips([x, x * 0], name)
-    back = (
-        np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), "<i2")
-        .reshape(2, 6, v, 3)
-        .cumsum(1, dtype=np.int16)
-        * packed["step"]
-    )
+    differences = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), "<i2")
+    back = differences.reshape(2, 6, v, 3).cumsum(1, dtype=np.int16) * packed["step"]
     np.testing.assert_allclose(back, x.transpose(3, 1, 2, 0), atol=0.51 * packed["step"])
     assert packed["bodies"] == [2, 0]
-    assert len(skeleton_strip(x, name, 4).texts) == 4 and len(
-        plot_skeleton(x[:, 0], name).lines
-    ) == 2 * (v - 1)
+    assert len(skeleton_strip(x, name, 4).texts) == 4
+    assert len(plot_skeleton(x[:, 0], name).lines) == 2 * (v - 1)
     assert len(skeleton_player(x, name).frames) == 6
     skeleton_animation(x, name).save(tmp_path / "clip.gif", writer="pillow")
     assert (tmp_path / "clip.gif").read_bytes()[:3] == b"GIF"
@@ -312,11 +296,13 @@ def test_rings_are_at_their_distance(c):
 
 def test_geodesic_is_shortest():
     rng = np.random.default_rng(0)
-    dist = lambda a, b: np.arccosh(
-        1 + 2 * ((a - b) ** 2).sum(-1) / ((1 - (a**2).sum(-1)) * (1 - (b**2).sum(-1)))
-    )
+
+    def dist(a, b):
+        den = (1 - (a**2).sum(-1)) * (1 - (b**2).sum(-1))
+        return np.arccosh(1 + 2 * ((a - b) ** 2).sum(-1) / den)
+
     for _ in range(20):
-        a, b = (o * 0.97 / max(1, np.linalg.norm(o)) for o in rng.normal(0, 0.6, (2, 2)))
+        a, b = (x * 0.97 / max(1, np.linalg.norm(x)) for x in rng.normal(0, 0.6, (2, 2)))
         arc = geodesic_arc(a, b, 33)
         steps = dist(arc[1:], arc[:-1])
         np.testing.assert_allclose(steps.sum(), dist(a, b), rtol=1e-6)
@@ -328,16 +314,11 @@ def test_radius_bins_hold_every_clip_once():
     rng = np.random.default_rng(0)
     for r in (rng.random(997), np.round(rng.random(500), 1), np.zeros(7), np.array([0.5])):
         ok = rng.random(len(r)) < r
-        b = radius_accuracy(r, ok)
-        assert (
-            b["count"].sum() == len(r)
-            and b["correct"].sum() == ok.sum()
-            and (b["low"][1:] > b["high"][:-1]).all()
-        )
-        assert (
-            (b["interval_low"] <= b["accuracy"] + 1e-12)
-            & (b["accuracy"] <= b["interval_high"] + 1e-12)
-        ).all()
+        found = radius_accuracy(r, ok)
+        assert found["count"].sum() == len(r) and found["correct"].sum() == ok.sum()
+        assert (found["low"][1:] > found["high"][:-1]).all()
+        assert (found["interval_low"] <= found["accuracy"] + 1e-12).all()
+        assert (found["accuracy"] <= found["interval_high"] + 1e-12).all()
 
 
 def test_tensors_are_taken():
@@ -398,6 +379,19 @@ def test_fidelity_is_printed_under_the_disk():
     )
 
 
+def test_numbers_are_drawn_with_a_bar():
+    d = made_up(30)
+    axes = [len(plot_disk(d["points"], d["radius"], legend=o).figure.axes) for o in (True, False)]
+    assert axes == [2, 1]
+
+
+def test_what_cannot_be_drawn_leaves_no_figure():
+    for options in (dict(highlight=["hug"]), dict(highlight=[5]), dict(correct=[True])):
+        with pytest.raises(HyspError):
+            plot_disk([[0, 0], [0, 0]], [0, 1], **options)
+    assert not plt.get_fignums()
+
+
 def test_highlighting_keeps_every_point():
     d = made_up(240, classes=120)
     ax = plot_disk(d["points"], d["labels"], highlight=[3, "class 77"], legend=True)
@@ -424,14 +418,10 @@ def test_prototypes_hold_half_of_their_class():
 def test_hyperbolic_circle(x):
     centre, r = hyperbolic_circle(x, 1.3)
     x = np.array(x, float)
-    on = centre + r * np.stack([np.cos(t := np.linspace(0, 6, 50)), np.sin(t)], 1)
-    np.testing.assert_allclose(
-        2
-        * np.arctanh(
-            np.linalg.norm(on - x, axis=1) / np.sqrt(1 - 2 * on @ x + (on**2).sum(1) * (x @ x))
-        ),
-        1.3,
-    )
+    t = np.linspace(0, 6, 50)
+    on = centre + r * np.stack([np.cos(t), np.sin(t)], 1)
+    den = np.sqrt(1 - 2 * on @ x + (on**2).sum(1) * (x @ x))
+    np.testing.assert_allclose(2 * np.arctanh(np.linalg.norm(on - x, axis=1) / den), 1.3)
 
 
 def test_regions_cover_the_disk_and_no_more():
@@ -463,7 +453,7 @@ def test_density_counts_every_point():
 @pytest.mark.parametrize("dark", [False, True])
 def test_figures_on_paper(tmp_path, kind, start, dark):
     d = made_up(24)
-    with style(dark):
+    with figure_style(dark):
         f = save_figure(plot_disk(d["points"], d["labels"]), tmp_path / f"disk.{kind}", 3.25)
     assert f.read_bytes().startswith(start) and len(list(tmp_path.iterdir())) == 1
     if kind == "png":
@@ -505,22 +495,20 @@ def test_long_names_do_not_squeeze_the_disk():
 
 @pytest.mark.parametrize("name", ["ntu-rgb+d", "coco", "openpose"])
 def test_several_skeletons(name):
-    "Of any layout, one body and two, different lengths: each where it belongs, and the player's trail where the tips were"
-    rng, lay = np.random.default_rng(0), layouts[name]
+    "Any layout, one body and two, different lengths: each where it belongs, the trail where tips were"
+    rng = np.random.default_rng(0)
+    lay = layouts[name]
     v = len(lay)
-    one, two = rng.normal(size=(3, 4, v, 1)), rng.normal(size=(3, 6, v, 2))
+    one = rng.normal(size=(3, 4, v, 1))
+    two = rng.normal(size=(3, 6, v, 2))
     fig = skeleton_player([one, two], name, fps=10, trail=2)
-    bones = sum(sum(o is not None for o in d.x) for d in fig.frames[5].data[:3])
-    assert (
-        bones == 3 * 2 * len(lay.bones)
-        and len(fig.frames) == 6
-        and not fig.layout.scene.annotations
-    )
+    ends = np.concatenate([trace.x for trace in fig.frames[5].data[:3]])
+    assert sum(end is not None for end in ends) == 3 * 2 * len(lay.bones)
+    assert len(fig.frames) == 6 and not fig.layout.scene.annotations
     tips = [j for j in range(v) if j not in lay.parents]
     tail = fig.frames[5].data[3]
-    x = np.array(
-        [[np.nan if o is None else o for o in c] for c in (tail.x, tail.z, tail.y)], float
-    ).T.reshape(3, len(tips), 4, 3)[:, :, :3] * [1, 1, -1]
+    x = np.array([tail.x, tail.z, tail.y], float).T  # None becomes NaN
+    x = x.reshape(3, len(tips), 4, 3)[:, :, :3] * [1, 1, -1]
     want = two[:, 3:6, tips, 1].transpose(2, 1, 0)
     assert np.allclose(x[2] - x[2][:1, :1], want - want[:1, :1])
     speed = np.array(tail.line.color).reshape(3, len(tips), 4)[2, :, 2]
@@ -553,16 +541,7 @@ def test_fidelity_is_printed(tmp_path):
         o.text for o in disk_figure(drawing, labels).layout.annotations
     ]
     page = report_page(tmp_path / "p.html", title="P", points=drawing, labels=labels)
-    assert (
-        json.loads(
-            re.search(
-                r'<script type="application/json" id="data">(.*?)</script>',
-                page.read_text("utf-8"),
-                re.S,
-            )[1]
-        )["fidelity"]
-        == line
-    )
+    assert page_data(page)["fidelity"] == line
     assert "fidelity" in report_page(
         tmp_path / "q.html", title="Q", points=drawing.points, labels=labels, fidelity=line
     ).read_text("utf-8")

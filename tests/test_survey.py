@@ -70,7 +70,8 @@ expected = np.arange(1.0, 10).reshape(3, 3).T[:, None, :, None]
         f"\ufeff{heading}\r\n{row}\r\n",
         f"{heading}\n{row}\n,,,,,,,,\n",
         heading.replace(",", "\t") + "\n" + row.replace(",", "\t") + "\n",
-        "right hand x,right hand y,right hand z,neck_x,neck_y,neck_z,left hand x,left hand y,left hand z\n7,8,9,1,2,3,4,5,6",
+        "right hand x,right hand y,right hand z,neck_x,neck_y,neck_z,"
+        "left hand x,left hand y,left hand z\n7,8,9,1,2,3,4,5,6",
         f'{heading}\n"1",2,3,4,5,6,7,8,9e0',
     ],
 )
@@ -113,9 +114,9 @@ def test_without_z(tmp_path, text):
         (b"\xff\xfe1\0", 1, "UTF-16"),
         (b"a,b\n\xff\xff", 2, "is not UTF-8"),
         (heading + ",body\n" + row + ",1", 1, "a column 'body' but no 'frame'"),
-        (heading + ",body,frame\n" + row + ",1,1\n" + row + ",1,1", None, "twice in one frame"),
+        (heading + ",body,frame\n" + row + ",1,1\n" + row + ",1,1", 3, "twice in one frame"),
         (heading + "\n1,2,1e5,4,5,6,7,8,9", 2, "'1e5' is no coordinate"),
-        (heading + '\n"1,2,3,4,5,6,7,8,9\n', None, "is no CSV"),
+        (heading + '\n"1,2,3,4,5,6,7,8,9\n', 2, "is no CSV"),
     ],
 )
 def test_faults_of_a_clip(tmp_path, text, line, says):
@@ -215,13 +216,14 @@ def test_any_bytes_are_a_clip_or_refused(tmp_path, data):
     p = tmp_path / "a.csv"
     p.write_bytes(data)
     try:
-        x = read_csv(
+        x, seen = read_csv(
             File(str(p)),
             layouts["ui-prmd"] if len(data) % 2 else Layout.from_dict(dict(arm, name="arm")),
         )
     except Fault:
         return
     assert x.shape[0] == 3 and np.isfinite(x).all()
+    assert seen.shape == x.shape[1:] and not x[:, ~seen].any()
 
 
 # What is there
@@ -359,7 +361,9 @@ def test_left_out_is_exit_code_3(capsys, tmp_path):
         capsys, "prepare ntu60 --raw", tmp_path / "raw", "--out", tmp_path / "d", "--frames 8"
     )
     assert code == 3 and said(err) == [
-        f"hysp: 1 of 25 clips could not be used and were left out, see {tmp_path / 'd/problems.csv'}; the first: {tmp_path / 'raw/S001C001P009R001A002.skeleton'}: is empty"
+        "hysp: 1 of 25 clips could not be used and were left out, "
+        f"see {tmp_path / 'd/problems.csv'}; "
+        f"the first: {tmp_path / 'raw/S001C001P009R001A002.skeleton'}: is empty"
     ]
     assert len(Dataset(tmp_path / "d")) == 24
     code, out, err = hysp(

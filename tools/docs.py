@@ -30,7 +30,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from hysp.core import HyspError, atomic_dir
-from hysp.plot import offline
+from hysp.style import offline
 
 root = Path(__file__).parents[1]
 site = Path(__file__).parent / "site"

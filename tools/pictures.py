@@ -25,8 +25,10 @@ from hysp.embeddings import scene
 from hysp.evaluate import features, merge_classes
 from hysp.explore import explorer_page
 from hysp.feeder import Dataset
-from hysp.plot import class_style, plot_disk, skeleton_strip
+from hysp.plot import plot_disk
+from hysp.plot_skeleton import skeleton_strip
 from hysp.runs import example, load_run
+from hysp.style import class_style
 
 images = Path(__file__).parents[1] / "nbs" / "images"
 
