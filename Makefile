@@ -17,7 +17,7 @@ demo: .venv/.installed
 test: in-sync lint notebooks pytest
 
 lab: .venv/.installed-dev merge-driver
-	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) nbs/tutorials $(ARGS)
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) nbs --LabApp.default_url=/lab/tree/tutorials $(ARGS)
 
 # Tells git, in this clone alone, to merge notebooks cell by cell (.gitattributes names the driver). Without git or
 # outside a clone nothing happens. nbdev_install_hooks would write to ~/.jupyter too, so it is not used.

@@ -330,10 +330,12 @@ def free_port():
 def lab(tmp_path_factory):
     "JupyterLab on a copy of the tutorials, with settings, kernels and a port of its own; its address and its folder"
     folder = tmp_path_factory.mktemp("lab")
-    home, work = folder / "home", folder / "work"
-    work.mkdir()
-    for o in ("embedding_explorer", "live_training"):
-        shutil.copy(root / "nbs" / "tutorials" / f"{o}.ipynb", work)
+    home = folder / "home"
+    work = folder / "nbs" / "tutorials"
+    work.mkdir(parents=True)
+    shutil.copytree(root / "nbs" / "images", folder / "nbs" / "images")
+    for name in ("embedding_explorer", "live_training"):
+        shutil.copy(root / "nbs" / "tutorials" / f"{name}.ipynb", work)
     quiet = {
         "apputils-extension/notification": dict(fetchNews="false", checkForUpdates=False),
         "notebook-extension/tracker": dict(windowingMode="none"),
@@ -367,7 +369,7 @@ def lab(tmp_path_factory):
                 "--ServerApp.port_retries=0",
                 "--ServerApp.ip=127.0.0.1",
                 "--IdentityProvider.token=hysp",
-                f"--ServerApp.root_dir={work}",
+                f"--ServerApp.root_dir={work.parent}",
                 "--LabApp.extension_manager=readonly",
             ],
             env=env,
@@ -385,7 +387,7 @@ def lab(tmp_path_factory):
                 break
             except OSError:
                 time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}/lab/tree/{{}}?token=hysp&reset", work
+        yield f"http://127.0.0.1:{port}/lab/tree/tutorials/{{}}?token=hysp&reset", work
     finally:
         server.terminate()
         try:
