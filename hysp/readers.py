@@ -231,7 +231,10 @@ def _load_uiprmd(path):
 def _find_uiprmd(folder):
     "Files of positions by label, subject and repetition"
     found = {}
-    for path in folder.rglob("Kinect/Positions/*.txt"):
+    for file in find(folder, ".txt"):
+        path = Path(file.path)
+        if file.member is not None or not path.parent.match("Kinect/Positions"):
+            continue
         match = _uiprmd_name.fullmatch(path.name)
         if not match or not 1 <= int(match[1]) <= 10:
             raise HyspError(
@@ -274,7 +277,7 @@ def uiprmd(
     incorrect = [f"{exercise}, incorrect" for exercise in exercises]
     used = []
     for path in found.values():
-        used += [file for file in (path, _angles_of(path)) if file.exists()]
+        used += [file for file in (path, _angles_of(path)) if file.is_file()]
     return Source(
         names,
         load,
@@ -284,6 +287,8 @@ def uiprmd(
         bodies=1,
         about=about,
         stamp=stamp_of(File(str(file)) for file in used),
+        unit="m",
+        up="y",
     )
 
 # %% ../nbs/04_readers.ipynb #8577875c
