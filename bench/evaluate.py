@@ -10,7 +10,7 @@ import torch
 
 from hysp.evaluate import features, judge, linear_probe
 from hysp.feeder import Dataset
-from hysp.recipes import load_run
+from hysp.runs import load_run
 from hysp.skeleton import stream as to_stream
 
 

@@ -13,9 +13,9 @@ __version__ = "0.0.1"
 # What `hysp.<TAB>` offers, imported when it is asked for: names with their modules, and modules
 _homes = {
     "Dataset": "feeder",
-    "Evaluate": "recipes",
+    "Evaluate": "settings",
     "HyspError": "core",
-    "Pretrain": "recipes",
+    "Pretrain": "settings",
     "arrays": "readers",
     "example": "runs",
     "features": "evaluate",

@@ -467,7 +467,7 @@ def fine_tune(
     classes: int,  # Number of classes
     stream: str = "joint",  # joint, motion, bone, 2s or 3s
     *,
-    head_lr: float = 5.0,  # Learning rate of the classifier; `lr` is that of the encoder
+    head_lr: float = 1.0,  # Learning rate of the classifier; `lr` is that of the encoder
     device: str = "cpu",  # Where to train
     **changes,  # Fields of `Descent` that differ from `tune_descent`, such as epochs=20
 ) -> Tensor:  # Logits, (m, classes)

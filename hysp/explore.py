@@ -433,10 +433,11 @@ def training_message(
     trainer,  # A `hysp.train.Trainer` that runs
 ) -> str:
     "Epoch, step, loss and warnings in a line"
-    message = f"Epoch {trainer.epoch} of {trainer.epochs}, step {trainer.k} of {trainer.steps}"
-    if trainer.k:
-        message += f", loss {trainer.sums[0].item() / trainer.k:.3f}"
-    warnings = getattr(trainer, "told", {}).values()
+    step = trainer.progress.step
+    message = f"Epoch {trainer.epoch} of {trainer.epochs}, step {step} of {trainer.steps}"
+    if step:
+        message += f", loss {trainer.progress.sums[0].item() / step:.3f}"
+    warnings = trainer.warnings.values()
     return message + "".join(f". Warning: {warning}" for warning in warnings)
 
 # %% ../nbs/75_explore.ipynb #72f54e05
@@ -464,7 +465,6 @@ class Training:
         if self.trainer.epoch >= self.trainer.epochs:
             raise HyspError(f"the training is at its end, epoch {self.trainer.epochs}")
         self.error = None
-        self.trainer.asked = None
         self.thread = threading.Thread(target=self.train, name="hysp training", daemon=True)
         self.thread.start()
 
@@ -475,7 +475,7 @@ class Training:
             done = f"All {trainer.epochs} epochs are done; weights in {trainer.weights}."
             self.outcome = "done", done
         except KeyboardInterrupt:
-            at = f"epoch {trainer.epoch}, step {trainer.k}"
+            at = f"epoch {trainer.epoch}, step {trainer.progress.step}"
             self.outcome = "stopped", f"Stopped in {at}, and saved to {trainer.run}."
         except BaseException as error:
             self.error = error
@@ -483,10 +483,8 @@ class Training:
 
     def stop(self):
         "Ask the training to save its state and end after the step it is in"
-        while self.running and self.trainer.asked is None:
-            time.sleep(0.01)  # It is only just beginning
         if self.running:
-            self.trainer.asked.append("stop")
+            self.trainer.ask_to_stop()
 
     def wait(
         self,
@@ -505,7 +503,7 @@ class Training:
         rows = [
             dict(epoch=row["epoch"], loss=row["loss"], radius=row["radius"]) for row in trainer.rows
         ]
-        done = (trainer.epoch * trainer.steps + trainer.k) / (trainer.epochs * trainer.steps)
+        done = trainer.progress.time(trainer.steps) / trainer.epochs
         return dict(status=status, message=message, progress=done, rows=rows)
 
 # %% ../nbs/75_explore.ipynb #4d00b2e0

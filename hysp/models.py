@@ -22,45 +22,43 @@ __getattr__ = renamed(__name__)
 class Online(nn.Module):
     "Encoder and heads that learn by gradients; what the models have in common"
 
+    predicts = True  # Is there a predictor?
+    whole_batch = False  # Does the loss compare the clips of a step with each other?
+
     def __init__(
         self,
         layout: str | Layout = "ntu-rgb+d",  # Skeleton layout, by name or as an object
         stream: str = "joint",  # Which stream the encoder will read; says how many channels there are
         hidden: int = 16,  # Width of the encoder's first blocks; 64 in the paper
         out: int = 256,  # Width of the features; 1024 in the paper
-        head: int
-        | None = None,  # Width of projector and predictor, hidden and out; as `out` if None
+        head: int | None = None,  # Width of projector and predictor; as `out` if None
         dropout: float = 0.5,  # In the encoder
         pool: str = "all",  # Average over 'all' bodies (the paper) or those 'present'
         encoder: str = "stgcn",  # Its name, see `hysp.encoders`
-        gain: float = 1.0,  # Factor on the initial weights of the heads' last layers; below 1 the tangents begin nearer the origin
+        gain: float = 1.0,  # Factor on the initial weights of the heads' last layers
         middle: int | None = None,  # Hidden width of the last head; as `head` if None
         **own,  # What this encoder alone takes, such as `edge_importance` of the stgcn
     ):
         super().__init__()
         head = head or out
+        middle = middle or head
         self.online_encoder = make_encoder(
             encoder, layout, channels(stream), hidden, out, dropout, pool, **own
         )
-        middle = middle or head
         self.online_projector = Projector(out, head if self.predicts else middle, head)
         if self.predicts:
             self.online_predictor = Predictor(head, middle, head)
         with torch.no_grad():
-            for made in (o for o in self.children() if isinstance(o, Projector)):
-                made.net[-1].weight *= gain
+            for part in self.heads():
+                part.net[-1].weight *= gain
 
-    predicts = True
-    whole_batch = False  # Does the loss compare the clips of a step with each other?
+    def heads(self):
+        "Projector and, where there is one, predictor"
+        return [self.online_projector, *([self.online_predictor] if self.predicts else [])]
 
     @property
     def online(self):  # Encoder and heads, clips (N, C, T, V, M) to tangent vectors (N, head)
-        return nn.Sequential(
-            *(
-                getattr(self, f"online_{o}")
-                for o in ("encoder", "projector", "predictor")[: 2 + self.predicts]
-            )
-        )
+        return nn.Sequential(self.online_encoder, *self.heads())
 
     def predict(self, x):  # Clips (N, C, T, V, M) to predictions (N, head)
         return self.online(x)
@@ -77,9 +75,11 @@ class SimSiam(Online):
         x: Tensor,  # One view, (N, C, T, V, M)
         y: Tensor,  # The other view, likewise
     ) -> tuple:  # Pairs (prediction, target), one for each view, all (N, head)
-        z, w = (self.online_projector(self.online_encoder(o)) for o in (x, y))
-        p, q = (self.online_predictor(o) for o in (z, w))
-        return (p, w.detach()), (q, z.detach())
+        projected_x = self.online_projector(self.online_encoder(x))
+        projected_y = self.online_projector(self.online_encoder(y))
+        predicted_x = self.online_predictor(projected_x)
+        predicted_y = self.online_predictor(projected_y)
+        return (predicted_x, projected_y.detach()), (predicted_y, projected_x.detach())
 
 # %% ../nbs/40_models.ipynb #72b36f50
 class HYSP(Online):
@@ -91,10 +91,8 @@ class HYSP(Online):
         **kwargs,  # As for `Online`
     ):
         super().__init__(*args, **kwargs)
-        self.target_encoder, self.target_projector = (
-            deepcopy(self.online_encoder),
-            deepcopy(self.online_projector),
-        )
+        self.target_encoder = deepcopy(self.online_encoder)
+        self.target_projector = deepcopy(self.online_projector)
         for branch in self.targets:
             branch.requires_grad_(False)
 
@@ -119,19 +117,24 @@ class HYSP(Online):
 
     def after_step(self, decay):  # Share of the target kept, 0...1; 0.999 in the paper
         "Let the target follow the online branch"
-        for o, t in zip(self.onlines, self.targets):
-            ema_update(o, t, decay)
+        for online, target in zip(self.onlines, self.targets):
+            ema_update(online, target, decay)
 
 # %% ../nbs/40_models.ipynb #75fae093
 def concat_all_gather(
     x: Tensor,  # (n, ...), of the same shape in every process
-) -> Tensor:  # (processes*n, ...), in the order of the processes, without gradient; `x` itself where there is one process
-    "What every process has"
-    if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
+) -> Tensor:  # (processes*n, ...), in the order of the processes; `x` where there is one process
+    "What every process has, without gradient"
+    if not _several():
         return x.detach()
     parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
     dist.all_gather(parts, x.detach().contiguous())
     return torch.cat(parts)
+
+
+def _several():
+    "Is this one of several processes?"
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 # %% ../nbs/40_models.ipynb #0aacf94d
 class SkeletonCLR(HYSP):
@@ -146,11 +149,10 @@ class SkeletonCLR(HYSP):
         **kwargs,  # As for `Online`
     ):
         super().__init__(*args, **kwargs)
-        self.register_buffer(
-            "queue",
-            F.normalize(torch.randn(queue, self.online_projector.net[-1].out_features), dim=-1),
-        )
+        keys = torch.randn(queue, self.online_projector.net[-1].out_features)
+        self.register_buffer("queue", F.normalize(keys, dim=-1))
         self.register_buffer("oldest", torch.zeros((), dtype=torch.long))
+        self.keys = None  # Targets of a step, until they are in the queue
 
     def forward(
         self,
@@ -164,15 +166,16 @@ class SkeletonCLR(HYSP):
     def after_step(self, decay):  # Share of the target kept, 0...1
         "Let the target follow, and put the keys of the step over the oldest in the queue"
         super().after_step(decay)
-        k, K = concat_all_gather(self.keys), len(self.queue)
-        if len(k) > K:
+        keys = concat_all_gather(self.keys)
+        room = len(self.queue)
+        if len(keys) > room:
             raise HyspError(
-                f"the queue holds {K} keys, fewer than a step of {len(k)} clips brings; give a longer queue or a smaller batch"
+                f"the queue holds {room} keys, fewer than a step of {len(keys)} clips brings; "
+                "give a longer queue or a smaller batch"
             )
-        self.queue.index_copy_(
-            0, (self.oldest + torch.arange(len(k), device=k.device)) % K, k.to(self.queue)
-        )
-        self.oldest.add_(len(k)).remainder_(K)
+        places = (self.oldest + torch.arange(len(keys), device=keys.device)) % room
+        self.queue.index_copy_(0, places, keys.to(self.queue))
+        self.oldest.add_(len(keys)).remainder_(room)
 
 # %% ../nbs/40_models.ipynb #528c5511
 class _Gather(torch.autograd.Function):
@@ -193,8 +196,7 @@ def gather(
     x: Tensor,  # (n, ...), of the same shape in every process
 ) -> Tensor:  # (processes*n, ...), in the order of the processes; gradients flow back to each
     "What every process has; `x` itself where there is one process"
-    several = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
-    return _Gather.apply(x) if several else x
+    return _Gather.apply(x) if _several() else x
 
 
 class SimCLR(Online):

@@ -19,21 +19,24 @@ class LARS(torch.optim.SGD):
         params,  # Parameters, as for any torch optimizer
         lr: float,  # Learning rate, >0
         momentum: float = 0.9,  # Momentum
-        weight_decay: float = 1e-4,  # Of what has two axes or more
+        weight_decay: float = 1e-4,  # Weight decay of what has two axes or more
         trust: float = 1e-3,  # η, share of a matrix's length that a step of learning rate 1 may be
     ):
         super().__init__(params, lr, momentum=momentum)
-        for g in self.param_groups:
-            g.update(decay=weight_decay, trust=trust)
+        for group in self.param_groups:
+            group.update(decay=weight_decay, trust=trust)
 
     @torch.no_grad()
     def step(self, closure=None):
         for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None or p.ndim < 2:
+            for w in group["params"]:
+                if w.grad is None or w.ndim < 2:
                     continue
-                g, w = p.grad.add_(p, alpha=group["decay"]).norm(), p.norm()
-                p.grad.mul_(torch.where((g > 0) & (w > 0), group["trust"] * w / g, 1.0))
+                g = w.grad.add_(w, alpha=group["decay"])
+                length_w = w.norm()
+                length_g = g.norm()
+                defined = (length_g > 0) & (length_w > 0)
+                g.mul_(torch.where(defined, group["trust"] * length_w / length_g, 1.0))
         return super().step(closure)
 
 # %% ../nbs/45_optim.ipynb #c3331418
@@ -54,21 +57,20 @@ def _riemannian_sgd(params, lr, momentum, weight_decay):
 
     return geoopt.optim.RiemannianSGD(params, lr, momentum=momentum, weight_decay=weight_decay)
 
-
+# %% ../nbs/45_optim.ipynb #1a94c070
 def _riemannian_adam(params, lr, momentum, weight_decay):
     import geoopt
 
     class RiemannianAdam(geoopt.optim.RiemannianAdam):
-        "Counts its steps in whole numbers after a saved state too; geoopt's own, there, in single precision, and is not the same to the bit"
+        "Counts its steps in whole numbers, after a saved state too"
 
         def __setstate__(self, state):
             super().__setstate__(state)
-            for o in self.state.values():
-                o["step"] = int(o["step"])
+            for of_one in self.state.values():
+                of_one["step"] = int(of_one["step"])
 
-    return RiemannianAdam(
-        params, lr, betas=(momentum, 0.999), weight_decay=weight_decay, stabilize=10
-    )
+    betas = (momentum, 0.999)
+    return RiemannianAdam(params, lr, betas=betas, weight_decay=weight_decay, stabilize=10)
 
 
 optimizers = dict(
@@ -94,16 +96,16 @@ def make_optimizer(
     return pick(name, optimizers, "optimizer")(params, lr, momentum, weight_decay)
 
 # %% ../nbs/45_optim.ipynb #274687d5
-def _constant(t, epochs, steps):
+def _constant(epoch, epochs, steps):
     return 1.0
 
 
-def _step(t, epochs, steps):
-    return 0.1 ** sum(t >= s for s in steps)
+def _step(epoch, epochs, steps):
+    return 0.1 ** sum(epoch >= step for step in steps)
 
 
-def _cosine(t, epochs, steps):
-    return (1 + math.cos(math.pi * t / epochs)) / 2
+def _cosine(epoch, epochs, steps):
+    return (1 + math.cos(math.pi * epoch / epochs)) / 2
 
 
 schedules = dict(constant=_constant, step=_step, cosine=_cosine)
@@ -116,14 +118,14 @@ def schedule(
     warmup: float = 0.0,  # Epochs of linear rise before anything else
 ):  # Function of the epoch, fractions allowed, to a factor in 0...1
     "The factor on the learning rate at each epoch"
-    f = pick(name, schedules, "schedule")
+    course = pick(name, schedules, "schedule")
+    rest = max(epochs - warmup, 1)
+    later = [step - warmup for step in steps]
 
-    def factor(t):
-        return (
-            (t + 1e-8) / warmup
-            if t < warmup
-            else f(t - warmup, max(epochs - warmup, 1), [s - warmup for s in steps])
-        )
+    def factor(epoch):
+        if epoch < warmup:
+            return (epoch + 1e-8) / warmup
+        return course(epoch - warmup, rest, later)
 
     return factor
 
@@ -138,4 +140,6 @@ def curriculum(
     i, f = ramp
     if f < i:
         raise HyspError(f"the curriculum cannot end (epoch {f}) before it begins (epoch {i})")
-    return float(epoch >= i - 1) if f == i else min(max((epoch - (i - 1)) / (f - i), 0.0), 1.0)
+    if f == i:
+        return float(epoch >= i - 1)
+    return min(max((epoch - (i - 1)) / (f - i), 0.0), 1.0)

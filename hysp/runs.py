@@ -22,6 +22,7 @@ from .feeder import Dataset
 from .models import models
 from .pairs import Pairs
 from .prepare import prepare
+from .run_folder import RunFolder
 from .skeleton import Layout
 from .synthetic import generate
 
@@ -30,7 +31,7 @@ __getattr__ = renamed(__name__)
 # %% ../nbs/63_runs.ipynb #903d322c
 def build(
     spec: dict,  # Arguments of a model in `hysp.models`: its name, the layout as a dict, stream, widths
-    seed: int = 0,  # Of the weights
+    seed: int = 0,  # Seed of the weights
 ) -> nn.Module:  # In train mode
     "A model with random weights; the random numbers of the process are left alone"
     spec = dict(spec, layout=Layout.from_dict(spec["layout"]))
@@ -45,7 +46,7 @@ def load_run(
     "A pre-trained model"
     path = Path(path)
     if path.is_dir():
-        kept = sorted(path.glob("epoch_*.safetensors"))
+        kept = RunFolder(path).kept()
         if not kept:
             raise HyspError(
                 f"{path} holds no weights (epoch_….safetensors); did the pre-training get that far?"
@@ -55,25 +56,27 @@ def load_run(
     try:
         model = build(about["spec"])
         model.load_state_dict(state)
-    except (KeyError, TypeError, RuntimeError) as e:
+    except (KeyError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
         raise HyspError(
-            f"{path} holds no model that this version of hysp can build ({str(e).splitlines()[0]})"
-        ) from e
+            f"{path} holds no model that this version of hysp can build ({reason})"
+        ) from error
     return model.eval(), dict(about, file=str(path))
 
 # %% ../nbs/63_runs.ipynb #5d6af79f
 def open_checkpoints(
     run: str | Path,  # Run folder or weights file
-    every: bool = False,  # Of a run folder: all epochs whose weights were kept, not the last alone?
+    every: bool = False,  # All epochs whose weights a run folder has kept, not the last alone?
 ) -> list:  # Pairs (model, description), by epoch; raises `HyspError`
     "The checkpoints that are meant, of which each was trained and loaded"
     path = Path(run)
-    kept = sorted(path.glob("epoch_*.safetensors")) if path.is_dir() and every else []
-    found = [load_run(o) for o in kept or [path]]
+    files = RunFolder(path).kept() if every and path.is_dir() else []
+    found = [load_run(file) for file in files or [path]]
     for model, about in found:
         if names := untrained_norms(model.online_encoder):
             raise HyspError(
-                f"the encoder in {about['file']} was never trained: batch norm '{names[0]}' has seen no batch; is it the checkpoint that was meant, and were its keys loaded?"
+                f"the encoder in {about['file']} was never trained: batch norm '{names[0]}' "
+                "has seen no batch; is it the checkpoint that was meant, and were its keys loaded?"
             )
     return found
 
@@ -83,15 +86,18 @@ def load_initial_weights(
     path: str | Path,  # Run folder or checkpoint
 ):
     "Load weights to begin with, into every part of the model that they have"
-    state, own = load_run(path)[0].state_dict(), model.state_dict()
-    odd = [k for k in state if k in own and state[k].shape != own[k].shape and k != "queue"]
+    given = load_run(path)[0].state_dict()
+    own = model.state_dict()
+    shared = [name for name in given if name in own]
+    odd = [name for name in shared if given[name].shape != own[name].shape and name != "queue"]
     if odd:
+        theirs, ours = (tuple(weights[odd[0]].shape) for weights in (given, own))
         raise HyspError(
-            f"{path} holds another model ('{odd[0]}' has shape {tuple(state[odd[0]].shape)}, here {tuple(own[odd[0]].shape)}); give the settings it was trained with"
+            f"{path} holds another model ('{odd[0]}' has shape {theirs}, here {ours}); "
+            "give the settings it was trained with"
         )
-    model.load_state_dict(
-        {k: v for k, v in state.items() if k in own and v.shape == own[k].shape}, strict=False
-    )
+    fits = {name: given[name] for name in shared if given[name].shape == own[name].shape}
+    model.load_state_dict(fits, strict=False)
 
 # %% ../nbs/63_runs.ipynb #0e3fd0b0
 def check_layout(
@@ -99,10 +105,11 @@ def check_layout(
     data: Dataset,  # Clips
 ):
     "Refuse clips of another skeleton than the encoder's"
-    a, b = model.online_encoder.layout, data.layout
-    if (a.joints, a.parents) != (b.joints, b.parents):
+    known, given = model.online_encoder.layout, data.layout
+    if (known.joints, known.parents) != (given.joints, given.parents):
         raise HyspError(
-            f"the encoder was trained on layout '{a.name}' ({len(a.joints)} joints), the clips of {data.path} have '{b.name}' ({len(b.joints)})"
+            f"the encoder was trained on layout '{known.name}' ({len(known.joints)} joints), "
+            f"the clips of {data.path} have '{given.name}' ({len(given.joints)})"
         )
 
 
@@ -113,25 +120,25 @@ def open_data(
 ) -> list:  # A `Dataset` for each split
     "Clips that the model can be asked about"
     model, about = run
-    sets = [Dataset(data or about["settings"]["data"], o) for o in splits]
+    sets = [Dataset(data or about["settings"]["data"], split) for split in splits]
     check_layout(model, sets[0])
     return sets
 
 # %% ../nbs/63_runs.ipynb #c3d8eb4d
-def _who_and_what(data):
+def _clips_and_people(data):
     "What names the clips of a run and the people in them"
-    who = data.columns.get("subject")
-    told = data.checksum, data.names, None if who is None else who.tolist()
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    people = data.columns.get("subject")
+    named = data.checksum, data.names, None if people is None else people.tolist()
+    return hashlib.sha256(repr(named).encode()).hexdigest()[:16]
 
 
 def save_pairs(
     path: Path,  # File to write, `.safetensors`
-    pairs: Pairs,  # Of the clips of `data`
+    pairs: Pairs,  # Pairs among the clips of `data`
     data: Dataset,  # Clips of a run
 ):
     "Keep who does the same as whom beside a run"
-    about = dict(clips=_who_and_what(data), either_side=pairs.either_side)
+    about = dict(clips=_clips_and_people(data), either_side=pairs.either_side)
     save_weights(path, dict(start=pairs.start, other=pairs.other), about)
 
 
@@ -141,7 +148,7 @@ def load_pairs(
 ) -> Pairs:  # Raises `HyspError` where they are of other clips
     "Pairs that a run has kept"
     state, about = load_weights(path)
-    if about.get("clips") != _who_and_what(data):
+    if about.get("clips") != _clips_and_people(data):
         raise HyspError(
             f"{path} has pairs of other clips than {data.path} ({data.split}), or of other people; "
             "name a new run folder"
@@ -154,73 +161,68 @@ def load_pairs(
 
 def _are_pairs(start, other, clips):
     "Can these be the pairs of so many clips?"
-    for o in (start, other):
-        if o is None or o.ndim != 1 or o.dtype != torch.int64:
+    for numbers in (start, other):
+        if numbers is None or numbers.ndim != 1 or numbers.dtype != torch.int64:
             return False
     ends = len(start) == clips + 1 and start[0] == 0 and start[-1] == len(other)
     return bool(ends and (start.diff() >= 0).all() and ((other >= 0) & (other < clips)).all())
 
 # %% ../nbs/63_runs.ipynb #6995de6c
-def git_state() -> (
-    str | None
-):  # Such as `1a2b3c4d, with uncommitted changes`; None where there is no repository
-    "Which state of the code this is"
+def git_state() -> str | None:  # Such as `1a2b3c4d, with uncommitted changes`
+    "Which state of the code this is; None where there is no repository"
 
     def git(*args):
-        return subprocess.run(
-            ["git", "-C", str(files("hysp")), *args], capture_output=True, text=True
-        )
+        command = ["git", "-C", str(files("hysp")), *args]
+        return subprocess.run(command, capture_output=True, text=True)
 
     try:
-        commit, dirty = git("rev-parse", "HEAD"), git("status", "--porcelain", "--", ".")
+        commit = git("rev-parse", "HEAD")
+        changes = git("status", "--porcelain", "--", ".")
     except OSError:
         return None
-    return (
-        None
-        if commit.returncode
-        else commit.stdout[:12] + (", with uncommitted changes" if dirty.stdout else "")
-    )
+    if commit.returncode:
+        return None
+    return commit.stdout[:12] + (", with uncommitted changes" if changes.stdout else "")
 
 
 def environment() -> dict:  # Names and versions
     "What a run ran on"
-    packages = {o: version(o) for o in ("hysp", "torch", "numpy", "geoopt", "accelerate")}
+    names = "hysp", "torch", "numpy", "geoopt", "accelerate"
+    packages = {name: version(name) for name in names}
     return dict(
         python=platform.python_version(), system=platform.platform(), **packages, git=git_state()
     )
 
 # %% ../nbs/63_runs.ipynb #8fd1aeec
 def save_environment(
-    t,  # A `hysp.train.Trainer`
+    trainer,  # A `hysp.train.Trainer`
 ):
     "Write what a run runs on, and with what, beside its settings"
-    write_json(
-        t.run / "environment.json",
-        dict(
-            environment(),
-            data=t.data.checksum,
-            seed=t.seed,
-            precision=t.precision,
-            devices=str(t.devices),
-        ),
+    content = dict(
+        environment(),
+        data=trainer.data.checksum,
+        seed=trainer.seed,
+        precision=trainer.precision,
+        devices=str(trainer.devices),
     )
+    write_json(trainer.run / "environment.json", content)
 
 # %% ../nbs/63_runs.ipynb #0e914245
 def data_record(
     sets,  # Datasets of one folder
 ) -> dict:
     "What names the clips that were used"
-    a = sets[0]
-    names = hashlib.sha256(repr([o.names for o in sets]).encode()).hexdigest()[:16]
+    first = sets[0]
+    names = repr([data.names for data in sets])
     return dict(
-        path=str(a.path),
-        checksum=a.checksum,
-        splits={o.split: len(o) for o in sets},
-        frames=a.frames,
-        bodies=a.bodies,
-        layout=a.layout.name,
-        view=a.about.get("view"),
-        clips=names,
+        path=str(first.path),
+        checksum=first.checksum,
+        splits={data.split: len(data) for data in sets},
+        frames=first.frames,
+        bodies=first.bodies,
+        layout=first.layout.name,
+        view=first.about.get("view"),
+        clips=hashlib.sha256(names.encode()).hexdigest()[:16],
     )
 
 
@@ -230,6 +232,9 @@ def weights_record(
     picked: str,  # How the checkpoint was picked
 ) -> dict:
     "What names the weights that were used"
+    pretrained_on = dict(
+        checksum=about["data"], clips=about["clips"], names=about["names"], seed=about["seed"]
+    )
     return dict(
         file=about["file"],
         sha256=checksum(about["file"]),
@@ -237,9 +242,7 @@ def weights_record(
         epoch=about["epoch"],
         picked=picked,
         stream=about["spec"]["stream"],
-        pretrained_on=dict(
-            checksum=about["data"], clips=about["clips"], names=about["names"], seed=about["seed"]
-        ),
+        pretrained_on=pretrained_on,
     )
 
 # %% ../nbs/63_runs.ipynb #4ebbe652
@@ -248,25 +251,26 @@ def write_manifest(
     **told,  # What else is to be said of them
 ):
     "Write manifest.json: the SHA-256 of each file in the folder"
-    names = sorted(o.name for o in folder.iterdir() if o.name != "manifest.json")
-    write_json(
-        folder / "manifest.json",
-        dict(told, environment=environment(), files={o: checksum(folder / o) for o in names}),
-    )
+    names = sorted(file.name for file in folder.iterdir() if file.name != "manifest.json")
+    hashes = {name: checksum(folder / name) for name in names}
+    content = dict(told, environment=environment(), files=hashes)
+    write_json(folder / "manifest.json", content)
 
 
 def read_manifest(
     folder: Path,  # With a manifest.json
 ) -> dict:  # It; raises `HyspError`
     "The manifest of a folder whose files are what it says"
+    path = folder / "manifest.json"
     try:
-        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-    except (OSError, ValueError) as e:
-        raise HyspError(f"cannot read {folder / 'manifest.json'} ({e}); install hysp again") from e
-    for k, v in manifest["files"].items():
-        if not (folder / k).is_file() or checksum(folder / k) != v:
+        manifest = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise HyspError(f"cannot read {path} ({error}); install hysp again") from error
+    for name, wanted in manifest["files"].items():
+        file = folder / name
+        if not file.is_file() or checksum(file) != wanted:
             raise HyspError(
-                f"{folder / k} is not the file that manifest.json tells of; install hysp again"
+                f"{file} is not the file that manifest.json tells of; install hysp again"
             )
     return manifest
 
@@ -277,41 +281,38 @@ def example() -> Path:  # A run folder within the package: read it, do not write
     read_manifest(folder)
     return folder
 
+# %% ../nbs/63_runs.ipynb #500b1d26
+def _make_example_data(out):
+    "Make the clips of `example`, unless somebody else was faster"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        people = generate(1200, subjects=10, seed=0, difficulty="easy")
+        made = prepare(people, Path(folder) / "data", frames=16, align="frame", scale="none")
+        try:
+            made.rename(out)
+        except OSError:
+            if not (out / "dataset.yaml").exists():
+                raise
+
 
 def example_data(
     out: str
     | Path
-    | None = None,  # Dataset folder; None: one in the user's cache, made at the first call
+    | None = None,  # Dataset folder; None: in the user's cache, made at the first call
 ) -> Path:  # The folder
-    "The clips of `example`, 1,200 of synthetic people: made anew, in a quarter of a minute, and the same to the bit"
+    "The clips of `example`, 1,200 of synthetic people: made anew in a quarter of a minute, the same to the bit"
     wanted = read_manifest(example())["data"]["checksum"]
-    out = Path(
-        out
-        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        / "hysp"
-        / f"example-{wanted[:12]}"
-    )
+    if not out:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        out = cache / "hysp" / f"example-{wanted[:12]}"
+    out = Path(out)
     if not (out / "dataset.yaml").exists():
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            dir=out.parent
-        ) as tmp:  # Two at once make it twice, and one is kept
-            made = prepare(
-                generate(1200, subjects=10, seed=0, difficulty="easy"),
-                Path(tmp) / "data",
-                frames=16,
-                align="frame",
-                scale="none",
-            )
-            try:
-                made.rename(out)
-            except OSError:
-                if not (out / "dataset.yaml").exists():
-                    raise
+        _make_example_data(out)
     found = str(Dataset(out).about["checksum"])
     if found != wanted:
         warnings.warn(
-            f"the clips in {out} are not those of the example to the last bit (checksum {found[:12]}, not {wanted[:12]}): another machine or version rounds otherwise",
+            f"the clips in {out} are not those of the example to the last bit (checksum "
+            f"{found[:12]}, not {wanted[:12]}): another machine or version rounds otherwise",
             stacklevel=2,
         )
     return out

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hysp import cli, recipes
+from hysp import cli, recipes, settings
 from hysp.core import HyspError
 from hysp.feeder import Dataset
-from hysp.recipes import Evaluate, Pretrain, config_names, load_config, save_config, to_yaml
+from hysp.config import config_names, load_config, save_config, to_yaml
+from hysp.settings import Evaluate, Pretrain
 
 root = Path(__file__).parents[1]
 
@@ -212,7 +213,7 @@ def test_typed_wins_over_file_wins_over_extended(tmp_path):
         0.2,
         0.3,
     )
-    assert cfg.strong.mask_axis == recipes.StrongView().mask_axis
+    assert cfg.strong.mask_axis == settings.StrongView().mask_axis
 
 
 @pytest.mark.parametrize(
@@ -253,9 +254,9 @@ def test_ready_made_settings_load_for_some_command(name, tmp_path):
 @pytest.mark.parametrize(
     "group,view",
     [
-        (recipes.NormalView, "Normal"),
-        (recipes.StrongView, "Strong"),
-        (recipes.NaturalView, "Natural"),
+        (settings.NormalView, "Normal"),
+        (settings.StrongView, "Strong"),
+        (settings.NaturalView, "Natural"),
     ],
 )
 def test_view_settings_are_those_of_the_views(group, view):
@@ -310,13 +311,19 @@ def test_exit_codes(error, code, says, capsys, monkeypatch):
 
 
 def test_what_nobody_foresaw_exits_1_with_its_traceback():
-    code = "import sys; from hysp import cli, recipes; recipes.pretrain = lambda cfg: 1/0; sys.exit(cli.main(['pretrain','--data','d']))"
+    code = (
+        "import sys; from hysp import cli, recipes; recipes.pretrain = lambda cfg: 1/0; "
+        "sys.exit(cli.main(['pretrain','--data','d']))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert done.returncode == 1 and "ZeroDivisionError" in done.stderr
 
 
 def test_a_reader_that_goes_away_is_no_error():
-    code = "import sys; from hysp import cli; cli.config = lambda args: print('x\\n'*500_000); sys.exit(cli.main(['config']))"
+    code = (
+        "import sys; from hysp import cli; cli.config = lambda args: print('x\\n'*500_000); "
+        "sys.exit(cli.main(['config']))"
+    )
     done = subprocess.run(
         f'{sys.executable} -c "$CODE" | head -1; echo ${{PIPESTATUS[0]}}',
         shell=True,

@@ -7,15 +7,10 @@ import pytest
 
 from hysp.core import HyspError
 from hysp.models import models
-from hysp.recipes import (
-    Evaluate,
-    Pretrain,
-    build,
-    config_names,
-    model_spec,
-    load_config,
-    fill_braces,
-)
+from hysp.config import config_names, load_config
+from hysp.recipes import model_spec
+from hysp.runs import build
+from hysp.settings import Evaluate, Pretrain, fill_braces
 from hysp.skeleton import layouts, channels
 
 sets = (

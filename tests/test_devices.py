@@ -12,6 +12,7 @@ from hysp import cli
 from hysp.checkpoint import load_state, load_weights
 from hysp.core import HyspError
 from hysp.devices import Devices, track
+from hysp.losses import batch_contrastive_loss, contrastive_loss, curriculum_loss
 from hysp.models import models
 from test_train import Asking, differing, hysp_model, outcome, trainer
 
@@ -177,8 +178,6 @@ def test_a_batch_that_cannot_be_shared(tmp_path, monkeypatch):
 )
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_resumes_to_the_bit_from_the_middle_of_an_epoch(tmp_path, name, optimizer, precision):
-    from hysp.losses import batch_contrastive_loss, contrastive_loss, curriculum_loss
-
     losses = dict(skeletonclr=contrastive_loss, simclr=batch_contrastive_loss)
     own = dict(skeletonclr=dict(queue=8))
 
@@ -197,13 +196,11 @@ def test_resumes_to_the_bit_from_the_middle_of_an_epoch(tmp_path, name, optimize
 
 
 def test_lower_precision_is_lower_and_the_geometry_is_not(tmp_path):
-    from hysp import train
-
     seen = []
 
     def watched(q, k, *args):
         seen.append((q.dtype, k.dtype))
-        loss = train.mix(q, k, *args)
+        loss = curriculum_loss(q, k, *args)
         seen.append(loss[2].dtype)
         return loss
 

@@ -15,8 +15,10 @@ from hysp.encoders import TCN, encoders, make_encoder, segment_weights
 from hysp.evaluate import features
 from hysp.feeder import Dataset
 from hysp.prepare import prepare
-from hysp.recipes import Pretrain, load_run, live, open_checkpoints, pretrain, make_trainer
-from hysp.recipes import explore as open_explorer
+from hysp.recipes import live, pretrain, make_trainer
+from hysp.runs import load_run, open_checkpoints
+from hysp.settings import Pretrain
+from hysp.embeddings import explore as open_explorer
 from hysp.skeleton import channels, layouts, stream
 from hysp.synthetic import generate
 

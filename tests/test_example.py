@@ -14,15 +14,8 @@ from hysp import runs
 from hysp.core import HyspError
 from hysp.evaluate import features
 from hysp.feeder import Dataset
-from hysp.recipes import (
-    embeddings,
-    example,
-    example_data,
-    load_embeddings,
-    load_run,
-    read_manifest,
-    save_embeddings,
-)
+from hysp.embeddings import embeddings, load_embeddings, save_embeddings
+from hysp.runs import example, example_data, load_run, read_manifest
 
 root = Path(__file__).parents[1]
 

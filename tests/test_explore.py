@@ -21,21 +21,12 @@ from hysp.explore import Explorer, Live, Scene, explorer_page, facts, packed, tu
 from hysp.feeder import Dataset
 from hysp.poincare import tangent_dist
 from hysp.prepare import prepare
-from hysp.recipes import (
-    Embed,
-    Pretrain,
-    embed,
-    example,
-    kept_embeddings,
-    live,
-    load_config,
-    load_embeddings,
-    load_run,
-    pretrain,
-    ready_trainer,
-    scene,
-)
-from hysp.recipes import explore as open_explorer
+from hysp.config import load_config
+from hysp.embeddings import kept_embeddings, load_embeddings, scene
+from hysp.recipes import embed, live, pretrain, ready_trainer
+from hysp.runs import example, load_run
+from hysp.settings import Embed, Pretrain
+from hysp.embeddings import explore as open_explorer
 from hysp.synthetic import generate
 
 root = Path(__file__).parents[1]
@@ -250,7 +241,8 @@ def test_isometries():
     script = (
         disk.read_text("utf-8")
         + """
-const p = [.3,-.5], q = [-.7,.2], m = after(toMiddle(...p), carry(q, p)), r = moved(m, ...q), s = moved(inverse(m), ...moved(m, .1, .2))
+const p = [.3,-.5], q = [-.7,.2], m = after(toMiddle(...p), carry(q, p));
+const r = moved(m, ...q), s = moved(inverse(m), ...moved(m, .1, .2))
 console.log(JSON.stringify([moved(toMiddle(...p), ...q), r, s, segment(p, q, 2), circle(toMiddle(...p), 0, 0, 1.5)]))"""
     )
     got = json.loads(

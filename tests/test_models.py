@@ -1,7 +1,11 @@
 "The encoder and the models against the golden numbers of the authors' implementation"
 
-import numpy as np, pytest, torch
 from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
 from hysp.losses import batch_contrastive_loss, cosine_dist, hyperbolic_dist, curriculum_loss
 from hysp.models import HYSP, SimSiam, SkeletonCLR, models
 from hysp.stgcn import STGCN
@@ -99,9 +103,8 @@ def test_simsiam_reproduces_losses_and_gradients(lam):
     pairs = m(views["a"], views["b"])
     torch.testing.assert_close(pairs[0][0], g["q"], atol=1e-5, rtol=0)
     torch.testing.assert_close(pairs[0][1], g["k"], atol=1e-5, rtol=0)
-    loss, euc, hyp = [
-        sum(o) / 2 for o in zip(*[curriculum_loss(q, k, float(lam)) for q, k in pairs])
-    ]
+    terms = [curriculum_loss(q, k, float(lam)) for q, k in pairs]
+    loss, euc, hyp = (sum(term) / 2 for term in zip(*terms))
     for ours, name in ((loss, "loss"), (euc, "loss_euc"), (hyp, "loss_hyp")):
         torch.testing.assert_close(ours.double(), g[f"lam{lam}|{name}"].double(), atol=1e-5, rtol=0)
     loss.mean().backward()

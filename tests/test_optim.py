@@ -1,4 +1,4 @@
-"Optimizers: LARS against its definition, all of them through a save and on, and the riemannian ones on ordinary weights"
+"Optimizers: LARS against its definition, all through a save and on, the riemannian ones on ordinary weights"
 
 from copy import deepcopy
 

@@ -12,7 +12,8 @@ from hysp.core import HyspError
 from hysp.dtw import clip_dtw
 from hysp.feeder import Dataset
 from hysp.pairs import Pairs, find_pairs, make_pairs, mutual_choices, paired_order
-from hysp.recipes import Pretrain, describe_pairs, find_partners, subjects_of, make_trainer
+from hysp.recipes import describe_pairs, find_partners, subjects_of, make_trainer
+from hysp.settings import Pretrain
 from hysp.runs import load_pairs, save_pairs
 from people import layout, made_up, write
 
@@ -260,7 +261,7 @@ def blind(folder):
 
 def test_search_and_training_read_no_label(tmp_path, monkeypatch):
     data = write(tmp_path / "set", *made_up(3, 4, 2))
-    monkeypatch.setattr("hysp.feeder.Dataset", lambda path, split: blind(path))
+    monkeypatch.setattr("hysp.recipes.Dataset", lambda path, split: blind(path))
     t = make_trainer(settings(data, tmp_path / "run"))
     assert len(t.pairs) and isinstance(t.data, Unlabelled)
     assert len(t.fit()) == 1

@@ -13,7 +13,8 @@ from hysp.feeder import Dataset
 from hysp.losses import batch_contrastive_loss, similarities
 from hysp.pairs import make_pairs
 from hysp.poincare import tangent_dist
-from hysp.recipes import NaturalView, Pretrain, pretrain, ready_trainer, make_trainer
+from hysp.recipes import pretrain, ready_trainer, make_trainer
+from hysp.settings import NaturalView, Pretrain
 from hysp.runs import save_pairs
 from people import made_up, write
 from test_devices import run, torchrun
@@ -199,7 +200,7 @@ class Stopping(Dataset):
     def batch(self, i):
         self.left -= 1
         if not self.left:
-            self.trainer.asked.append("stop")
+            self.trainer.ask_to_stop()
         return super().batch(i)
 
 
@@ -209,7 +210,7 @@ def interrupted(cfg, at=7):
     t.data = Stopping(t.data, t, at)
     with pytest.raises(KeyboardInterrupt, match="stopped in epoch 1 and saved"):
         t.fit()
-    assert (t.epoch, t.k) == (1, 1)
+    assert (t.epoch, t.progress.step) == (1, 1)
     return cfg
 
 
@@ -308,7 +309,8 @@ def test_every_method_learns_from_pairs(tmp_path, clips, model, encoder):
     assert (tmp_path / "people/pairs.safetensors").exists()
     assert not (tmp_path / "own/pairs.safetensors").exists()
     a, b = (o.model.state_dict() for o in made.values())
-    assert all(o.isfinite().all() for s in (a, b) for o in s.values())
+    for state in (a, b):
+        assert all(tensor.isfinite().all() for tensor in state.values())
     assert any(not torch.equal(a[k], b[k]) for k in a), "pairs make a difference"
     assert all(r["grad_norm"] > 0 for r in made["people"].rows)
 

@@ -8,6 +8,7 @@ import random
 import re
 import resource
 import signal
+import threading
 import time
 from copy import deepcopy
 
@@ -101,18 +102,17 @@ def leaves(o, name=""):
             if isinstance(o, torch.Tensor)
             else o
         }
-    return {
-        k: v
-        for key, part in o
-        if key != "seconds"
-        for k, v in leaves(part, f"{name}.{key}").items()
-    }
+    found = {}
+    for key, part in o:
+        if key != "seconds":
+            found |= leaves(part, f"{name}.{key}")
+    return found
 
 
 def outcome(run):
     "All that a run folder holds but the time it took, to the bit"
     with open(run / "metrics.csv", newline="") as f:
-        table = [{k: v for k, v in r.items() if k != "seconds"} for r in csv.DictReader(f)]
+        table = list(csv.DictReader(f))
     return leaves(
         dict(
             state=load_state(run / "last.pt"),
@@ -194,10 +194,14 @@ def whole(tmp_path_factory):
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "riemannian_sgd"])
 def test_killed_at_random_moments(tmp_path, optimizer):
-    args, chance = (hysp_model, optimizer, 8), random.Random(optimizer)
-    p, start = forked(train, tmp_path / "whole", *args), time.perf_counter()
+    args = (hysp_model, optimizer, 8)
+    chance = random.Random(optimizer)
+    p = forked(train, tmp_path / "whole", *args)
+    start = time.perf_counter()
     assert end(p) == 0
-    took, run, kills, halfway = time.perf_counter() - start, tmp_path / "killed", 0, 0
+    took = time.perf_counter() - start
+    run = tmp_path / "killed"
+    kills = halfway = 0
     for i in range(5):
         p = forked(train, run, *args)
         while not i and p.is_alive() and not (run / "last.pt").exists():
@@ -290,11 +294,53 @@ def test_stops_after_the_step_and_goes_on(tmp_path, whole, sig, at):
         match=f"stopped in epoch {at // 3} and saved to .*{tmp_path.name}; the same command goes on",
     ):
         t.fit()
-    assert (t.epoch, t.k) == divmod(at, 3) and signal.getsignal(sig) == before
+    assert (t.epoch, t.progress.step) == divmod(at, 3) and signal.getsignal(sig) == before
     s = load_state(tmp_path / "last.pt")
     assert (s["epoch"], s["k"]) == divmod(at, 3)
     trainer(tmp_path).fit()
     assert not differing(whole, outcome(tmp_path))
+
+
+class AskingByThread(Clips):
+    "A set whose fourth batch has another thread ask the trainer to stop"
+
+    run = None
+    calls = 0
+
+    def batch(self, i):
+        self.calls += 1
+        if self.calls == 4:
+            ask = threading.Thread(target=self.run.ask_to_stop)
+            ask.start()
+            ask.join()
+        return super().batch(i)
+
+
+def test_asked_from_another_thread_it_stops_and_goes_on(tmp_path, whole):
+    run = trainer(tmp_path, data=AskingByThread())
+    run.data.run = run
+    with pytest.raises(KeyboardInterrupt, match="stopped in epoch 1 and saved"):
+        run.fit()
+    assert (run.epoch, run.progress.step) == (1, 1)
+    run.fit()
+    assert not differing(whole, outcome(tmp_path))
+
+
+def test_asked_before_it_begins_it_stops_before_the_first_step(tmp_path, whole):
+    run = trainer(tmp_path)
+    run.ask_to_stop()
+    with pytest.raises(KeyboardInterrupt, match="stopped in epoch 0 and saved"):
+        run.fit()
+    assert (run.epoch, run.progress.step) == (0, 0)
+    run.fit()
+    assert not differing(whole, outcome(tmp_path))
+
+
+def test_the_state_has_the_keys_of_every_version(tmp_path, whole):
+    "A run that an earlier version has begun continues, and the other way round"
+    trainer(tmp_path).fit()
+    keys = ["key", "model", "optimizer", "scaler", "epoch", "k", "sums", "rows"]
+    assert list(load_state(tmp_path / "last.pt")) == keys
 
 
 def test_asked_in_the_last_step_it_is_done(tmp_path, whole):
@@ -431,7 +477,7 @@ def test_too_few_clips(tmp_path):
         (dict(make=hysp_model), "another model"),
         (dict(optimizer="sgd"), "another"),
     ],
-    ids=str,
+    ids=lambda part: part if isinstance(part, str) else " ".join(part),
 )
 def test_another_runs_folder_is_refused_and_untouched(tmp_path, other, says):
     with pytest.raises(KeyboardInterrupt):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from hysp import train
+from hysp import run_folder, train
 from hysp.augment import Normal, Strong
 from hysp.losses import batch_contrastive_loss, contrastive_loss, curriculum_loss
 from hysp.models import concat_all_gather, models
@@ -21,7 +21,9 @@ seen = []
 
 
 class Clips:
-    "Sixteen made-up clips, which notes who asks for which; after so many batches it brings a Ctrl-C to the second process"
+    """Sixteen made-up clips, which notes who asks for which
+
+    After so many batches it brings a Ctrl-C to the second process."""
 
     layout, checksum, names = layouts["ui-prmd"], "made up", [f"clip{i}" for i in range(16)]
     x = torch.randn(16, 3, 6, 22, 1, generator=torch.Generator().manual_seed(0)).cumsum(2) / 10
@@ -82,10 +84,10 @@ def one_step(name):
     "A step of the same eight clips, batch norm in eval mode, in double precision, so that nothing is rounding"
     t = trainer(f"step_{name}", name, Double(), plain=True, dropout=0.0)
     t.model.eval()
-    t.epoch, t.k = 1, 1
+    t.progress = train.Progress(epoch=1, step=1)
     row = t.step(torch.arange(8))
     grads = {k: p.grad for k, p in t.model.named_parameters() if p.grad is not None}
-    return dict(row=row, grads=grads, state=t.model.state_dict(), health=t.health)
+    return dict(row=row, grads=grads, state=t.model.state_dict(), health=t.progress.health)
 
 
 def views_of(rank_seen):
@@ -100,16 +102,25 @@ def views_of(rank_seen):
     return concat_all_gather(drawn[0])
 
 
-def only_the_first_writes(t):
-    if not t.devices.main:
+def only_the_first_writes(run):
+    if not run.devices.main:
 
         def no(*args):
             raise AssertionError("another process than the first writes")
 
-        train.save_state = train.save_weights = train.atomic_write = no
+        for name in ("save_state", "save_weights", "atomic_write"):
+            setattr(run_folder, name, no)
 
 
-out = {f"step_{o}": one_step(o) for o in models}
+def weights_of(run):
+    return {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
+
+
+def untimed(rows):
+    return [{name: row[name] for name in row if name != "seconds"} for row in rows]
+
+
+out = {f"step_{name}": one_step(name) for name in models}
 out["views"] = views_of(seen)
 seen.clear()
 whole = trainer("whole")
@@ -128,14 +139,11 @@ if whole.devices.processes > 1:
     seen.clear()
     parts = trainer("parts")
     parts.resume()
-    out["at"] = (parts.epoch, parts.k)
+    out["at"] = (parts.epoch, parts.progress.step)
     parts.fit()
-    out["parts"], out["whole"] = (
-        {k: v.clone() for k, v in o.model.state_dict().items()} for o in (parts, whole)
-    )
-    out["rows"] = [
-        [{k: v for k, v in r.items() if k != "seconds"} for r in o.rows] for o in (parts, whole)
-    ]
+    out["parts"] = weights_of(parts)
+    out["whole"] = weights_of(whole)
+    out["rows"] = [untimed(parts.rows), untimed(whole.rows)]
 trainer("bf16", precision="bf16", epochs=1).fit()
 if whole.devices.main:
     torch.save(out, folder / "out.pt")

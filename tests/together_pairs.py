@@ -5,10 +5,11 @@ from pathlib import Path
 
 import torch
 
-from hysp import runs
+from hysp import recipes
 from hysp.feeder import Dataset
 from hysp.models import concat_all_gather
-from hysp.recipes import Pretrain, ready_trainer, make_trainer
+from hysp.recipes import ready_trainer, make_trainer
+from hysp.settings import Pretrain
 from hysp.runs import build
 
 folder, clips = map(Path, sys.argv[1:])
@@ -30,7 +31,7 @@ class Clips(Dataset):
         self.seen.append(torch.as_tensor(i))
         self.left -= 1
         if not self.left and self.trainer.devices.processes - 1 == self.trainer.devices.rank:
-            self.trainer.asked.append("stop")
+            self.trainer.ask_to_stop()
         x = super().batch(i)
         return x if self.trainer else x.double()
 
@@ -46,9 +47,9 @@ def settled(spec, seed):
 
 def one_step(model):
     "Batch norm in eval mode, views that are the clips, in double precision: nothing is rounding"
-    runs.build = settled
+    recipes.build = settled
     t = make_trainer(quick(f"step_{model}", model=model))
-    runs.build = build
+    recipes.build = build
     t.data = Clips(t.data)
     t.strong = t.normal = lambda x, g: x
     t.model.eval()
@@ -73,7 +74,7 @@ try:
 except KeyboardInterrupt as e:
     out["said"] = str(e)
 again = ready_trainer(quick("parts"))
-out["at"] = (again.epoch, again.k)
+out["at"] = (again.epoch, again.progress.step)
 again.fit()
 for name, o in dict(parts=again, whole=whole).items():
     out[name] = {k: v.clone() for k, v in o.model.state_dict().items()}

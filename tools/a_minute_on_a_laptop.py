@@ -18,11 +18,13 @@ from pathlib import Path
 
 import torch
 
+from hysp.config import load_config
 from hysp.core import write_table
 from hysp.feeder import Dataset
 from hysp.prepare import prepare
 from hysp.readers import arrays
-from hysp.recipes import Evaluate, Pretrain, evaluate, load_config, pretrain
+from hysp.recipes import evaluate, pretrain
+from hysp.settings import Evaluate, Pretrain
 from hysp.synthetic import generate
 
 HEAD = "set", "recipe", "pairs", "seed", "features", "measure", "top1", "clips", "seconds"

@@ -7,12 +7,14 @@ import shutil
 from pathlib import Path
 
 from hysp.checkpoint import load_weights, save_weights
+from hysp.config import load_config
 from hysp.core import atomic_dir
 from hysp.embeddings import embeddings, save_embeddings
 from hysp.feeder import Dataset
 from hysp.prepare import prepare
-from hysp.recipes import Pretrain, load_config, pretrain
+from hysp.recipes import pretrain
 from hysp.runs import write_manifest
+from hysp.settings import Pretrain
 from hysp.synthetic import generate
 
 root = Path(__file__).parents[1]

@@ -12,9 +12,11 @@ import argparse
 import csv
 from pathlib import Path
 
+from hysp.config import load_config
 from hysp.core import write_table
 from hysp.prepare import prepare
-from hysp.recipes import Evaluate, Pretrain, evaluate, load_config, pretrain
+from hysp.recipes import evaluate, pretrain
+from hysp.settings import Evaluate, Pretrain
 from hysp.synthetic import generate
 
 root = Path(__file__).parents[1]

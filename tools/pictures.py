@@ -27,8 +27,8 @@ from hysp.explore import explorer_page
 from hysp.feeder import Dataset
 from hysp.plot import plot_disk
 from hysp.plot_skeleton import skeleton_strip
-from hysp.style import class_style
 from hysp.runs import example, load_run
+from hysp.style import class_style
 
 images = Path(__file__).parents[1] / "nbs" / "images"
 

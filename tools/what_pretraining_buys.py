@@ -18,13 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
+from hysp.config import load_config
 from hysp.core import write_table
 from hysp.evaluate import features, judge, linear_probe
 from hysp.feeder import Dataset, write_view
 from hysp.metrics import aurc, auroc
 from hysp.prepare import prepare
-from hysp.recipes import Evaluate, Pretrain, Tune, evaluate, load_config, pretrain
+from hysp.recipes import evaluate, pretrain
 from hysp.runs import load_run
+from hysp.settings import Evaluate, Pretrain, Tune
 from hysp.synthetic import generate
 from hysp.uncertainty import (
     choose_by_certainty,
