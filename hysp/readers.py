@@ -6,7 +6,7 @@
 __all__ = ['exercises', 'arrays', 'uiprmd', 'read_csv', 'csv_folder']
 
 # %% ../nbs/04_readers.ipynb #811a2c8d
-import csv, os, re
+import re
 from collections import Counter
 from pathlib import Path
 import numpy as np
@@ -17,11 +17,12 @@ from hysp.clips import (
     Source,
     farthest,
     find,
+    folder_source,
     metadata_columns,
     most_bodies,
-    plain_text,
     read_layout,
     read_numbers,
+    read_rows,
     stamp_of,
     to_float,
     why_no_coordinate,
@@ -285,24 +286,6 @@ def uiprmd(
         stamp=stamp_of(File(str(file)) for file in used),
     )
 
-# %% ../nbs/04_readers.ipynb #e4c70533
-def _cells(file):
-    "Rows of a CSV file; commas, semicolons and tabs divide"
-    text = plain_text(file.read(), file)
-    try:
-        lines = text.decode().splitlines()
-    except UnicodeDecodeError as e:
-        line = text.count(b"\n", 0, e.start) + 1
-        raise Fault(file, line, "is not UTF-8 text; save it as CSV UTF-8") from None
-    divider = max(",;\t", key=lines[0].count)
-    rows = []
-    try:
-        for row in csv.reader(lines, delimiter=divider, strict=True):
-            rows.append([cell.strip() for cell in row])
-    except csv.Error as e:
-        raise Fault(file, None, f"is no CSV file: {e}") from None
-    return rows
-
 # %% ../nbs/04_readers.ipynb #8577875c
 def _key(text):
     "The words of a heading, however they are joined"
@@ -359,16 +342,17 @@ def read_csv(
     layout: str | Layout,  # The skeleton
 ) -> np.ndarray:  # float32, shape (3, T, V, M); raises `Fault`
     "The joints of one clip"
-    rows = _cells(file)
+    rows = read_rows(file)
     layout = get_layout(layout)
-    width = len(rows[0])
-    headed = not all(map(_is_number, rows[0]))
+    first = rows[0][1]
+    width = len(first)
+    headed = not all(map(_is_number, first))
     if headed:
-        columns, frame, body = _columns_of(rows[0], layout, file)
+        columns, frame, body = _columns_of(first, layout, file)
     else:
         columns, frame, body = _bare_columns(width, layout, file)
     # Number of its line, and cells of each row that has any
-    numbered = [(i, row) for i, row in enumerate(rows, 1) if any(row)][headed:]
+    numbered = rows[headed:]
     if not numbered:
         raise Fault(file, None, "has a heading and no frames")
     for i, row in numbered:
@@ -416,109 +400,19 @@ def _by_body(x, bodies, frames, file):
         res[frame_of[frame], ..., slot_of[body]] = row
     return res.transpose(2, 0, 1, 3)
 
-# %% ../nbs/04_readers.ipynb #a481387a
-def _why_not_listed(row, head, there, listed):
-    "What is wrong with a row of clips.csv; None if nothing is"
-    cells = dict(zip(head, row))
-    name = _listed_name(cells)
-    if len(row) != len(head):
-        return f"{len(row)} cells, expected {len(head)}"
-    if name not in there:
-        return f"there is no file '{name}'"
-    if not cells["label"]:
-        return "the label is empty"
-    for key in metadata_columns:
-        if cells.get(key) and not cells[key].isdecimal():
-            return f"{key} '{cells[key]}' is no whole number"
-    if name in listed:
-        return f"'{name}' is listed twice"
-    return None
-
-
-def _listed_name(cells):
-    return cells.get("file", "").replace("\\", "/").removeprefix("./")
-
-# %% ../nbs/04_readers.ipynb #2a63418e
-def _by_table(table, found, folder):
-    "Clips by name, from clips.csv: file, label, what else is known; faults; what is left out"
-    head, *rows = _cells(table)
-    head = [cell.lower() for cell in head]
-    for key in ("file", "label"):
-        if key not in head:
-            raise HyspError(f"{table} has no column '{key}' (it has {', '.join(head)})")
-    there = {os.path.relpath(file.path, folder).replace(os.sep, "/"): file for file in found}
-    clips, faults = {}, []
-    for i, row in enumerate(rows, 2):
-        if not any(row):
-            continue
-        reason = _why_not_listed(row, head, there, clips)
-        if reason:
-            faults.append(Fault(table, i, reason))
-            continue
-        cells = dict(zip(head, row))
-        known = {key: int(cells[key]) for key in metadata_columns if cells.get(key)}
-        name = _listed_name(cells)
-        clips[name] = (there[name], cells["label"], known)
-    left_out = len(there) - len(clips)
-    return clips, faults, {"not listed in clips.csv": left_out} if left_out else {}
-
-# %% ../nbs/04_readers.ipynb #4cc8aeda
-def _by_folder(found, folder):
-    "The same, from the folders that the files lie in"
-    clips, faults = {}, []
-    for file in found:
-        *folders, _ = Path(file.path).relative_to(folder).parts
-        if folders:
-            clips["/".join([*folders, file.name])] = (file, folders[0], {})
-        else:
-            reason = "has no class; put it into a folder named after what it shows"
-            faults.append(Fault(file, None, f"{reason}, or list it in clips.csv"))
-    return clips, faults, {}
-
 # %% ../nbs/04_readers.ipynb #670f8c7f
-def _class_order(name):
-    "Numbers in their order, then names in theirs"
-    return (0, int(name), name) if name.isdecimal() else (1, 0, name)
-
-
 def csv_folder(
     folder: str | Path,  # Holds clips.csv and the files it lists, or a folder a class
     layout: str | Path | Layout,  # Name of the skeleton, a YAML file with one's own, or a layout
+    naming: str = None,  # Template of names, as for `hysp.clips.folder_source`
 ) -> Source:  # Raises `HyspError`
     "One's own clips, a CSV file each"
     folder = Path(folder)
     layout = read_layout(layout)
-    if not folder.is_dir():
+    if not folder.exists():
         raise HyspError(f"there is no folder {folder}")
-    table = File(str(folder / "clips.csv"))
-    listed = os.path.exists(table.path)
-    found = [
-        file for file in find(folder, ".csv") if file.path != table.path and file.member is None
-    ]
-    clips, faults, skipped = (
-        _by_table(table, found, folder) if listed else _by_folder(found, folder)
-    )
-    if not clips:
-        hint = faults[0] if faults else "put CSV files into a folder for each class"
-        raise HyspError(f"{folder} holds no clip ({len(found)} CSV files); {hint}")
-    class_names = sorted({label for _, label, _ in clips.values()}, key=_class_order)
-    names = [name.removesuffix(".csv") for name in clips]
-    rows = list(clips.values())
 
-    def about(i):
-        _, label, known = rows[i]
-        return dict(label=class_names.index(label), **known)
+    def read(file):
+        return read_csv(file, layout), None
 
-    def load(i):
-        return Clip(names[i], read_csv(rows[i][0], layout), **about(i))
-
-    return Source(
-        names,
-        load,
-        layout,
-        class_names,
-        faults=faults,
-        skipped=skipped,
-        about=about,
-        stamp=stamp_of(found) + (stamp_of([table]) if listed else ""),
-    )
+    return folder_source(folder, find(folder, ".csv"), read, layout, naming)

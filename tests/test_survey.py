@@ -159,7 +159,7 @@ def test_table_of_clips(tmp_path):
         (7, "'a.csv' is listed twice"),
         (8, "2 cells, expected 4"),
     ]
-    assert s.skipped == {"not listed in clips.csv": 2}
+    assert s.skipped == {"not listed in clips.csv": 1}
 
 
 def test_refused_csv_folders(tmp_path):
