@@ -114,7 +114,7 @@ def info(
     seen = survey(cfg.path, cfg.read, cfg.layout)
     print("\n".join(survey_lines(seen)))
     if seen.kind == "dataset":
-        _splits_info(cfg.path)
+        _splits_info(seen)
     else:
         _classes_info(seen)
     if cfg.picture:
@@ -138,15 +138,13 @@ def _class_rows(class_names, parts):
     return rows
 
 
-def _splits_info(path):
-    "Clips of each class in each split of a dataset folder"
+def _splits_info(seen):
+    "Clips of each class in each split of a dataset folder, or of shared arrays"
     from hysp.feeder import Dataset
 
-    data = Dataset(path)
-    parts = [Dataset(path, split) for split in data.splits]
-    labels = [part.labels for part in parts]
-    splits = ("", [part.split for part in parts])
-    _table([splits, ("clips", map(len, parts)), *_class_rows(data.class_names, labels)])
+    labels = [Dataset(seen.path, split).labels for split in seen.splits]
+    splits = ("", seen.splits)
+    _table([splits, ("clips", map(len, labels)), *_class_rows(seen.class_names, labels)])
 
 
 def _classes_info(seen):
