@@ -179,7 +179,7 @@ def _misnamed(file):
 # %% ../nbs/03_kinect.ipynb #909223fa
 def _sort_ntu(found, classes, missing):
     "Which files are clips, which are faults, and how many are left out on purpose"
-    clips, faults, skipped = {}, [], Counter()
+    clips, faults, skipped = {}, list(found.faults), Counter()
     for file in found:
         reason = _misnamed(file)
         if reason:
@@ -234,6 +234,9 @@ def ntu(
         about=about,
         stamp=stamp_of(kept),
         benchmark=True,
+        unit="m",
+        up="y",
+        taken=found.passed,
     )
 
 # %% ../nbs/03_kinect.ipynb #9a6c0593
@@ -319,7 +322,8 @@ def _cut(recording, labels, line, start, end, most=300):
 # %% ../nbs/03_kinect.ipynb #cc7617e9
 def _sort_pku(found, part):
     "Recordings and label files by name, faults, and how many are of the other part"
-    recordings, labels, faults, skipped = {}, {}, [], Counter()
+    recordings, labels = {}, {}
+    faults, skipped = list(found.faults), Counter()
     for file in found:
         if _pku_name[3 - part].fullmatch(file.stem):
             skipped["of the other part"] += 1
@@ -407,4 +411,7 @@ def pku(
         about=about,
         stamp=stamp_of(used),
         benchmark=True,
+        unit="m",
+        up="y",
+        taken=found.passed,
     )
