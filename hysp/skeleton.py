@@ -336,6 +336,125 @@ _register(
     centre="nose",
 )
 
+# %% ../nbs/01_skeleton.ipynb #2f9e1101
+_register(
+    "kinect-v1",
+    joints=["hip centre, spine, shoulder centre, head", *_sided(_arm), *_sided(_leg)],
+    limbs=[
+        "shoulder centre, spine, hip centre",
+        "shoulder centre, head",
+        *_sided(f"shoulder centre, {_arm}", f"hip centre, {_leg}"),
+    ],
+    centre="shoulder centre",
+)
+_trunk = "pelvis, spine navel, spine chest, neck"
+_clavicle = f"* clavicle, {_arm}, * hand tip"
+_register(
+    "azure-32",
+    joints=[
+        _trunk,
+        *_sided(f"{_clavicle}, * thumb"),
+        *_sided(_leg),
+        "head, nose",
+        *_sided("* eye, * ear"),
+    ],
+    limbs=[
+        f"{_trunk}, head, nose",
+        *_sided(f"spine chest, {_clavicle}", "* wrist, * thumb", f"pelvis, {_leg}"),
+        *_sided("head, * eye", "head, * ear"),
+    ],
+    centre="spine chest",
+)
+_register(
+    "openni-15",
+    joints=[
+        "head, neck",
+        *_paired("shoulder, elbow, hand"),
+        "torso",
+        *_paired("hip, knee, foot"),
+    ],
+    limbs=[
+        "neck, head",
+        "neck, torso",
+        *_sided("neck, * shoulder, * elbow, * hand", "torso, * hip, * knee, * foot"),
+    ],
+    centre="torso",
+)
+
+# %% ../nbs/01_skeleton.ipynb #b60d209a
+_foot = "* ankle, * big toe, * small toe"
+_register(
+    "body-25",
+    joints=[  # Right before left, but for the feet
+        "nose, neck",
+        *_sided(_arm3)[::-1],
+        "mid hip",
+        *_sided(_leg3)[::-1],
+        *_sided("* eye")[::-1],
+        *_sided("* ear")[::-1],
+        *_sided("* big toe, * small toe, * heel"),
+    ],
+    limbs=[
+        "neck, nose",
+        "neck, mid hip",
+        *_sided(f"neck, {_arm3}", "nose, * eye, * ear"),
+        *_sided(f"mid hip, {_leg3}", _foot, "* ankle, * heel"),
+    ],
+    centre="neck",
+)
+_register(
+    "halpe-26",
+    joints=[
+        *layouts["coco"].joints,
+        "head, neck, hip",
+        *_paired("big toe, small toe, heel"),
+    ],
+    limbs=[
+        "neck, head",
+        "neck, nose",
+        "neck, hip",
+        *_sided(f"neck, {_arm3}", "nose, * eye, * ear"),
+        *_sided(f"hip, {_leg3}", _foot, "* ankle, * heel"),
+    ],
+    centre="neck",
+)
+
+# %% ../nbs/01_skeleton.ipynb #d4e23e7f
+_register(
+    "h36m-17",
+    joints=[
+        "pelvis",
+        *_sided(_leg3)[::-1],
+        "spine, thorax, neck, head",
+        *_sided(_arm3),
+    ],
+    limbs=[
+        "pelvis, spine, thorax, neck, head",
+        *_sided(f"thorax, {_arm3}", f"pelvis, {_leg3}"),
+    ],
+    centre="pelvis",
+)
+_register(
+    "smpl-22",
+    joints=[
+        "pelvis, left hip, right hip, spine1, left knee, right knee, spine2",
+        "left ankle, right ankle, spine3, left foot, right foot, neck",
+        "left collar, right collar, head",
+        *_paired("shoulder, elbow, wrist"),
+    ],
+    limbs=[
+        "pelvis, spine1, spine2, spine3, neck, head",
+        *_sided(f"spine3, * collar, {_arm3}", f"pelvis, {_leg}"),
+    ],
+    centre="pelvis",
+)
+_register(
+    "common-15",
+    joints=["pelvis, neck, head", *_sided(_arm3), *_sided(_leg3)],
+    limbs=["neck, head", "neck, pelvis", *_sided(f"neck, {_arm3}", f"pelvis, {_leg3}")],
+    centre="neck",
+)
+
 # %% ../nbs/01_skeleton.ipynb #5554ac3b
 def get_layout(
     layout: str | Layout,  # Name of a registered layout, or a layout

@@ -9,7 +9,17 @@ import yaml
 from hypothesis import given, settings, strategies as st
 
 from hysp.core import HyspError
-from hysp.skeleton import Layout, adjacency, bone, channels, get_layout, hops, layouts, stream
+from hysp.skeleton import (
+    Layout,
+    adjacency,
+    bone,
+    channels,
+    get_layout,
+    hops,
+    layouts,
+    normal_name,
+    stream,
+)
 
 golden = Path(__file__).parent / "golden"
 graphs = dict(np.load(golden / "graph.npz", allow_pickle=False))
@@ -87,6 +97,73 @@ def test_published_order_of_joints():
             "left ear",
         )
     ] == [0, 1, 2, 5, 8, 11, 14, 17]
+
+
+# The names that each tool itself gives, in the order of its arrays, and the parent of each joint
+published = {
+    "kinect-v1": (
+        "HipCenter Spine ShoulderCenter Head ShoulderLeft ElbowLeft WristLeft HandLeft "
+        "ShoulderRight ElbowRight WristRight HandRight HipLeft KneeLeft AnkleLeft FootLeft "
+        "HipRight KneeRight AnkleRight FootRight",
+        [1, 2, -1, 2, 2, 4, 5, 6, 2, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18],
+    ),
+    "azure-32": (
+        "PELVIS SPINE_NAVEL SPINE_CHEST NECK CLAVICLE_LEFT SHOULDER_LEFT ELBOW_LEFT WRIST_LEFT "
+        "HAND_LEFT HANDTIP_LEFT THUMB_LEFT CLAVICLE_RIGHT SHOULDER_RIGHT ELBOW_RIGHT WRIST_RIGHT "
+        "HAND_RIGHT HANDTIP_RIGHT THUMB_RIGHT HIP_LEFT KNEE_LEFT ANKLE_LEFT FOOT_LEFT HIP_RIGHT "
+        "KNEE_RIGHT ANKLE_RIGHT FOOT_RIGHT HEAD NOSE EYE_LEFT EAR_LEFT EYE_RIGHT EAR_RIGHT",
+        [-1, 0, 1, 2, 2, 4, 5, 6, 7, 8, 7, 2, 11, 12, 13, 14, 15, 14, 0, 18, 19, 20, 0, 22, 23, 24]
+        + [3, 26, 26, 26, 26, 26],
+    ),
+    "openni-15": (
+        "HEAD NECK LEFT_SHOULDER RIGHT_SHOULDER LEFT_ELBOW RIGHT_ELBOW LEFT_HAND RIGHT_HAND TORSO "
+        "LEFT_HIP RIGHT_HIP LEFT_KNEE RIGHT_KNEE LEFT_FOOT RIGHT_FOOT",
+        [1, -1, 1, 1, 2, 3, 4, 5, 1, 8, 8, 9, 10, 11, 12],
+    ),
+    "body-25": (
+        "Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist MidHip RHip RKnee RAnkle LHip "
+        "LKnee LAnkle REye LEye REar LEar LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel",
+        [1, -1, 1, 2, 3, 1, 5, 6, 1, 8, 9, 10, 8, 12, 13, 0, 0, 15, 16, 14, 19, 14, 11, 22, 11],
+    ),
+    "halpe-26": (
+        "Nose LEye REye LEar REar LShoulder RShoulder LElbow RElbow LWrist RWrist LHip RHip LKnee "
+        "RKnee LAnkle RAnkle Head Neck Hip LBigToe RBigToe LSmallToe RSmallToe LHeel RHeel",
+        [18, 0, 0, 1, 2, 18, 18, 5, 6, 7, 8, 19, 19, 11, 12, 13, 14, 18, -1, 18]
+        + [15, 16, 20, 21, 15, 16],
+    ),
+    "h36m-17": (
+        "Pelvis RHip RKnee RAnkle LHip LKnee LAnkle Spine Thorax Neck Head LShoulder LElbow LWrist "
+        "RShoulder RElbow RWrist",
+        [-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15],
+    ),
+    "smpl-22": (
+        "Pelvis L_Hip R_Hip Spine1 L_Knee R_Knee Spine2 L_Ankle R_Ankle Spine3 L_Foot R_Foot Neck "
+        "L_Collar R_Collar Head L_Shoulder R_Shoulder L_Elbow R_Elbow L_Wrist R_Wrist",
+        [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", published)
+def test_layouts_are_as_published(name):
+    joints, parents = published[name]
+    assert [normal_name(joint) for joint in joints.split()] == list(layouts[name].joints)
+    assert list(layouts[name].parents) == parents
+
+
+@pytest.mark.parametrize("name", layouts)
+def test_a_layout_is_one_tree_and_its_own_mirror(name):
+    layout = layouts[name]
+    assert [normal_name(joint) for joint in layout.joints] == list(layout.joints)
+    assert sorted(layout.order) == list(range(len(layout)))
+    for joint, partner in enumerate(layout.mirror):
+        assert layout.mirror[partner] == joint
+        parent = layout.parents[joint]
+        mirrored = -1 if parent == -1 else layout.mirror[parent]
+        assert layout.parents[partner] == mirrored
+    for pair in (layout.shoulders, layout.hips):
+        left, right = pair
+        assert layout.mirror[left] == right and layout.joints[left].startswith("left")
 
 
 @st.composite
