@@ -73,7 +73,8 @@ def check_subjects(
         )
     if there <= set(trained):
         raise HyspError(
-            f"--train-subjects names all subjects ({_listed(there)}); leave some to be held out"
+            f"protocol 'xsub' leaves no clip to val: --train-subjects names all subjects "
+            f"({_listed(there)}); leave some to be held out"
         )
 
 # %% ../nbs/16_splits.ipynb #4d033e8c
