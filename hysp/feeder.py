@@ -6,7 +6,7 @@
 __all__ = ['read_labels', 'Dataset', 'split_names', 'write_view']
 
 # %% ../nbs/12_feeder.ipynb #2d02015c
-import copy, csv, os, pickle, re
+import copy, csv, os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -16,6 +16,7 @@ from torch import Tensor
 from .core import HyspError, atomic_dir, checksum, pick, write_table, write_yaml
 from .clips import metadata_columns
 from .kinect import ntu_name
+from .pyskl import PickledArray, read_pickle
 from .skeleton import Layout, get_layout
 
 # %% ../nbs/12_feeder.ipynb #f79f5a99
@@ -192,68 +193,24 @@ def _open_folder(path, split, layout):
         columns={key: column[kept] for key, column in columns.items()},
     )
 
-# %% ../nbs/12_feeder.ipynb #fe4afe40
-class _DType:
-    "Stands in for numpy.dtype: whole numbers, floats and strings"
-
-    def __init__(self, code, *_):
-        if not isinstance(code, str) or not re.fullmatch(r"[iufbUS]\d{1,4}", code):
-            raise pickle.UnpicklingError(f"dtype {code!r:.20}")
-        self.code = code
-
-    def __setstate__(self, state):
-        order = state[1] if state[1] in ("<", ">") else ""
-        self.code = order + self.code
-
-
-def _values(raw, dtype, shape=(0,), *_):
-    if len(shape) != 1 or not isinstance(dtype, _DType):
-        raise pickle.UnpicklingError("it holds an array that is no list of numbers or strings")
-    return np.frombuffer(raw, np.dtype(dtype.code)).tolist()
-
-
-def _scalar(dtype, raw):
-    return _values(raw, dtype)[0]
-
-
-class _Array(list):
-    "Stands in for numpy.ndarray: a flat list"
-
-    def __init__(self, *_):
-        pass
-
-    def __setstate__(self, state):
-        self[:] = _values(state[4], state[2], state[1])
-
-
-def _latin1(text, coding):
-    if coding != "latin1":
-        raise pickle.UnpicklingError(f"coding {coding!r:.20}")
-    return text.encode("latin1")
-
-# %% ../nbs/12_feeder.ipynb #292ec91b
-class _Plain(pickle.Unpickler):
-    "Lists, tuples, strings and numbers; nothing is imported, no function of the file's is called"
-
-    known = dict(
-        dtype=_DType,
-        scalar=_scalar,
-        ndarray=_Array,
-        _reconstruct=_Array,
-        _frombuffer=_values,
-    )
-
-    def find_class(self, module, name):
-        if re.fullmatch(r"numpy(\._?core\.(multiarray|numeric))?", module) and name in self.known:
-            return self.known[name]
-        if (module, name) == ("_codecs", "encode"):
-            return _latin1
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-
 # %% ../nbs/12_feeder.ipynb #9232246d
+def _as_list(values):
+    "A list, also of what an array of one dimension holds"
+    values = values.read().tolist() if isinstance(values, PickledArray) else values
+    if not isinstance(values, (list, tuple)):
+        raise ValueError("names and labels must be lists")
+    return values
+
+
+def _name(name):
+    if not isinstance(name, (str, int)):
+        raise ValueError("a name is no text")
+    return str(name)
+
+
 def _label(label):
-    if int(label) != label:
-        raise ValueError(f"label {label!r:.20} is no whole number")
+    if not isinstance(label, (int, float)) or int(label) != label:
+        raise ValueError("a label is no whole number")
     return int(label)
 
 
@@ -261,14 +218,12 @@ def read_labels(
     path: str | Path,  # A pickled pair: names, labels
 ) -> tuple:  # Names (list of str) and labels (int64 array); raises `HyspError`
     "The reference's label file, read without executing anything in it"
+    content = read_pickle(path)
     try:
-        with open(path, "rb") as f:
-            names, labels = _Plain(f, encoding="latin1").load()
+        names, labels = map(_as_list, content)
         numbers = np.array([_label(label) for label in labels], dtype=np.int64)
-        return [str(name) for name in names], numbers
-    except OSError as e:
-        raise HyspError(f"cannot read {path}: {e.strerror or e}") from e
-    except Exception as e:
+        return [_name(name) for name in names], numbers
+    except (ValueError, TypeError, OverflowError) as e:
         raise HyspError(
             f"{path} is refused: {e}; expected a pickled pair of plain lists, names and labels"
         ) from e

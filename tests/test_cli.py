@@ -470,7 +470,8 @@ def test_prepare_says_what_it_leaves_out(capsys, tmp_path):
     out = made(capsys, *prepare_arrays, file, "--out", tmp_path / "d")
     assert "align 'clip' was left out: layout 'a' has no shoulders" in out
     for typed in ("--align frame", "--align clip", "--scale torso"):
-        says = refused(capsys, *prepare_arrays, file, "--out", tmp_path / "e", *typed.split())
+        command = (*prepare_arrays, file, "--out", tmp_path / "e", *typed.split())
+        says = refused_after_bar(capsys, *command)
         assert "cannot be done: layout 'a' has no shoulders" in says
     assert not (tmp_path / "e").exists()
 
