@@ -425,8 +425,11 @@ def stamp_of(
     def add(text):
         digest.update(text.encode("utf-8", "surrogateescape"))
 
-    seen = set()
+    parts = []
     for file in found:
+        parts += getattr(file, "files", [file])  # A clip may have a file for each frame
+    seen = set()
+    for file in parts:
         if file.path not in seen:
             seen.add(file.path)
             try:
