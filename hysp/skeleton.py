@@ -347,6 +347,23 @@ _register(
     ],
     centre="shoulder centre",
 )
+_register(
+    "openni-15",
+    joints=[
+        "head, neck",
+        *_paired("shoulder, elbow, hand"),
+        "torso",
+        *_paired("hip, knee, foot"),
+    ],
+    limbs=[
+        "neck, head",
+        "neck, torso",
+        *_sided("neck, * shoulder, * elbow, * hand", "torso, * hip, * knee, * foot"),
+    ],
+    centre="torso",
+)
+
+# %% ../nbs/01_skeleton.ipynb #32f1754c
 _trunk = "pelvis, spine navel, spine chest, neck"
 _clavicle = f"* clavicle, {_arm}, * hand tip"
 _register(
@@ -364,21 +381,6 @@ _register(
         *_sided("head, * eye", "head, * ear"),
     ],
     centre="spine chest",
-)
-_register(
-    "openni-15",
-    joints=[
-        "head, neck",
-        *_paired("shoulder, elbow, hand"),
-        "torso",
-        *_paired("hip, knee, foot"),
-    ],
-    limbs=[
-        "neck, head",
-        "neck, torso",
-        *_sided("neck, * shoulder, * elbow, * hand", "torso, * hip, * knee, * foot"),
-    ],
-    centre="torso",
 )
 
 # %% ../nbs/01_skeleton.ipynb #b60d209a
@@ -402,6 +404,8 @@ _register(
     ],
     centre="neck",
 )
+
+# %% ../nbs/01_skeleton.ipynb #d8e0b70b
 _register(
     "halpe-26",
     joints=[
@@ -448,6 +452,8 @@ _register(
     ],
     centre="pelvis",
 )
+
+# %% ../nbs/01_skeleton.ipynb #2e092614
 _register(
     "common-15",
     joints=["pelvis, neck, head", *_sided(_arm3), *_sided(_leg3)],
