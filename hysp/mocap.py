@@ -52,21 +52,21 @@ class Recording:
     fps: float  # Frames a second
     unit: str = None  # m, cm, mm or inch, where the file says so
     parents: tuple = None  # Each joint's parent, -1 for the root, where the file says so
-    own_names: tuple = ()  # What the file itself calls the joints
+    own_names: tuple = None  # What the file itself calls the joints
 
 # %% ../nbs/07_mocap.ipynb #47553ab1
 # A recording has no more lines: an hour of 120 frames a second has 432,000
 most_lines = 1_000_000
 
 
-def _lines_of(file):
+def _lines_of(file, keepends=False):
     "Lines of a text, as bytes"
     data = file.read()
     plain_text(data, file)
     lines = max(data.count(b"\n"), data.count(b"\r")) + 1
     if lines > most_lines:
         raise Fault(file, None, f"has {lines:,} lines, more than any recording of skeletons")
-    return data.removeprefix(b"\xef\xbb\xbf").splitlines()
+    return data.removeprefix(b"\xef\xbb\xbf").splitlines(keepends)
 
 
 def _words_of(line, columns, file, i):
@@ -94,10 +94,12 @@ def _to_numbers(words, file, i, nan=False):
 # %% ../nbs/07_mocap.ipynb #827eceb4
 def _arranged(recording, layout, file):
     "Position (3, T, V, 1) and what was seen (T, V, 1) of the joints of a layout"
-    place = {joint: i for i, joint in enumerate(recording.joints)}
+    place = {normal_name(own): i for i, own in enumerate(recording.own_names)}
+    place |= {joint: i for i, joint in enumerate(recording.joints)}
+    wanted = [joint if joint in place else normal_name(joint) for joint in layout.joints]
     try:
         what = f"joint of layout '{layout.name}' among those of the file"
-        chosen = [pick(normal_name(joint), place, what) for joint in layout.joints]
+        chosen = [pick(joint, place, what) for joint in wanted]
     except HyspError as e:
         raise Fault(file, None, str(e)) from None
     position = recording.position[:, chosen].transpose(2, 0, 1)
@@ -140,9 +142,10 @@ def _recordings(folder, suffix, read_file, layout_of, naming, up):
 
     source = folder_source(folder, found, read, layout, naming, fps=first.fps, bodies=1)
     names = [f"{ours} is {own}" for ours, own in zip(first.joints, first.own_names) if ours != own]
-    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
-    taken = [*source.taken, f"{len(layout)} joints: {', '.join(names[:12])}{more}"]
-    return replace(source, unit=first.unit, up=up, taken=taken)
+    if names:
+        more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+        source.taken.append(f"names of joints: {', '.join(names[:12])}{more}")
+    return replace(source, unit=first.unit, up=up)
 
 # %% ../nbs/07_mocap.ipynb #d0f78efd
 @dataclass
@@ -151,7 +154,7 @@ class Bone:
 
     name: str  # As the file has it
     parent: int  # Number of its parent, -1 for the root
-    line: int  # Where it begins
+    line: int  # Where its brace opens
     offset: tuple = None  # From its parent, in the parent's frame
     channels: list = field(default_factory=list)  # Such as 'zrotation', in the file's order
     is_end: bool = False  # Is it an End Site?
@@ -478,7 +481,8 @@ def _trc_row(line, columns, by_tab, file, i):
     while len(cells) > columns and not cells[-1]:
         cells.pop()
     missing = columns - len(cells)
-    if missing < 0 or missing % 3 or len(cells) < 2 or missing and not by_tab:
+    may_miss = by_tab and line.endswith((b"\n", b"\r"))
+    if missing < 0 or missing % 3 or len(cells) < 2 or missing and not may_miss:
         raise Fault(file, i, f"{len(cells)} cells, expected {columns}")
     filled = [cell or b"nan" for cell in cells[2:]] + [b"nan"] * missing
     frame = to_float(cells[0])
@@ -504,7 +508,7 @@ def read_trc(
     file: File,  # From `find`
 ) -> Recording:  # All markers; raises `Fault`
     "The markers of a TRC file"
-    lines = _lines_of(file)
+    lines = _lines_of(file, keepends=True)
     head, markers, by_tab = _trc_head(lines, file)
     fps, frames, unit = _trc_facts(head, markers, file)
     columns = 2 + 3 * len(markers)
