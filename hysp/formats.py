@@ -22,10 +22,12 @@ class Format:
     needs: tuple = ()  # Those of them that must be
     always: tuple = ()  # Pairs: another argument of the reader and its value
     several: bool = False  # Can it be read from several places?
+    usual: str = ""  # Options that what this format says of its numbers asks for
 
 
 _own = dict(knows=("layout", "naming"))
 _unnamed = dict(knows=("layout", "naming"), needs=("layout",))
+_ordered = dict(knows=("layout", "naming", "order"), needs=("layout",))
 
 formats = dict(
     ntu60=Format(
@@ -47,14 +49,19 @@ formats = dict(
     uiprmd=Format("UI-PRMD", "readers.uiprmd"),
     csv=Format("CSV files, one a clip", "readers.csv_folder", **_unnamed),
     arrays=Format("an npz of arrays", "readers.arrays", knows=("layout",)),
+    npy=Format("npy arrays, one a clip", "pyskl.npy", **_ordered),
+    txt=Format("texts of numbers, one a clip", "mocap.text_folder", **_ordered),
+    pyskl=Format("a pickle of pyskl or MMAction2", "pyskl.pyskl", knows=("layout",)),
+    humanml3d=Format("HumanML3D", "pyskl.humanml3d", **_own),
+    openpose=Format("OpenPose, a JSON file a frame", "keypoints.openpose", **_own, usual="--up -y"),
+    coco=Format("COCO or MMPose, JSON", "keypoints.coco", **_own, usual="--up -y"),
+    alphapose=Format("AlphaPose, JSON", "keypoints.coco", **_own, usual="--up -y"),
+    yolo=Format("YOLO pose, texts or JSON", "keypoints.yolo", **_own, usual="--up -y"),
+    azure=Format("Azure Kinect, JSON", "keypoints.azure", **_own, usual="--unit mm --up -y"),
+    mediapipe=Format("MediaPipe, CSV", "landmarks.mediapipe", **_own, usual="--up -y"),
+    freemocap=Format("FreeMoCap", "landmarks.freemocap", **_own, usual="--unit mm --up z"),
     bvh=Format("BVH motion capture", "mocap.bvh_folder", **_own),
-    trc=Format("TRC of OpenSim and Pose2Sim", "mocap.trc_folder", **_own),
-    txt=Format(
-        "texts of numbers, one a clip",
-        "mocap.text_folder",
-        knows=("layout", "naming", "order"),
-        needs=("layout",),
-    ),
+    trc=Format("TRC of OpenSim or Pose2Sim", "mocap.trc_folder", **_own),
 )
 
 # %% ../nbs/79_formats.ipynb #c2161e00
