@@ -14,7 +14,7 @@ from tyro import MISSING
 from . import __version__
 from .config import config_names, load_config, parse_command, read_yaml, to_yaml
 from .core import HyspError, pick, renamed
-from .formats import open_source
+from .formats import format_lines, open_source
 from .settings import Export, Info, Prepare, Synth, commands, configurable, resolved
 
 __getattr__ = renamed(__name__)
@@ -230,7 +230,12 @@ def parse(
     if name == "prepare" and "--no-align" in args:  # as it was said before there was a choice
         at = args.index("--no-align")
         args = [*args[:at], "--align", "none", "--scale", "none", *args[at + 1 :]]
-    return parse_command(commands[name], name, args, configurable.get(name, ""), missing)
+    try:
+        return parse_command(commands[name], name, args, configurable.get(name, ""), missing)
+    except SystemExit:
+        if name == "prepare":
+            print("\n".join(["formats:", *format_lines()]))
+        raise
 
 # %% ../nbs/83_cli.ipynb #1f41b03a
 def config(args):

@@ -350,7 +350,7 @@ def fold_rows(
         for protocol in rows[0]["verdicts"]:
             top1 = [row["verdicts"][protocol][0].top1 for row in rows]
             mean[protocol] = float(np.mean(top1))
-            mean[f"{protocol} ±"] = float(np.std(top1, ddof=1))
+            mean[f"{protocol} ±"] = float(np.std(top1, ddof=min(1, len(top1) - 1)))
             mean["folds"][protocol] = dict(zip(rows_of, top1))
         averaged.append(mean)
     return averaged

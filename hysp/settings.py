@@ -319,7 +319,7 @@ Rate = Annotated[float, Range(0.001)]
 class Prepare:
     "Turn recorded skeletons into a dataset folder"
 
-    # NTU RGB+D 60 or 120, PKU-MMD part I or II, UI-PRMD; or your own, in one of these formats
+    # What is read: a set of the literature, or your own in one of the formats listed below
     kind: Positional[Literal[tuple(formats)]]
     out: Path | None = None  # Dataset folder to write; needed unless --dry-run
     # The folder or file to read; of NTU and PKU several, and zip archives as they are
