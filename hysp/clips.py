@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['metadata_columns', 'largest', 'most_bodies', 'most_frames', 'most_classes', 'units', 'up_axes', 'biggest',
-           'most_words', 'farthest', 'name_fields', 'split_words', 'Clip', 'seen_joints', 'lost_joints', 'printable',
-           'why_no_name', 'check_clip', 'Fault', 'Source', 'File', 'Found', 'find', 'join_roots', 'stamp_of', 'quote',
-           'plain_text', 'Tokens', 'to_float', 'decimals', 'why_no_coordinate', 'to_coordinates', 'read_numbers',
-           'body_slots', 'class_list', 'our_joint_names', 'own_layout', 'read_layout', 'read_rows', 'naming_pattern',
-           'natural_order', 'number_names', 'what_was_taken', 'folder_source']
+           'most_words', 'farthest', 'gap_ways', 'most_lines', 'most_cells', 'name_fields', 'split_words', 'Clip',
+           'seen_joints', 'lost_joints', 'printable', 'why_no_name', 'check_clip', 'Fault', 'Source', 'File', 'Found',
+           'find', 'join_roots', 'stamp_of', 'quote', 'plain_text', 'Tokens', 'to_float', 'decimals',
+           'why_no_coordinate', 'to_coordinates', 'read_numbers', 'body_slots', 'keep_identity', 'mend_gaps',
+           'class_list', 'our_joint_names', 'own_layout', 'read_layout', 'read_rows', 'naming_pattern', 'natural_order',
+           'number_names', 'what_was_taken', 'folder_source']
 
 # %% ../nbs/02_clips.ipynb #1b88df31
 import csv, hashlib, os, re, stat, struct, zipfile, zlib
@@ -177,6 +178,7 @@ class Source(Sequence):
     unit: str = None  # Of the coordinates, one of `units`, where known
     up: str = None  # The axis that points upwards, one of `up_axes`, where known
     taken: list = ()  # What was taken for what, a line each, to be shown before work starts
+    files: list = ()  # The `File` of each clip, where it has one of its own
 
     def __post_init__(self):
         self.names = list(self.names)
@@ -204,6 +206,7 @@ class Source(Sequence):
             names=[self.names[place] for place in places],
             load=lambda j: self.load(places[j]),
             about=self.about and (lambda j: self.about(places[j])),
+            files=[self.files[place] for place in places] if self.files else (),
             faults=(),
             skipped=None,
         )
@@ -670,6 +673,96 @@ def body_slots(
         ends[slot : slot + 1] = [last]
     return slots
 
+# %% ../nbs/02_clips.ipynb #1dfa6ca9
+def _stands(position, seen, layout):
+    "Where bodies stand, the middle of their hips, (T, M, 3), NaN where these were not seen"
+    joints = list(layout.hips or (layout.centre,))
+    where = position[:, :, joints].mean(2)
+    there = seen[:, joints].all(1)
+    return np.where(there, where, np.nan).transpose(1, 2, 0)
+
+
+def keep_identity(
+    position: np.ndarray,  # Shape (3, T, V, M)
+    seen: np.ndarray,  # Which joints were seen, shape (T, V, M)
+    layout: str | Layout,  # Its hips say where a body stands
+) -> tuple:  # The same two, with bodies exchanged back
+    "Undo what a tracker exchanged"
+    bodies = position.shape[-1]
+    where = _stands(position, seen, get_layout(layout))
+    before, after = where[:-1], where[1:]
+    swaps = []
+    for a in range(bodies):
+        for b in range(a + 1, bodies):
+            stay = _way(before, after, a, a) + _way(before, after, b, b)
+            cross = _way(before, after, a, b) + _way(before, after, b, a)
+            # NaN, where one was not seen, compares as False
+            swaps += [(int(t) + 1, a, b) for t in np.flatnonzero(cross < stay / 4)]
+    swaps.sort()
+    ends = [t for t, _, _ in swaps[1:]] + [len(seen)]
+    place = np.arange(bodies)
+    position_back, seen_back = position.copy(), seen.copy()
+    for (t, a, b), end in zip(swaps, ends):
+        place[[a, b]] = place[[b, a]]
+        position_back[:, t:end, :, place] = position[:, t:end]
+        seen_back[t:end, :, place] = seen[t:end]
+    return position_back, seen_back
+
+
+def _way(before, after, a, b):
+    "How far it is from where a stood to where b stands in the next frame, (T-1,)"
+    return np.linalg.norm(after[:, b] - before[:, a], axis=-1)
+
+# %% ../nbs/02_clips.ipynb #327c9b5b
+gap_ways = ("refuse", "fill", "cut")
+
+
+def mend_gaps(
+    position: np.ndarray,  # Shape (3, T, V, M)
+    seen: np.ndarray,  # Which joints were seen, shape (T, V, M)
+    times: np.ndarray,  # Number or time of each frame, rising, shape (T,)
+    gaps: str = "refuse",  # refuse, fill or cut
+    file="clip",  # What to call it in a `Fault`
+) -> tuple:  # Position and seen, at regular times; raises `Fault`
+    "A clip without gaps in time"
+    pick(gaps, gap_ways, "way to mend gaps")
+    steps = np.diff(times)
+    usual = np.median(steps) if len(steps) > 1 else np.inf
+    holes = np.flatnonzero(steps > 1.75 * usual)
+    if not len(holes):
+        return position, seen
+    if gaps == "cut":
+        ends = np.concatenate([[-1], holes, [len(steps)]]) + 1
+        longest = int(np.argmax(np.diff(ends)))
+        part = slice(ends[longest], ends[longest + 1])
+        return position[:, part], seen[part]
+    if gaps == "fill":
+        return _fill(position, seen, np.maximum(np.rint(steps / usual), 1), file)
+    first, second = times[holes[0]], times[holes[0] + 1]
+    more = f" and {len(holes) - 1} more" if len(holes) > 1 else ""
+    raise Fault(
+        file,
+        None,
+        f"there is a gap from {first:.10g} to {second:.10g}{more}, where {usual:.10g} is the usual "
+        "step; fill gaps with --gaps fill, or keep the longest part with --gaps cut",
+    )
+
+# %% ../nbs/02_clips.ipynb #906afb6e
+def _fill(position, seen, steps, file):
+    "Frames so many steps apart, with those between them on straight lines"
+    frames = int(min(steps.sum(), 1e9)) + 1
+    if frames > most_frames:
+        reason = f"has gaps of {frames - len(seen):,} frames; a clip has at most {most_frames:,}"
+        raise Fault(file, None, f"{reason}, so cut it with --gaps cut")
+    at = np.concatenate([[0], np.cumsum(steps)])
+    between = np.arange(frames)
+    low = np.clip(np.searchsorted(at, between, "right") - 1, 0, max(len(at) - 2, 0))
+    share = ((between - at[low]) / steps[low]).astype(position.dtype)[:, None, None]
+    before, after = seen[low] | (share == 1), seen[low + 1] | (share == 0)
+    there = before & after
+    filled = position[:, low] * (1 - share) + position[:, low + 1] * share
+    return filled * there, there
+
 # %% ../nbs/02_clips.ipynb #586a1df8
 def class_list(
     name: str,  # ntu-rgb+d or pku-mmd
@@ -733,39 +826,56 @@ def read_layout(
         raise HyspError(f"{layout}: {e}") from None
 
 # %% ../nbs/02_clips.ipynb #1a78007a
+most_lines = 200_000  # A table has no more: eight people for a quarter of an hour
+most_cells = 4_000  # Nor a line
+
+
 def _lines(file):
-    "Lines of a CSV file in UTF-8"
-    text = plain_text(file.read(), file)
-    try:
-        return text.decode().splitlines()
-    except UnicodeDecodeError as e:
-        line = text.count(b"\n", 0, e.start) + 1
-        raise Fault(file, line, "is not UTF-8 text; save it as CSV UTF-8") from None
+    "Pairs of a number from 1 and a line of a text in UTF-8, without empty lines and comments"
+    data = file.read()
+    plain_text(data, file)
+    text = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    text = text.rstrip(b"\n ")
+    if (n := text.count(b"\n") + 1) > most_lines:
+        raise Fault(file, None, f"has {n:,} lines, more than any table of clips")
+    for i, line in enumerate(text.split(b"\n"), 1):
+        try:
+            line = line.decode()
+        except UnicodeDecodeError:
+            raise Fault(file, i, "is not UTF-8 text; save it as CSV UTF-8") from None
+        if line.strip(" ") and not line.startswith("#"):
+            yield i, line
+
+# %% ../nbs/02_clips.ipynb #c46adf4f
+def _row_of(line, divider):
+    "Cells of a line, without blanks around"
+    if '"' not in line:
+        return [cell.strip() for cell in line.split(divider, most_cells)]
+    (row,) = csv.reader([line.strip(" ")], delimiter=divider, strict=True, skipinitialspace=True)
+    return [cell.strip() for cell in row]
 
 
 def read_rows(
     file: File,  # A CSV file
-) -> list:  # Pairs: number of a line from 1, its cells without blanks around; raises `Fault`
+):  # Yields a number of a line, from 1, and its cells without blanks around; raises `Fault`
     "Rows of a CSV file, without empty lines, comments (#) and the line `sep=`"
-    lines = _lines(file)
-    numbered = []
     divider = None
-    for i, line in enumerate(lines, 1):
-        if not numbered and (match := re.fullmatch(r"sep=(.)", line.strip(), re.I)):
+    started = False
+    for i, line in _lines(file):
+        if not started and (match := re.fullmatch(r"sep=([,;\t|])\s*", line, re.I)):
             divider = match[1]
-        elif line.strip() and not line.startswith("#"):
-            numbered.append((i, line))
-    if not numbered:
+            continue
+        started = True
+        divider = divider or next((sign for sign in ";\t" if sign in line), ",")
+        try:
+            row = _row_of(line, divider)
+        except csv.Error as e:
+            raise Fault(file, i, f"is no CSV file: {e}") from None
+        if len(row) > most_cells:
+            raise Fault(file, i, f"has more than {most_cells:,} cells")
+        yield i, row
+    if not started:
         raise Fault(file, None, "holds nothing but comments")
-    first = numbered[0][1]
-    divider = divider or next((sign for sign in ";\t" if sign in first), ",")
-    rows = []
-    try:
-        for row in csv.reader([line for _, line in numbered], delimiter=divider, strict=True):
-            rows.append([cell.strip() for cell in row])
-    except (csv.Error, TypeError) as e:
-        raise Fault(file, None, f"is no CSV file: {e}") from None
-    return list(zip([i for i, _ in numbered], rows))
 
 # %% ../nbs/02_clips.ipynb #d86d10bc
 name_fields = ("split", "label", "name", *metadata_columns)
@@ -1060,9 +1170,8 @@ def folder_source(
         return Clip(names[i], position, seen=seen, **about(i))
 
     labels = [words["label"] for _, words in clips]
-    used = [file for file, _ in clips]
-    if how == "clips.csv":
-        used.append(File(str(base / "clips.csv")))
+    files = [file for file, _ in clips]
+    table = [File(str(base / "clips.csv"))] if how == "clips.csv" else []
     return Source(
         names,
         load,
@@ -1074,7 +1183,8 @@ def folder_source(
         faults=faults,
         skipped=skipped,
         about=about,
-        stamp=stamp_of(used),
+        stamp=stamp_of(files + table),
+        files=files,
         taken=[*what_was_taken(labels, numbers, how, protocols), *getattr(found, "passed", ())],
     )
 

@@ -113,9 +113,9 @@ def test_without_z(tmp_path, text):
         (b"\xff\xfe1\0", 1, "UTF-16"),
         (b"a,b\n\xff\xff", 2, "is not UTF-8"),
         (heading + ",body\n" + row + ",1", 1, "a column 'body' but no 'frame'"),
-        (heading + ",body,frame\n" + row + ",1,1\n" + row + ",1,1", None, "twice in one frame"),
+        (heading + ",body,frame\n" + row + ",1,1\n" + row + ",1,1", 3, "twice in one frame"),
         (heading + "\n1,2,1e5,4,5,6,7,8,9", 2, "'1e5' is no coordinate"),
-        (heading + '\n"1,2,3,4,5,6,7,8,9\n', None, "is no CSV"),
+        (heading + '\n"1,2,3,4,5,6,7,8,9\n', 2, "is no CSV"),
     ],
 )
 def test_faults_of_a_clip(tmp_path, text, line, says):
@@ -215,13 +215,14 @@ def test_any_bytes_are_a_clip_or_refused(tmp_path, data):
     p = tmp_path / "a.csv"
     p.write_bytes(data)
     try:
-        x = read_csv(
+        x, seen = read_csv(
             File(str(p)),
             layouts["ui-prmd"] if len(data) % 2 else Layout.from_dict(dict(arm, name="arm")),
         )
     except Fault:
         return
     assert x.shape[0] == 3 and np.isfinite(x).all()
+    assert seen.shape == x.shape[1:] and not x[:, ~seen].any()
 
 
 # What is there
