@@ -53,12 +53,15 @@ _high = "head, left ear + right ear, nose, neck, left shoulder + right shoulder"
 
 
 def _middle(bodies, layout, ways):
-    "Middle of the first joints that a layout has all of, shape (n, 3); None where it has none"
+    "Middle of the first joints that a layout has and that were seen, shape (n, 3); or None"
     number = {normal_name(joint): v for v, joint in enumerate(layout.joints)}
     for way in ways.split(", "):
         names = way.split(" + ")
-        if set(names) <= set(number):
-            return bodies[:, [number[name] for name in names]].mean(1)
+        if not set(names) <= set(number):
+            continue
+        middle = bodies[:, [number[name] for name in names]].mean(1)
+        if np.isfinite(middle).any():
+            return middle
     return None
 
 
@@ -185,8 +188,8 @@ def measure(
         unit = "pixel" if largest > 2 else None
         sides = None
     else:
-        torso = lengths["torso"] or 1.4 * (lengths["shoulders"] or 0) or lengths["height"] / 3
-        unit = guess_unit(torso)
+        height = lengths["height"] if up else 0
+        unit = guess_unit(lengths["torso"] or 1.4 * (lengths["shoulders"] or 0) or height / 3)
         sides = up and left_is_left(bodies, source.layout, up)
     known = dict(up=up, unit=unit, flat=flat, scored=scored, left_is_left=sides)
     return Measures(bodies=len(bodies), largest=largest, **lengths, **known)
@@ -214,7 +217,10 @@ def _ask_unit(source, found):
         return f"{size}, {stated}: are these {_in_words[found.unit]}? --unit {found.unit}"
     if flat:
         return f"{size} and flat: these are parts of a picture and no metres"
-    return "" if source.unit else f"{size}, which fits no unit: say which it is with --unit"
+    measured = found.torso or found.shoulders or found.up
+    if source.unit or not measured and found.height < 10:
+        return ""
+    return f"{size}, which fits neither metres nor another unit: if it is one, say so with --unit"
 
 # %% ../nbs/09_units.ipynb #159f20d8
 def _ask_up(source, found):
@@ -319,7 +325,7 @@ def convert(
             _check_reach(clip, position, layout, unit)
         return replace(clip, position=position)
 
-    changes = dict(unit=unit, up=up, mirror_axis=mirror_axis)
+    changes = {"unit": unit, "up": up, "mirror axis": mirror_axis}
     asked = ", ".join(f"{key} {value}" for key, value in changes.items() if value is not None)
     return replace(
         source,
@@ -425,9 +431,7 @@ def counterparts(
 # %% ../nbs/09_units.ipynb #bfc2b358
 def map_joints(
     source: Source,  # From any reader
-    to: str
-    | Path
-    | Layout,  # A layout by name, such as ntu-rgb+d or common-15, a YAML file, or one
+    to: str | Path | Layout,  # A layout, its name such as common-15, or a YAML file
 ) -> Source:  # The same clips; raises `HyspError` where a joint has no counterpart
     "The clips with the joints of another layout; a middle was seen where all its joints were"
     to = read_layout(to)
