@@ -29,9 +29,7 @@ wanted = {
 # %% ../nbs/80_config.ipynb #504fb0e5
 def checked(
     value,  # As YAML or Python gave it
-    # bool, int, float, str, Path or a Literal; a tuple of these; one of these or None; one of
-    # these with a `Range`, `Annotated[int, Range(1)]`
-    hint,
+    hint,  # bool, int, float, str, Path or a Literal; a tuple of them, or None, or with a `Range`
     where: str,  # What the setting is called in the message
 ):  # The value with the type `hint`
     "A value as its type wants it, or `HyspError`"

@@ -59,7 +59,9 @@ class Box:
 
     def rest(self):  # No drawing has come for two seconds: what is pointed at stays where it is
         self.until(
-            "(() => { const now = performance.now(); if (window.drawn !== x.view) { window.drawn = x.view; window.since = now } return !x.moving && now-window.since > 2000 })()"
+            "(() => { const now = performance.now(); "
+            "if (window.drawn !== x.view) { window.drawn = x.view; window.since = now } "
+            "return !x.moving && now - window.since > 2000 })()"
         )
 
     def where(self, i):
@@ -67,7 +69,11 @@ class Box:
 
     def lone(self):  # A clip that no other lies on
         return self.js("""(() => { const p = Array.from({length: x.n}, (_, i) => x.where(i)); let best = 0, far = 0
-            p.forEach((a, i) => { let d = 1e9; p.forEach((b, j) => { if (i !== j) d = Math.min(d, Math.hypot(a[0]-b[0], a[1]-b[1])) }); if (d > far) { far = d; best = i } }); return best })()""")
+            p.forEach((a, i) => {
+                let d = 1e9;
+                p.forEach((b, j) => { if (i !== j) d = Math.min(d, Math.hypot(a[0]-b[0], a[1]-b[1])) });
+                if (d > far) { far = d; best = i } });
+            return best })()""")
 
     def name(self, i):
         return self.js("x.name(given[0])", i)
@@ -263,7 +269,9 @@ def test_page_in_the_dark(visit, page):
 
 
 def test_two_runs_on_a_page(visit, tmp_path):
-    "One page, two runs of other clips, one without predictions and none with skeletons; names that would like to be HTML"
+    """One page, two runs of other clips, one without predictions and none with skeletons
+
+    Names that would like to be HTML stay names."""
     import torch
     from types import SimpleNamespace
     from hysp.explore import Scene, explorer_page

@@ -313,13 +313,19 @@ def test_exit_codes(error, code, says, capsys, monkeypatch):
 
 
 def test_what_nobody_foresaw_exits_1_with_its_traceback():
-    code = "import sys; from hysp import cli, recipes; recipes.pretrain = lambda cfg: 1/0; sys.exit(cli.main(['pretrain','--data','d']))"
+    code = (
+        "import sys; from hysp import cli, recipes; recipes.pretrain = lambda cfg: 1/0; "
+        "sys.exit(cli.main(['pretrain','--data','d']))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert done.returncode == 1 and "ZeroDivisionError" in done.stderr
 
 
 def test_a_reader_that_goes_away_is_no_error():
-    code = "import sys; from hysp import cli; cli.config = lambda args: print('x\\n'*500_000); sys.exit(cli.main(['config']))"
+    code = (
+        "import sys; from hysp import cli; cli.config = lambda args: print('x\\n'*500_000); "
+        "sys.exit(cli.main(['config']))"
+    )
     done = subprocess.run(
         f'{sys.executable} -c "$CODE" | head -1; echo ${{PIPESTATUS[0]}}',
         shell=True,

@@ -1,4 +1,4 @@
-"Evaluation: a frozen encoder, features that are those of these weights and these clips, classifiers against scikit-learn, exact counts"
+"Evaluation: features of these weights and these clips, classifiers against scikit-learn, exact counts"
 
 import csv
 

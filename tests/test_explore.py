@@ -241,7 +241,8 @@ def test_isometries():
     script = (
         disk.read_text("utf-8")
         + """
-const p = [.3,-.5], q = [-.7,.2], m = after(toMiddle(...p), carry(q, p)), r = moved(m, ...q), s = moved(inverse(m), ...moved(m, .1, .2))
+const p = [.3,-.5], q = [-.7,.2], m = after(toMiddle(...p), carry(q, p));
+const r = moved(m, ...q), s = moved(inverse(m), ...moved(m, .1, .2))
 console.log(JSON.stringify([moved(toMiddle(...p), ...q), r, s, segment(p, q, 2), circle(toMiddle(...p), 0, 0, 1.5)]))"""
     )
     got = json.loads(

@@ -3,7 +3,6 @@
 import io
 import os
 import pickle
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -324,13 +323,11 @@ def spoilt(data):
 def test_any_bytes_are_a_set_or_refused(tmp_path_factory, raw):
     path = Path(tmp_path_factory.getbasetemp()) / "fuzz.pkl"
     path.write_bytes(raw)
-    start = time.perf_counter()
     try:
         for clip in pyskl(path):
             assert clip.seen.shape == clip.position.shape[1:]
     except HyspError as e:
         assert "\n" not in str(e)
-    assert time.perf_counter() - start < 2
 
 
 # Sets of pyskl

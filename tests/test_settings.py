@@ -10,7 +10,7 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 import pytest
 
 from hysp import checkpoint, embeddings, evaluate, explore, losses, optim, prepare, protocols
-from hysp import readers, runs, settings, survey, synthetic, train, uncertainty
+from hysp import kinect, runs, settings, survey, synthetic, train, uncertainty
 from hysp.config import Range, check_config, load_config
 from hysp.core import HyspError
 from hysp.encoders import TCN
@@ -25,12 +25,13 @@ heads = dict(hidden="width", out="out_dim", head="head_dim", middle="pred_dim")
 # otherwise there; an empty one means that the two are not the same thing
 handed = [
     (settings.Contrast, losses.batch_contrastive_loss, {}),
-    (settings.Linear, evaluate.linear_probe, {}),
+    (settings.Linear, evaluate.probe_descent, {}),
     (settings.Tune, evaluate.fine_tune, {}),
+    (settings.Tune, evaluate.tune_descent, {}),
     (settings.Evaluate, evaluate.features, {}),
-    (settings.Evaluate, protocols.frozen, dict(metrics="metric")),
-    (settings.Evaluate, protocols.tuned, {}),
-    (settings.Evaluate, protocols.what_radius_knows, {}),
+    (settings.Evaluate, protocols.judge_frozen, dict(metrics="metric")),
+    (settings.Evaluate, protocols.judge_fine_tuned, {}),
+    (settings.Evaluate, protocols.assess_radius, {}),
     (settings.Ensemble, evaluate.features, {}),
     (settings.Ensemble, protocols.probe_twice, {}),
     (settings.Subset, uncertainty.choose_by_certainty, {}),
@@ -39,7 +40,8 @@ handed = [
     (settings.Embed, explore.explorer_page, {}),
     (settings.Export, checkpoint.export_encoder, {}),
     (settings.Prepare, prepare.prepare, dict(reference="reference_arrays")),
-    (settings.Prepare, readers.ntu, {}),
+    (settings.Prepare, prepare.Steps, {}),
+    (settings.Prepare, kinect.ntu, {}),
     (settings.Synth, synthetic.generate, {}),
     (settings.Synth, prepare.prepare, {}),
     (settings.Info, survey.survey, {}),
@@ -57,8 +59,8 @@ decided = {
     ("Prepare", "prepare", "strict"): True,
     # The set of the demo is small; None is what is usual for a source
     ("Demo", "prepare", "frames"): None,
-    # `frozen` and `tuned` are handed the same protocols, and each passes over the other's
-    ("Evaluate", "tuned", "protocols"): ("semi", "supervised"),
+    # `judge_frozen` and `judge_fine_tuned` are handed the same protocols, and each passes over the other's
+    ("Evaluate", "judge_fine_tuned", "protocols"): ("semi", "supervised"),
     # Pairs and steps an epoch, which a run works out from its settings
     ("Pretrain", "Trainer", "pairs"): None,
     ("Pretrain", "Trainer", "steps"): None,
@@ -67,9 +69,15 @@ decided = {
 }
 
 
-def defaults(callable_or_class):
-    "Defaults by name of parameter"
-    parameters = inspect.signature(callable_or_class).parameters.values()
+def title(part):
+    return getattr(part, "__name__", type(part).__name__)
+
+
+def defaults(part):
+    "Defaults of a function or class by name of parameter; of an instance its fields"
+    if not callable(part):
+        return vars(part)
+    parameters = inspect.signature(part).parameters.values()
     return {o.name: o.default for o in parameters if o.default is not inspect.Parameter.empty}
 
 
@@ -95,13 +103,13 @@ def filled(cls):
 
 
 @pytest.mark.parametrize(
-    "cls,function,names", handed, ids=[f"{a.__name__}-{b.__name__}" for a, b, _ in handed]
+    "cls,function,names", handed, ids=[f"{title(a)}-{title(b)}" for a, b, _ in handed]
 )
 def test_a_default_stands_once(cls, function, names):
     found = list(compared(filled(cls), function, names))
     assert found
     for name, library, setting in found:
-        key = cls.__name__, function.__name__, name
+        key = title(cls), title(function), name
         if key in decided:
             assert decided[key] == library != setting, key
         else:
@@ -109,7 +117,7 @@ def test_a_default_stands_once(cls, function, names):
 
 
 def test_decided_differences_are_still_there():
-    pairs = {(cls.__name__, function.__name__) for cls, function, _ in handed}
+    pairs = {(title(cls), title(function)) for cls, function, _ in handed}
     assert {(cls, function) for cls, function, _ in decided} <= pairs
 
 

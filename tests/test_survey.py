@@ -70,7 +70,8 @@ expected = np.arange(1.0, 10).reshape(3, 3).T[:, None, :, None]
         f"\ufeff{heading}\r\n{row}\r\n",
         f"{heading}\n{row}\n,,,,,,,,\n",
         heading.replace(",", "\t") + "\n" + row.replace(",", "\t") + "\n",
-        "right hand x,right hand y,right hand z,neck_x,neck_y,neck_z,left hand x,left hand y,left hand z\n7,8,9,1,2,3,4,5,6",
+        "right hand x,right hand y,right hand z,neck_x,neck_y,neck_z,"
+        "left hand x,left hand y,left hand z\n7,8,9,1,2,3,4,5,6",
         f'{heading}\n"1",2,3,4,5,6,7,8,9e0',
     ],
 )
@@ -360,7 +361,9 @@ def test_left_out_is_exit_code_3(capsys, tmp_path):
         capsys, "prepare ntu60 --raw", tmp_path / "raw", "--out", tmp_path / "d", "--frames 8"
     )
     assert code == 3 and said(err) == [
-        f"hysp: 1 of 25 clips could not be used and were left out, see {tmp_path / 'd/problems.csv'}; the first: {tmp_path / 'raw/S001C001P009R001A002.skeleton'}: is empty"
+        "hysp: 1 of 25 clips could not be used and were left out, "
+        f"see {tmp_path / 'd/problems.csv'}; "
+        f"the first: {tmp_path / 'raw/S001C001P009R001A002.skeleton'}: is empty"
     ]
     assert len(Dataset(tmp_path / "d")) == 24
     code, out, err = hysp(

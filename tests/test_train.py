@@ -477,7 +477,7 @@ def test_too_few_clips(tmp_path):
         (dict(make=hysp_model), "another model"),
         (dict(optimizer="sgd"), "another"),
     ],
-    ids=str,
+    ids=lambda part: part if isinstance(part, str) else " ".join(part),
 )
 def test_another_runs_folder_is_refused_and_untouched(tmp_path, other, says):
     with pytest.raises(KeyboardInterrupt):
