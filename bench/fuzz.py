@@ -30,6 +30,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from hysp.clips import printable  # noqa: E402
 from hysp.core import HyspError  # noqa: E402
 
 seconds = 2  # Of a core, for one file
@@ -287,7 +288,7 @@ def bad_message(error):
     text = str(error)
     if len(text) > longest_message:
         return f"a message of more than {longest_message:,} characters"
-    return None if text.isprintable() and text else "a message that is no single line"
+    return None if text == printable(text) != "" else "a message that is no single line"
 
 
 def place_of(error):

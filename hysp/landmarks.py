@@ -8,7 +8,7 @@ __all__ = ['least_visible', 'kinds', 'recorded', 'read_landmarks', 'landmark_kin
 # %% ../nbs/08_landmarks.ipynb #f1d45f57
 import difflib, math, re
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import lru_cache, reduce
 from pathlib import Path
 import numpy as np
 from hysp.clips import (
@@ -46,6 +46,12 @@ def _landmark(words):
     return int(name) if name.isdecimal() and len(name) < 4 else _numbers.get(name)
 
 
+@lru_cache(maxsize=4096)
+def _landmark_named(text):
+    return _landmark(_words(text))
+
+
+@lru_cache(maxsize=4096)
 def _column(text):
     "Landmark and part (0 to 3: x, y, z, visibility) of a column; None for what is not said"
     words = _words(text)
@@ -199,7 +205,7 @@ def _long_records(rows, columns, file):
     for n, (line, row) in enumerate(rows):
         whose = _whose(n, row, columns)
         name = row[columns.keys["landmark"]]
-        landmark = _landmark(_words(name))
+        landmark = _landmark_named(name)
         if landmark is None or landmark > 32:
             raise Fault(file, line, f"'{printable(name)[:20]}' is none of MediaPipe's 33 landmarks")
         if (whose, landmark) in told:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hysp.kinect import ntu, pku
+from hysp.landmarks import freemocap, mediapipe
 from hysp.readers import arrays, csv_folder, uiprmd
 from hysp.skeleton import get_layout
 
@@ -158,10 +159,48 @@ def write_csv(folder, clips):
     write_rows(folder / "clips.csv", listed)
 
 
+# Landmarks
+
+
+def landmark_rows(clip):
+    "Rows of a wide table: frame, then x, y, z and visibility of each landmark"
+    for t, frame in enumerate(clip.x):
+        yield [t, *np.pad(frame, ((0, 0), (0, 1)), constant_values=0.9).ravel()]
+
+
+def write_mediapipe(folder, clips):
+    "In turn a wide and a long table"
+    joints = get_layout("mediapipe").joints
+    names = [joint.replace(" ", "_").upper() for joint in joints]
+    for clip in clips:
+        rows = [["frame", *columns_of(names, "x", "y", "z", "visibility")], *landmark_rows(clip)]
+        if clip.label:
+            rows = [["frame", "landmark", "x", "y", "z", "visibility"]]
+            for t, frame in enumerate(clip.x):
+                rows += [[t, i, *landmark, 0.9] for i, landmark in enumerate(frame)]
+        write_rows(folder / f"{clip.place}.csv", rows)
+
+
+def write_freemocap(folder, clips):
+    "In turn a table and an array, in millimetres"
+    names = [f"body_{joint.replace(' ', '_')}" for joint in get_layout("mediapipe").joints]
+    for clip in clips:
+        out = folder / f"{clip.place}/output_data"
+        millimetres = 1000 * clip.x
+        if clip.label:
+            out.mkdir(parents=True, exist_ok=True)
+            np.save(out / "mediapipe_body_3d_xyz.npy", millimetres)
+        else:
+            rows = [columns_of(names, *"xyz"), *millimetres.reshape(len(clip.x), -1).tolist()]
+            write_rows(out / "mediapipe_body_3d_xyz.csv", rows)
+
+
 formats = {
     "ntu": Format("ntu-rgb+d", write_ntu, ntu),
     "pku": Format("ntu-rgb+d", write_pku, pku),
     "uiprmd": Format("ui-prmd", write_uiprmd, uiprmd),
     "arrays": Format("coco", write_arrays, lambda folder: arrays(folder / "own.npz")),
     "csv": Format("coco", write_csv, lambda folder: csv_folder(folder, "coco")),
+    "mediapipe": Format("mediapipe", write_mediapipe, mediapipe),
+    "freemocap": Format("mediapipe", write_freemocap, freemocap),
 }
