@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['published', 'ntu_classes', 'pku_part', 'open_raw', 'oddities', 'Survey', 'evenly', 'Reading', 'survey_raw',
-           'example_clips', 'survey_dataset', 'survey', 'sparkline', 'preparation', 'survey_lines', 'plot_survey']
+           'survey_source', 'example_clips', 'survey_shared', 'survey_dataset', 'survey', 'sparkline', 'preparation',
+           'survey_lines', 'plot_survey']
 
 # %% ../nbs/76_survey.ipynb #8a925aa7
 from collections import Counter
@@ -14,14 +15,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 from tqdm.auto import tqdm
 from .core import HyspError, renamed
-from .feeder import Dataset
+from .feeder import Dataset, split_names
 from .plot_skeleton import skeleton_strip
 from .prepare import amount_of_motion, problems
 from .style import palette, save_figure
-from .clips import Fault, find, metadata_columns
+from .clips import Fault, Source, find, metadata_columns
 from .kinect import ntu, pku
 from .readers import arrays, csv_folder, uiprmd
 from .skeleton import Layout
+from .splits import known_facts, why_no_split
 
 __getattr__ = renamed(__name__)
 
@@ -113,6 +115,7 @@ class Survey:
     fps: float = None  # Frames a second
     title: str = ""  # The folder in a few words
     prepared: dict = None  # How a dataset folder was prepared, as in dataset.yaml
+    splits: list = ()  # Names of the splits of a dataset folder
 
 
 def evenly(
@@ -172,12 +175,25 @@ def survey_raw(
 ) -> Survey:
     "Look at raw files"
     kind, source = open_raw(path, layout)
-    about = [source.about(i) for i in range(len(source))]
-    labels = np.array([known["label"] for known in about])
+    return survey_source(source, path, kind, read, progress)
+
+# %% ../nbs/76_survey.ipynb #f23f12f6
+def survey_source(
+    source: Source,  # Clips of any reader
+    path: str | Path,  # Where they are, for the title
+    kind: str,  # What they are called, such as ntu60 or csv
+    read: int = 200,  # Read this many clips; 0: all
+    progress: bool = True,  # Show a bar?
+) -> Survey:
+    "Look at the clips of a source"
+    if not len(source):
+        first = source.faults[0] if source.faults else "there are no clips"
+        raise HyspError(f"{path} holds nothing that can be used: {first}")
+    facts = known_facts(source)
+    labels = np.array([known["label"] for known in facts])
     columns = {}
-    for name in about[0]:
-        if name != "label":
-            columns[name] = [known[name] for known in about]
+    for name in metadata_columns:
+        columns[name] = [known[name] for known in facts]
     some = np.unique(evenly(len(source), read or len(source)))
     reading = Reading(source, labels, some)
     for i in tqdm(some, desc="read", unit="clip", disable=not progress):
@@ -213,11 +229,43 @@ def example_clips(
         (dataset.class_names[dataset.labels[i]], dataset.position[dataset.index[i]]) for i in first
     ]
 
+# %% ../nbs/76_survey.ipynb #5fad4460
+def survey_shared(
+    path: str | Path,  # The reference's arrays, as people share them
+) -> Survey:
+    "Look at shared arrays: both parts of their first protocol"
+    splits = split_names(path)
+    first = splits[0].rpartition("/")[0]
+    parts = [Dataset(path, split) for split in splits if split.rpartition("/")[0] == first]
+    columns = {}
+    for name in metadata_columns:
+        if all(name in part.columns for part in parts):
+            columns[name] = np.concatenate([part.columns[name] for part in parts])
+    classes = max((part.class_names for part in parts), key=len)
+    return Survey(
+        kind="dataset",
+        path=Path(path),
+        layout=parts[0].layout,
+        class_names=classes,
+        labels=np.concatenate([part.labels for part in parts]),
+        columns=columns,
+        lengths=np.array([], int),
+        bodies=np.array([], int),
+        faults=[],
+        skipped={},
+        odd={},
+        examples=example_clips(parts[0]),
+        title="\n".join(f"shared arrays {part}" for part in parts),
+        splits=splits,
+    )
+
 # %% ../nbs/76_survey.ipynb #47c6cbfa
 def survey_dataset(
     path: str | Path,  # A dataset folder, or the reference's arrays
 ) -> Survey:
     "Look at a dataset folder"
+    if not (Path(path) / "dataset.yaml").exists():
+        return survey_shared(path)
     dataset = Dataset(path)
     about = dataset.about
     lengths = dataset.columns.get("frames", [])
@@ -239,6 +287,7 @@ def survey_dataset(
         fps=about.get("fps"),
         title=str(dataset),
         prepared=about.get("prepared"),
+        splits=dataset.splits,
     )
 
 # %% ../nbs/76_survey.ipynb #93fb7ad0
@@ -327,6 +376,15 @@ def _class_lines(seen):
         lines.append(f"no clip of  {_several(len(absent), 'class')}: {_some(absent)}")
     return lines
 
+# %% ../nbs/76_survey.ipynb #ee35ebb6
+def _split_lines(seen):
+    "Why a dataset folder has no split, and what to do; nothing where it has one"
+    if list(seen.splits) != ["all"]:
+        return []
+    unknown = [None] * len(seen.labels)
+    reason = why_no_split(seen.columns.get("subject", unknown))
+    return [f"no split    {reason or 'none was asked for; prepare it with --train-subjects'}"]
+
 # %% ../nbs/76_survey.ipynb #a6901b1b
 def survey_lines(
     seen: Survey,  # From `survey`
@@ -341,6 +399,7 @@ def survey_lines(
             lines.append(f"{name:12}{known[0]} to {known[-1]}, {len(known)} different")
     lines += _reading_lines(seen)
     lines += _class_lines(seen)
+    lines += _split_lines(seen)
     for reason, clips in seen.skipped.items():
         lines.append(f"left out    {_several(clips, 'clip')} {reason}")
     for oddity, names in seen.odd.items():
