@@ -22,8 +22,15 @@ __getattr__ = renamed(__name__)
 # %% ../nbs/83_cli.ipynb #240e5be3
 def _read(cfg):
     "The clips that a `Prepare` names, as their reader gives them"
-    options = dict(layout=cfg.layout, naming=cfg.name, order=cfg.order, missing=cfg.missing)
-    return open_source(cfg.kind, [*cfg.source, *cfg.raw], **options)
+    return open_source(
+        cfg.kind,
+        [*cfg.source, *cfg.raw],
+        layout=cfg.layout,
+        naming=cfg.name,
+        order=cfg.order,
+        gaps=cfg.gaps,
+        missing=cfg.missing,
+    )
 
 
 def _as_asked(source, cfg):
@@ -162,9 +169,12 @@ def _splits_info(seen):
     "Clips of each class in each split of a dataset folder, or of shared arrays"
     from hysp.feeder import Dataset
 
-    labels = [Dataset(seen.path, split).labels for split in seen.splits]
-    splits = ("", seen.splits)
-    _table([splits, ("clips", map(len, labels)), *_class_rows(seen.class_names, labels)])
+    labels = {split: Dataset(seen.path, split).labels for split in seen.splits}
+    if len(labels) > 9:  # Too many to stand side by side
+        _table([(split, [len(its_labels)]) for split, its_labels in labels.items()])
+        labels = {"all": labels["all"]} if "all" in labels else {}
+    sizes = ("clips", map(len, labels.values()))
+    _table([("", labels), sizes, *_class_rows(seen.class_names, labels.values())])
 
 
 def _classes_info(seen):

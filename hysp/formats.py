@@ -26,7 +26,6 @@ class Format:
 
 
 _own = dict(knows=("layout", "naming"))
-_unnamed = dict(knows=("layout", "naming"), needs=("layout",))
 _ordered = dict(knows=("layout", "naming", "order"), needs=("layout",))
 
 formats = dict(
@@ -47,7 +46,12 @@ formats = dict(
     pku1=Format("PKU-MMD part I", "kinect.pku", always=(("part", 1),), several=True),
     pku2=Format("PKU-MMD part II", "kinect.pku", always=(("part", 2),), several=True),
     uiprmd=Format("UI-PRMD", "readers.uiprmd"),
-    csv=Format("CSV files, one a clip", "readers.csv_folder", **_unnamed),
+    csv=Format(
+        "CSV files, one a clip",
+        "readers.csv_folder",
+        knows=("layout", "naming", "gaps"),
+        needs=("layout",),
+    ),
     arrays=Format("an npz of arrays", "readers.arrays", knows=("layout",)),
     npy=Format("npy arrays, one a clip", "pyskl.npy", **_ordered),
     txt=Format("texts of numbers, one a clip", "mocap.text_folder", **_ordered),
@@ -87,6 +91,8 @@ def _check_options(kind, given):
     for argument in given:
         if argument not in known.knows:
             able = [other for other, that in formats.items() if argument in that.knows]
+            if len(able) > 4:
+                raise HyspError(f"{_option(argument)} is not for {kind}, which knows it already")
             raise HyspError(f"{_option(argument)} is for {', '.join(able)}, not for {kind}")
     for argument in known.needs:
         if argument not in given:

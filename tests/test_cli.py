@@ -570,7 +570,7 @@ def test_a_recording_is_cut_by_a_table(capsys, tmp_path):
     [
         ("csv raw", "say what the joints are: --layout NAME"),
         ("csv raw --layout coco --order TVC", "--order is for npy, txt, not for csv"),
-        ("uiprmd raw --name {label}/{*}", "--name is for csv"),
+        ("uiprmd raw --name {label}/{*}", "--name is not for uiprmd"),
         ("csv raw --layout coco --missing x.txt", "--missing is for ntu60, ntu120, not for csv"),
         ("csv raw b --layout coco", "read from one place, not from 2: raw, b"),
         ("csv --layout coco", "say what to read: hysp prepare csv FOLDER"),
