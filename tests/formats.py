@@ -54,12 +54,15 @@ class Format:
     flat: bool = False  # Are there no depths?
     scale: float = 1.0  # The file holds `scale * x + shift`
     shift: float = 0.0
+    hips_at_0: bool = False  # Does the file place the middle of the hips at the origin?
 
     def plant(self, folder, clips=2, frames=4):
         "Write a tree; returns its clips, in the numbers of the files"
         made = []
         for clip in made_up(self.layout, clips, frames):
             x = (self.scale * clip.x + self.shift).round(6)
+            if self.hips_at_0:
+                x -= x[:, list(get_layout(self.layout).hips)].mean(1, keepdims=True)
             x[..., 2] *= not self.flat
             made.append(replace(clip, x=x))
         folder.mkdir(parents=True, exist_ok=True)
@@ -380,7 +383,7 @@ formats = {
     "alphapose": Format("alphapose", "halpe-26", write_alphapose, by_path, **in_pixels),
     "yolo": Format("yolo", "coco", write_yolo, by_path, **in_parts),
     "azure": Format("azure", "azure-32", write_azure, by_path, scale=1000),
-    "mediapipe": Format("mediapipe", "mediapipe", write_mediapipe, by_path),
+    "mediapipe": Format("mediapipe", "mediapipe", write_mediapipe, by_path, hips_at_0=True),
     "freemocap": Format(
         "freemocap",
         "mediapipe",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from formats import formats, made_up, write_rows
 
-from hysp.clips import Fault, File, seen_joints
+from hysp.clips import Fault, File
 from hysp.core import HyspError
 from hysp.landmarks import freemocap, landmark_kind, mediapipe, read_landmarks
 from hysp.skeleton import layouts
@@ -219,19 +219,6 @@ def test_kinds_and_what_the_source_says(tmp_path):
     assert "which no file tells" in mediapipe(tmp_path / "image").taken[-1]
     with pytest.raises(Fault, match="holds pixel landmarks, but .* holds image landmarks"):
         list(mediapipe(tmp_path, naming="{*}/{label}/{name}"))
-
-
-def test_trees_are_read_back(tmp_path):
-    for name in ("mediapipe", "freemocap"):
-        form = formats[name]
-        made = {clip.place: clip for clip in form.plant(tmp_path / name, 4)}
-        source = form.read(tmp_path / name)
-        assert len(source) == 4 and source.class_names == ["clap", "wave"]
-        for clip in source:
-            place = clip.name.removesuffix("/output_data/mediapipe_body_3d_xyz")
-            found = clip.position[..., 0].transpose(1, 2, 0)
-            np.testing.assert_allclose(found, made[place].x, atol=1e-6)
-            assert seen_joints(clip).all()
 
 
 def test_freemocap_names_and_skips(tmp_path):
