@@ -536,7 +536,7 @@ class View:
 class Normal(View):
     "The gentle view: crop, then shear; 0 switches either off"
 
-    layout: str | Layout  # Of the clips, by name or as an object
+    layout: str | Layout  # Skeleton of the clips, by name or as an object
     shear: float = within(0.5, "amount")  # Off-diagonal terms from U(-shear, shear)
     crop: int = within(6, "amount", "whole")  # T//crop mirrored frames at each end
 
@@ -670,7 +670,7 @@ def child_generator(
 class Natural(View):
     "What differs between people, cameras and takes of one action; 0 switches each off, 1 the crop"
 
-    layout: str | Layout  # Of the clips, by name or as an object
+    layout: str | Layout  # Skeleton of the clips, by name or as an object
     crop: float = within(0.7, "share")  # Smallest share of the clip that is kept, from U(crop, 1)
     tempo: float = within(0.3, "spread")  # Spread of the log-speed at 4 moments, linear between
     bone: float = within(0.15, "spread")  # Spread of a bone's log-length, left and right alike

@@ -116,7 +116,7 @@ def check_clip(
     if not good.all():
         c, t, v, m = np.argwhere(~good)[0]
         raise HyspError(
-            f"clip {clip.name} holds {clip.position[c, t, v, m]} at frame {t}, "
+            f"clip {clip.name} holds {clip.position[c, t, v, m]:.6g} at frame {t}, "
             f"joint '{layout.joints[v]}', body {m}; mend the file or leave the clip out"
         )
     if clip.seen is not None:

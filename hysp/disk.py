@@ -256,7 +256,9 @@ class Polar:
 
     c: float = 1.0  # Curvature magnitude, c>0
     ball: bool = False  # Are the points in the ball, rather than tangents at its origin?
-    mean: Tensor = field(default=None, init=False)  # Of the directions, (d,); None before `fit`
+    mean: Tensor = field(
+        default=None, init=False
+    )  # Mean of the directions, (d,); None before `fit`
     axes: Tensor = field(default=None, init=False)  # Their plane, (d,2)
 
     def __repr__(self):
@@ -439,7 +441,7 @@ def polar(
     ball: bool = False,  # Are `z` points of the ball?
     angle: str = "pca",  # From the directions: 'pca', 'tsne' (on the circle) or 'umap' (umap-learn)
     perplexity: float = 30.0,  # Neighbours of a point, for 'tsne'
-    steps: int = 600,  # Of the descent, for 'tsne'
+    steps: int = 600,  # Steps of the descent, for 'tsne'
     batch: int = 512,  # Points in one step, for 'tsne'
     seed: int = 0,  # For 'tsne' and 'umap'
 ) -> Drawing:  # With a map for new points if the angle is from PCA
@@ -624,7 +626,7 @@ class HoroPCA:
 
     c: float = 1.0  # Curvature magnitude, c>0
     ball: bool = False  # Are the points in the ball, rather than tangents at its origin?
-    steps: int = 300  # Of the ascent, for each direction
+    steps: int = 300  # Steps of the ascent, for each direction
     batch: int = 512  # Points in one step
     seed: int = 0  # For the batches
     mean: Tensor = field(default=None, init=False, repr=False)  # A tangent (d,); None before `fit`
@@ -682,7 +684,7 @@ def horopca(
     labels: Tensor | None = None,  # Class of each point, for the fidelity alone
     c: float = 1.0,  # Curvature magnitude, c>0
     ball: bool = False,  # Are `z` points of the ball?
-    steps: int = 300,  # Of the ascent, for each direction
+    steps: int = 300,  # Steps of the ascent, for each direction
     batch: int = 512,  # Points in one step
     seed: int = 0,  # For the batches
 ) -> Drawing:  # With a map for new points
@@ -711,7 +713,7 @@ def cosne(
     perplexity: float = 30.0,  # Neighbours of a point
     gamma: float = 0.1,  # Width of the Cauchy kernel
     weight: float = 100.0,  # λ, of the radius
-    steps: int = 600,  # Of the descent
+    steps: int = 600,  # Steps of the descent
     batch: int = 512,  # Points in one step
     seed: int = 0,  # For the batches
 ) -> Drawing:  # Without a map for new points
@@ -741,7 +743,7 @@ def mds(
     labels: Tensor | None = None,  # Class of each point, for the fidelity alone
     c: float = 1.0,  # Curvature magnitude, c>0
     ball: bool = False,  # Are `z` points of the ball?
-    steps: int = 600,  # Of the descent
+    steps: int = 600,  # Steps of the descent
     batch: int = 512,  # Points in one step
     seed: int = 0,  # For the batches
 ) -> Drawing:  # Without a map for new points

@@ -124,8 +124,8 @@ def disk_figure(
     hover: dict = None,  # Further facts for the mouse: name → one value a point
     c: float = 1.0,  # Curvature magnitude
     scale: str = "poincare",  # Or 'distance': the radius in proportion to the hyperbolic distance
-    size: float = 7.0,  # Of a point, in pixels
-    height: int = 620,  # Of the figure, in pixels
+    size: float = 7.0,  # Size of a point, in pixels
+    height: int = 620,  # Height of the figure, in pixels
 ):  # A plotly figure, one WebGL trace a class; `customdata` holds the points' numbers
     "The Poincaré disk, with a legend that filters; a drawing's fidelity stands under it"
     import plotly.graph_objects as go
@@ -201,7 +201,7 @@ def radius_figure(
     radius,  # Radius of each clip, shape (N,)
     correct,  # Was it right?, shape (N,)
     bins: int = 10,  # Bins of equal count
-    height: int = 320,  # Of the figure, in pixels
+    height: int = 320,  # Height of the figure, in pixels
 ):  # A plotly figure
     "Accuracy by radius with 95 % intervals, over the histogram of the radius"
     import plotly.graph_objects as go
@@ -288,7 +288,7 @@ def _add_weight(fig, x, weight):
 # %% ../nbs/74_page.ipynb #c4ef4bc8
 def curves_figure(
     metrics,  # A dict of columns, a metrics.csv, or the run folder
-    height: int = 420,  # Of the figure, in pixels
+    height: int = 420,  # Height of the figure, in pixels
 ):  # A plotly figure
     "Losses over the curriculum, radius, accuracy and learning rate of a run, one below the other"
     import plotly.graph_objects as go
@@ -437,7 +437,7 @@ def skeleton_player(
     layout: str | Layout,  # The skeleton
     fps: float = 15.0,  # Frames a second
     up: str = "y",  # The axis that points up
-    height: int = 480,  # Of the figure, in pixels
+    height: int = 480,  # Height of the figure, in pixels
     trail: int = 0,  # Frames left behind by the tips of the limbs, coloured by speed
 ):  # A plotly figure with buttons to play it, also slowly, and a slider
     "A moving skeleton in space, or several, of one or two bodies"
@@ -593,7 +593,7 @@ class ReportClips:
     labels: object  # Class of each clip, shape (n,)
     class_names: object = None  # Name of each class
     names: object = None  # Name of each clip
-    radius: object = None  # Of each clip in the ball, below 1/√c; that of the points if None
+    radius: object = None  # Radius of each clip in the ball, below 1/√c; None: that of the points
     correct: object = None  # Was the clip right?
     predicted: object = None  # Class it was taken for
     clips: object = None  # Positions, shape (n,3,T,V,M)

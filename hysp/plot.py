@@ -102,7 +102,7 @@ def drawing_parts(
 
 
 def fidelity_text(
-    fidelity,  # Of a drawing
+    fidelity,  # Fidelity of a drawing
     line_break: str = "\n",  # What parts the lines
 ) -> str:  # In two lines
     "How far a drawing can be trusted, as it is printed under it"
@@ -289,7 +289,7 @@ def plot_prototypes(
     labels,  # One a point: class numbers or names
     class_names=None,  # Name of each class
     ax=None,  # A disk to draw into; a new one with the points, faintly, if None
-    share: float = 0.5,  # Of a class's points, how many its circle holds
+    share: float = 0.5,  # Share of a class's points that its circle holds
 ):  # The axes
     "Fréchet mean of each class, with the circle around it that holds half of the class"
     points, fidelity = drawing_parts(points)
@@ -408,7 +408,7 @@ def disk_animation(
 # %% ../nbs/72_plot.ipynb #b108e22b
 def wilson(
     k: np.ndarray,  # How many were right
-    n: np.ndarray,  # Of how many, above 0, same shape
+    n: np.ndarray,  # Number of all, above 0, same shape
 ) -> tuple:  # Low and high ends of the 95 % interval of the share, both of that shape
     "Wilson's interval of a share `k` of `n`"
     z = 1.96

@@ -245,7 +245,7 @@ def skeleton_animation(
     fps: float = 15.0,  # Frames a second
     up: str = "y",  # The axis that points up
     turn: float = 0.0,  # Degrees about the vertical
-    height: float = 3.0,  # Of the picture, in inches
+    height: float = 3.0,  # Height of the picture, in inches
     trail: int = 0,  # Frames left behind by the tips of the limbs, coloured by speed
     slow: float = 1.0,  # Played so many times slower
 ) -> FuncAnimation:  # For `save_animation`, or `HTML(film.to_jshtml())` in a notebook

@@ -148,7 +148,7 @@ def judge_frozen(
     labels: tuple,  # Their classes, (n,) and (m,)
     classes: int,  # Number of classes
     people=None,  # Who performs in the training clips, (n,); None: not known
-    protocols=("knn", "linear"),  # Of knn, linear, mobius; all others are passed over
+    protocols=("knn", "linear"),  # Some of knn, linear, mobius; all others are passed over
     k=(1,),  # Neighbours that vote; 0: as many as serve best within the training clips
     metrics=("cosine",),  # cosine, euclidean, poincare
     seed: int = 0,  # Seed of the probes
@@ -179,7 +179,7 @@ def judge_fine_tuned(
     sets: tuple,  # The two datasets
     out: Path,  # Folder that the names of the labelled clips are written to
     stream: str = "joint",  # What the encoder sees
-    protocols=("semi", "supervised"),  # Of these two; others are passed over
+    protocols=("semi", "supervised"),  # Some of these two; others are passed over
     shares=(0.01, 0.1),  # Shares of the labels, for `semi`
     seed: int = 0,  # Seed of the choice and of the training
     device: str = "cpu",  # Where to train

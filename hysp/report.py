@@ -35,7 +35,7 @@ def result_row(
     name: str,  # What the features are
     classes: str,  # What the classes are
     found: dict,  # Protocol to verdict and note, from `hysp.protocols`
-    epoch: int | None = None,  # Of the encoder; 0: untrained, None: no encoder
+    epoch: int | None = None,  # Epoch of the encoder; 0: untrained, None: no encoder
     weights: dict | None = None,  # From `weights_record`
     kind: str = "encoder",  # encoder, read-out, untrained, free or dtw
     judged=None,  # Which clips were judged, positions; None: all
@@ -455,7 +455,7 @@ def report_ensemble(
 # %% ../nbs/77_report.ipynb #a86a36e2
 def write_result_page(
     run: str | Path,  # Run folder
-    rows: list,  # Of its evaluation, the encoder first
+    rows: list,  # Rows of its evaluation, the encoder first
     data: str | Path,  # Dataset folder
     out: str | Path,  # HTML file to write
     split: str = "xsub/val",  # Which clips to draw

@@ -68,10 +68,10 @@ class NaturalView:
 class Contrast:
     "SimCLR's contrast within the batch"
 
-    # Of the hyperbolic term: the Lorentz product, or the distance
+    # Similarity in the hyperbolic term: the Lorentz product, or the distance
     similarity: Literal["lorentz", "distance"] = "lorentz"
-    temperature: float = 0.3  # Of the hyperbolic term
-    angle_temperature: float = 0.2  # Of the Euclidean term
+    temperature: float = 0.3  # Temperature of the hyperbolic term
+    angle_temperature: float = 0.2  # Temperature of the Euclidean term
     reach: float = 0.5  # Length beyond which the hyperbolic term tells no difference
     prior: float = 0.01  # How much the hyperbolic term draws tangents to the origin
 
@@ -98,7 +98,7 @@ class Pretrain:
     out_dim: Count = 256  # Size of the embedding
     head_dim: Count | None = 64  # Width of projector and predictor; None: `out_dim`
     pred_dim: Count | None = 256  # Hidden width of the last head; None: `head_dim`
-    edge_importance: bool = True  # Of stgcn: learn a weight for each edge of the skeleton
+    edge_importance: bool = True  # For stgcn: learn a weight for each edge of the skeleton
     dropout: Fraction = 0.0  # Dropout within each block of the encoder
     # Bodies the embedding is averaged over: `all` counts an empty one too, as the reference does
     pool: Literal["present", "all"] = "present"
@@ -106,9 +106,9 @@ class Pretrain:
     gain: float = 1.0
     # Distance by way of the ball, as the reference, or straight from the tangent vectors
     geometry: Literal["tangent", "ball"] = "tangent"
-    contrast: Contrast = field(default_factory=Contrast)  # Of SimCLR
+    contrast: Contrast = field(default_factory=Contrast)  # For simclr: its loss
     queue: Count = 8192  # Negatives that SkeletonCLR keeps
-    temperature: float = 0.07  # Of SkeletonCLR's contrast
+    temperature: float = 0.07  # For skeletonclr: temperature of its loss
     init: Path | None = None  # Weights to begin with: run folder or checkpoint; None: random
     steps: Count = 800  # Steps of the run, where `epochs` does not say how long it is
     passes: Count = 400  # But at most so many passes over the clips
@@ -127,17 +127,17 @@ class Pretrain:
     ema: float = 0.999  # Decay of the target's moving average; nearer 1 is slower
     # Epochs between which the hyperbolic loss takes over from the Euclidean one; None: never
     ramp: tuple[int, int] | None = (0, 0)
-    natural: NaturalView = field(default_factory=NaturalView)  # Of --views natural
-    normal: NormalView = field(default_factory=NormalView)  # Of --views paper: the mild view
-    strong: StrongView = field(default_factory=StrongView)  # Of --views paper: the strong view
+    natural: NaturalView = field(default_factory=NaturalView)  # Views of --views natural
+    normal: NormalView = field(default_factory=NormalView)  # Mild view of --views paper
+    strong: StrongView = field(default_factory=StrongView)  # Strong view of --views paper
     seed: int = 0  # Seed of weights, order and views
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     threads: WholeNumber = 1  # CPU threads; 0: as many as torch takes
-    # Of the networks; distances stay in fp32 or better
+    # Precision of the networks; distances stay in fp32 or better
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     save_every: Count = 10  # Epochs between two saves of the state a stopped run continues from
     keep_every: Count = 50  # Epochs between two weights files that stay
-    keep_last: WholeNumber = 0  # Of these, only so many, the newest; 0: all
+    keep_last: WholeNumber = 0  # Number of these that stay, the newest; 0: all
     track: Literal["tensorboard", "wandb"] | None = None  # Tell a tracker how it goes
 
 # %% ../nbs/81_settings.ipynb #0a3ee001
@@ -202,7 +202,7 @@ class Evaluate:
         "knn",
         "linear",
     )
-    # Of a run folder: the last epoch, or every epoch whose weights were kept
+    # Epochs of a run folder: the last, or every one whose weights were kept
     checkpoints: Literal["last", "all"] = "last"
     # Neighbours that vote; several numbers give several results, 0: as many as serve best within
     # the training clips
@@ -285,7 +285,7 @@ class Embed:
     # Protocol and part whose clips are taken, `all`: every clip; the probe that says what a clip is
     # taken for learns from `train` of the same protocol, where there is such a part
     split: str = "xsub/val"
-    # Of the page; the last three take a while
+    # Pictures of the page; the last three take a while
     projections: tuple[Literal["polar", "tangent_pca", "horopca", "cosne", "mds"], ...] = (
         "polar",
         "tangent_pca",

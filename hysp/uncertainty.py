@@ -122,7 +122,7 @@ class CertaintyReport:
     "What the radius knows"
 
     where: str  # Whose radius
-    scopes: list  # Of all clips, of one person, of two
+    scopes: list  # Scopes: all clips, those of one person, those of two
     explained: dict  # Share of the radius's variance by factor
     ece: tuple  # Expected calibration error of the probe as it is: figure, low, high
     ece_scaled: tuple | None  # The same after temperature scaling; None without held-out clips

@@ -227,6 +227,27 @@ def test_bombs_cost_little(tmp_path, name):
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
 
 
+@pytest.mark.parametrize(
+    "name, says",
+    [
+        ("many small dicts", "it takes more than 449,644 steps"),
+        ("steps without end", "it takes more than 512,144 steps"),
+        ("a number of a megabyte", "it holds a number of more than 64 bits"),
+        ("a class written to", "it puts something into what holds nothing"),
+        ("a function written to", "it puts something into what holds nothing"),
+        ("an instance", "it holds what is no plain data"),
+        ("an old instance", "it holds what is no plain data"),
+        ("another file", "it holds what is no plain data"),
+        ("doubling tuples for a name", "whose name is no text"),
+        ("no end", "it is cut short, damaged, or no pickle"),
+    ],
+)
+def test_why_a_bomb_is_refused(tmp_path, name, says):
+    (tmp_path / "bomb.pkl").write_bytes(bombs[name])
+    with pytest.raises(HyspError, match=says):
+        read_pickle(tmp_path / "bomb.pkl")
+
+
 def array_of(shape, raw=b"\0" * 8, code="f4"):
     "A pickle of an array that claims a shape"
     start = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01"
@@ -474,6 +495,16 @@ def test_headings_that_claim_what_is_not_there(tmp_path, data, monkeypatch):
     assert tracemalloc.get_traced_memory()[1] < 50_000_000
     tracemalloc.stop()
     assert not (tmp_path / "owned").exists()
+
+
+def test_more_numbers_than_any_clip(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((6000, 1000, 3), np.uint8))
+    with pytest.raises(Fault, match="has 18,000,000 numbers; a clip has at most 16,777,216"):
+        read_npy(File(str(tmp_path / "x.npy")))
+    many = annotation("a", 0) | dict(total_frames=6000, keypoint_score=None)
+    many["keypoint"] = np.zeros((1, 6000, 1000, 3), np.uint8)
+    source = pyskl(save(tmp_path / "a.pkl", [annotation("b", 0), many], 4))
+    assert "has 18,000,000 coordinates" in source.faults[0].reason
 
 
 buffer = io.BytesIO()
