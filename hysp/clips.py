@@ -126,7 +126,8 @@ def check_clip(
 # %% ../nbs/02_clips.ipynb #d33dae23
 def _check_seen(clip, layout):
     "Is what was seen of a clip told for each joint, and 0 where it was not?"
-    seen, shape = clip.seen, clip.position.shape[1:]
+    seen = clip.seen
+    shape = clip.position.shape[1:]
     if seen.dtype.kind != "b" or seen.shape != shape:
         what = f"{seen.dtype} of shape {seen.shape}"
         raise HyspError(f"clip {clip.name}: 'seen' must be bool of shape {shape}, not {what}")
@@ -690,7 +691,8 @@ def keep_identity(
     "Undo what a tracker exchanged"
     bodies = position.shape[-1]
     where = _stands(position, seen, get_layout(layout))
-    before, after = where[:-1], where[1:]
+    before = where[:-1]
+    after = where[1:]
     swaps = []
     for a in range(bodies):
         for b in range(a + 1, bodies):
@@ -701,7 +703,8 @@ def keep_identity(
     swaps.sort()
     ends = [t for t, _, _ in swaps[1:]] + [len(seen)]
     place = np.arange(bodies)
-    position_back, seen_back = position.copy(), seen.copy()
+    position_back = position.copy()
+    seen_back = seen.copy()
     for (t, a, b), end in zip(swaps, ends):
         place[[a, b]] = place[[b, a]]
         position_back[:, t:end, :, place] = position[:, t:end]
@@ -738,7 +741,7 @@ def mend_gaps(
         return position[:, part], seen[part]
     if gaps == "fill":
         return _fill(position, seen, np.maximum(np.rint(steps / usual), 1), file)
-    first, second = times[holes[0]], times[holes[0] + 1]
+    first, second = times[holes[0] : holes[0] + 2]
     more = f" and {len(holes) - 1} more" if len(holes) > 1 else ""
     raise Fault(
         file,
@@ -758,8 +761,7 @@ def _fill(position, seen, steps, file):
     between = np.arange(frames)
     low = np.clip(np.searchsorted(at, between, "right") - 1, 0, max(len(at) - 2, 0))
     share = ((between - at[low]) / steps[low]).astype(position.dtype)[:, None, None]
-    before, after = seen[low] | (share == 1), seen[low + 1] | (share == 0)
-    there = before & after
+    there = (seen[low] | (share == 1)) & (seen[low + 1] | (share == 0))
     filled = position[:, low] * (1 - share) + position[:, low + 1] * share
     return filled * there, there
 
@@ -783,7 +785,7 @@ def our_joint_names(
         return {joint: joint for joint in forms}
     return forms
 
-
+# %% ../nbs/02_clips.ipynb #5312aaaa
 def own_layout(
     content,  # What a YAML file holds: a mapping with joints and parents
 ) -> Layout:  # Raises `HyspError`
@@ -916,7 +918,8 @@ def _relative(file, folder):
 def _by_template(found, folder, naming):
     "What the paths say: (file, words) of each clip, and faults"
     pattern = naming_pattern(naming)
-    clips, faults = [], []
+    clips = []
+    faults = []
     for file in found:
         match = pattern.fullmatch(_relative(file, folder))
         if match:
@@ -925,10 +928,11 @@ def _by_template(found, folder, naming):
             faults.append(Fault(file, None, f"is not named as the template '{naming}' says"))
     return clips, faults
 
-
+# %% ../nbs/02_clips.ipynb #a7fcb7cf
 def _by_folder(found, folder):
     "The same, from the folders that the files lie in"
-    clips, faults = [], []
+    clips = []
+    faults = []
     for file in found:
         *folders, _ = _relative(file, folder).split("/")
         if folders:
@@ -959,7 +963,7 @@ def _why_not_listed(row, head, there, listed):
 def _listed_name(cells):
     return cells.get("file", "").replace("\\", "/").removeprefix("./")
 
-
+# %% ../nbs/02_clips.ipynb #5eaaa2e2
 def _by_table(found, folder, table):
     "The same, from clips.csv; and how many files are not listed"
     (_, head), *rows = read_rows(table)
@@ -968,8 +972,10 @@ def _by_table(found, folder, table):
         if key not in head:
             raise HyspError(f"{table} has no column '{key}' (it has {', '.join(head)})")
     there = {_relative(file, folder): file for file in found}
-    clips, faults = [], []
-    listed, named = set(), set()
+    clips = []
+    faults = []
+    listed = set()
+    named = set()
     for i, row in rows:
         if not any(row):
             continue
@@ -1014,7 +1020,8 @@ def _number_columns(clips, table):
     numbers = {}
     for key in metadata_columns:
         numbers[key] = number_names([words[key] for _, words in clips if words.get(key)])
-    kept, faults = [], []
+    kept = []
+    faults = []
     for file, words in clips:
         words = dict(words)
         for key in metadata_columns:
@@ -1121,7 +1128,7 @@ def _tell(folder, found, naming):
         raise HyspError(f"{folder} holds no clip ({len(files)} files of the kind); {hint}")
     return kept, faults, skipped, numbers, how
 
-
+# %% ../nbs/02_clips.ipynb #8df337c0
 def _check_not_splits(clips, folder):
     "Refuse folders such as train and test for classes"
     labels = {words["label"].lower() for _, words in clips}
@@ -1141,7 +1148,7 @@ def _clip_names(clips, folder):
     stems = [re.sub(r"\.[^./]+$", "", path) for path in paths]
     return stems if len(set(stems)) == len(stems) else paths
 
-
+# %% ../nbs/02_clips.ipynb #2ef01ca1
 def folder_source(
     folder: str | Path,  # Holds the files, or is the only one
     found,  # Its `File`s, from `find`
@@ -1188,7 +1195,7 @@ def folder_source(
         taken=[*what_was_taken(labels, numbers, how, protocols), *getattr(found, "passed", ())],
     )
 
-
+# %% ../nbs/02_clips.ipynb #b60d9d58
 def _first_fps(read, clips):
     "The frame rate that the first file tells, if it does"
     try:

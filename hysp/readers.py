@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np
 from hysp.clips import (
-    body_slots,
     Clip,
     Fault,
     File,
     Source,
+    body_slots,
     find,
     folder_source,
     gap_ways,
@@ -448,7 +448,8 @@ def _joined(rows):
     *upper, last = rows
     parts = []
     for row in upper:
-        carried, filled = "", []
+        carried = ""
+        filled = []
         for cell in row:
             carried = cell or carried
             filled.append(carried)
@@ -467,15 +468,27 @@ def _known_joints(layout):
 def _best_heading(rows, layout):
     "Of some lines, those together that name the most coordinates: headings, and split in two"
     known = _known_joints(layout)
-    best, most = None, -1
+    best = None
+    most = -1
     for end in range(1, len(rows) + 1):
         for start in range(end - 1, -1, -1):
             headings = _joined(rows[start:end])
             split = [split_axis(heading, known) for heading in headings]
             named = sum(name in known and axis != "" for name, axis in split)
             if named > most:
-                best, most = (headings, split, end), named
+                best = headings, split, end
+                most = named
     return best
+
+# %% ../nbs/04_readers.ipynb #cfdc3bd6
+def _no_column(wanted, joint, headings, layout):
+    "What to say where a coordinate is not there: what is, and what comes nearest"
+    near = difflib.get_close_matches(wanted, headings, n=1, cutoff=0.5)
+    hint = f"; the nearest is '{printable(near[0])[:40]}'" if near else ""
+    shown = ", ".join(printable(heading)[:40] for heading in headings[:8] if heading)
+    more = f", … ({len(headings)} columns)" if len(headings) > 8 else ""
+    has = f"layout '{layout.name}' has a joint '{joint}'{hint}; the file has {shown}{more}"
+    return f"there is no column '{wanted}'; {has}"
 
 # %% ../nbs/04_readers.ipynb #94d553e2
 def _columns_of(rows, layout, file):
@@ -503,16 +516,6 @@ def _columns_of(rows, layout, file):
     used_headings = [headings[i] for i in places[places >= 0]]
     unit = _unit_of(used_headings)
     return Columns(headings, places, time if frame is None else frame, body, unit), used
-
-
-def _no_column(wanted, joint, headings, layout):
-    "What to say where a coordinate is not there: what is, and what comes nearest"
-    near = difflib.get_close_matches(wanted, headings, n=1, cutoff=0.5)
-    hint = f"; the nearest is '{printable(near[0])[:40]}'" if near else ""
-    shown = ", ".join(printable(heading)[:40] for heading in headings[:8] if heading)
-    more = f", … ({len(headings)} columns)" if len(headings) > 8 else ""
-    has = f"layout '{layout.name}' has a joint '{joint}'{hint}; the file has {shown}{more}"
-    return f"there is no column '{wanted}'; {has}"
 
 # %% ../nbs/04_readers.ipynb #7424f33d
 _unit_words = {"p": "pixel", "i": "inch", "mm": "mm", "mi": "mm", "cm": "cm", "ce": "cm"}
@@ -582,7 +585,7 @@ def _check_cells(cells, found, joint_of, layout, file, line):
     if any("," in cell for cell in cells) and any("." in cell for cell in cells):
         raise Fault(file, line, "has decimal points and decimal commas; keep to one")
 
-
+# %% ../nbs/04_readers.ipynb #89af11d4
 def _coordinates(rows, columns, layout, file):
     "Coordinates (rows, V, 3) of rows of cells, NaN for what was lost; rows without any are 0"
     there = columns.places >= 0
@@ -627,7 +630,7 @@ def _table(file, layout):
         raise Fault(file, None, "has a heading and no frames")
     return columns, rows
 
-
+# %% ../nbs/04_readers.ipynb #f9bbe410
 def _settle(heading, row, line, layout, file):
     "What the columns are, by the heading or without one; and how many lines of it are used"
     if heading:
@@ -695,7 +698,7 @@ def _times(rows, columns, file):
         times.append(time)
     return np.array(times)
 
-
+# %% ../nbs/04_readers.ipynb #b932964c
 def _check_once(rows, frame_of, ids, columns, file):
     "Refuse a body that is twice in a frame, and frames that are there twice without a body"
     first_line = {}
@@ -757,7 +760,7 @@ def _what_columns_are(file, layout):
     line += f"; passed over: {', '.join(passed[:8])}{more}" if passed else ""
     return [printable(line)], columns.unit
 
-
+# %% ../nbs/04_readers.ipynb #a4a357d0
 def csv_folder(
     folder: str | Path,  # Holds clips.csv and the files it lists, or a folder a class
     layout: str | Path | Layout,  # Name of the skeleton, a YAML file with one's own, or a layout

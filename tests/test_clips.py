@@ -1,4 +1,4 @@
-"What all readers share: names, what was seen, trees of files, templates, gaps, bodies; and CSV files as tools write them"
+"What all readers share: names, what was seen, trees, templates, gaps, bodies; CSV files of real tools"
 
 import os
 import zipfile
