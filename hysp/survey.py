@@ -414,7 +414,8 @@ def survey_lines(
     "What was found, in words"
     lines = [seen.title]
     if seen.prepared:
-        lines += _indented("prepared", preparation(seen.prepared))
+        done = preparation(seen.prepared) + seen.prepared.get("done", [])
+        lines += _indented("prepared", done)
     for name, column in seen.columns.items():
         known = np.unique([value for value in column if value is not None and value != -1])
         if len(known):
