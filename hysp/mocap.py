@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['most_joints', 'most_lines', 'text_orders', 'Recording', 'Bone', 'joint_names', 'tree_layout', 'bone_positions',
            'read_bvh', 'bvh_folder', 'read_trc', 'trc_folder', 'read_text', 'text_folder', 'Interval',
-           'cut_by_intervals']
+           'cut_by_intervals', 'recording_names']
 
 # %% ../nbs/07_mocap.ipynb #b2959f5f
 import os, re
@@ -19,17 +19,20 @@ from hysp.clips import (
     File,
     Source,
     find,
+    folder_source,
+    gap_ways,
     join_roots,
     largest,
     lost_joints,
+    mend_gaps,
     metadata_columns,
     natural_order,
     number_names,
     plain_text,
+    printable,
     quote,
     read_layout,
     read_rows,
-    folder_source,
     stamp_of,
     to_float,
     why_no_name,
@@ -53,10 +56,11 @@ class Recording:
     unit: str = None  # m, cm, mm or inch, where the file says so
     parents: tuple = None  # Each joint's parent, -1 for the root, where the file says so
     own_names: tuple = None  # What the file itself calls the joints
+    times: np.ndarray = None  # Numbers of the frames, rising, where the file has them
 
 # %% ../nbs/07_mocap.ipynb #47553ab1
 # A recording has no more lines: an hour of 120 frames a second has 432,000
-most_lines = 1_000_000
+most_lines = 500_000
 
 
 def _lines_of(file, keepends=False):
@@ -116,6 +120,16 @@ def _check_alike(recording, first, file):
         raise Fault(file, None, f"{reason}; prepare them apart")
 
 # %% ../nbs/07_mocap.ipynb #74230ccd
+def _check_steps(times, gaps, file):
+    "Refuse frames that are missing, unless it is said what to do with gaps"
+    steps = np.diff(times)
+    if gaps == "refuse" and len(steps) and (steps != steps.min()).any():
+        k = int(np.argmax(steps != steps.min()))
+        reason = f"frame {times[k]:g} is followed by {times[k + 1]:g}"
+        ways = "fill gaps with --gaps fill, or keep the longest part with --gaps cut"
+        raise Fault(file, None, f"{reason}; {ways}")
+
+# %% ../nbs/07_mocap.ipynb #fa502b9b
 def _first_readable(found, read_file):
     "The first recording that can be read; the first fault if none can"
     first_fault = None
@@ -127,25 +141,30 @@ def _first_readable(found, read_file):
     raise first_fault
 
 
-def _recordings(folder, suffix, read_file, layout_of, naming, up):
+def _recordings(folder, suffix, read_file, layout_of, naming, up=None, gaps="refuse"):
     "A source of recordings; `layout_of(first)` is the skeleton of all"
     found = find(folder, suffix)
     if not found:
         raise HyspError(f"{join_roots(folder)} holds no file that ends in {suffix}")
     first = _first_readable(found, read_file)
     layout = layout_of(first)
+    lines = [f"layout: {layout.name} ({len(layout)} joints)"]
 
     def read(file):
         recording = read_file(file)
         _check_alike(recording, first, file)
-        return _arranged(recording, layout, file)
+        position, seen = _arranged(recording, layout, file)
+        if recording.times is None:
+            return position, seen
+        _check_steps(recording.times, gaps, file)
+        return mend_gaps(position, seen, recording.times, gaps, file)
 
     source = folder_source(folder, found, read, layout, naming, fps=first.fps, bodies=1)
     names = [f"{ours} is {own}" for ours, own in zip(first.joints, first.own_names) if ours != own]
     if names:
         more = f" and {len(names) - 12} more" if len(names) > 12 else ""
-        source.taken.append(f"names of joints: {', '.join(names[:12])}{more}")
-    return replace(source, unit=first.unit, up=up)
+        lines.append(f"names of joints: {', '.join(names[:12])}{more}")
+    return replace(source, unit=first.unit, up=up, taken=[*source.taken, *lines])
 
 # %% ../nbs/07_mocap.ipynb #d0f78efd
 @dataclass
@@ -486,7 +505,7 @@ def _trc_row(line, columns, by_tab, file, i):
         raise Fault(file, i, f"{len(cells)} cells, expected {columns}")
     filled = [cell or b"nan" for cell in cells[2:]] + [b"nan"] * missing
     frame = to_float(cells[0])
-    if np.isnan(frame):
+    if not abs(frame) < 1e15:
         raise Fault(file, i, f"{quote(cells[0])} is no number of a frame")
     return frame, _to_numbers(filled, file, i, nan=True)
 
@@ -494,13 +513,10 @@ def _trc_row(line, columns, by_tab, file, i):
 def _in_order(frame_numbers, file):
     "Order of the rows by number of the frame"
     order = np.argsort(frame_numbers, kind="stable")
-    steps = np.diff(frame_numbers[order])
-    if (steps != 1).any():
-        k = int(np.argmax(steps != 1))
-        here, after = frame_numbers[order[k : k + 2]]
-        if here == after:
-            raise Fault(file, None, f"frame {here:g} is there twice")
-        raise Fault(file, None, f"frame {here:g} is followed by {after:g}; fill the gap first")
+    rising = frame_numbers[order]
+    again = np.diff(rising) == 0
+    if again.any():
+        raise Fault(file, None, f"frame {rising[again.argmax()]:g} is there twice")
     return order
 
 # %% ../nbs/07_mocap.ipynb #979d78f7
@@ -519,7 +535,8 @@ def read_trc(
         raise Fault(
             file, None, f"{reason}; {'it is cut short' if len(rows) < frames else 'mend it'}"
         )
-    order = _in_order(np.array([frame for frame, _ in rows]), file)
+    frame_numbers = np.array([frame for frame, _ in rows])
+    order = _in_order(frame_numbers, file)
     position = np.array([coordinates for _, coordinates in rows])[order]
     position = position.reshape(frames, -1, 3)
     lost = np.isnan(position)
@@ -531,35 +548,58 @@ def read_trc(
         twice = Counter(joints).most_common(1)[0][0]
         raise Fault(file, 4, f"two markers are named '{twice}'; names must differ")
     position = np.where(lost, 0, position).astype(np.float32)
-    names = dict(joints=tuple(joints), own_names=tuple(markers))
-    return Recording(position=position, seen=position.any(2), fps=fps, unit=unit, **names)
+    seen = position.any(2)
+    facts = dict(fps=fps, unit=unit, times=frame_numbers[order])
+    return Recording(tuple(joints), position, seen, own_names=tuple(markers), **facts)
 
-# %% ../nbs/07_mocap.ipynb #a7740bac
+# %% ../nbs/07_mocap.ipynb #ae02977d
+def _without_missing(layout, there):
+    "A layout without the joints that are not there; bones lead past these. None: it has no root"
+    joints = [joint for joint in layout.joints if normal_name(joint) in there]
+    parents = []
+    for joint in joints:
+        parent = layout.parents[layout.joints.index(joint)]
+        while parent != -1 and layout.joints[parent] not in joints:
+            parent = layout.parents[parent]
+        parents.append(layout.joints[parent] if parent != -1 else None)
+    if parents.count(None) != 1 or layout.joints[layout.centre] not in joints:
+        return None
+    if len(joints) == len(layout):
+        return layout
+    name = f"{layout.name}, {len(joints)} of {len(layout)} joints"
+    marks = dict(mirror=_mirror_of(joints), centre=layout.joints[layout.centre])
+    return Layout.from_dict(dict(name=name, joints=joints, parents=parents, **marks))
+
+
 def _fitting_layout(recording):
-    "The largest registered layout whose joints are all among those of a recording"
+    "The known layout that shares most joints with a recording, without those that are missing"
     fitting = []
     for layout in layouts.values():
-        if {normal_name(joint) for joint in layout.joints} <= set(recording.joints):
-            fitting.append(layout)
+        found = _without_missing(layout, recording.joints)
+        if found and len(found) >= 0.75 * len(layout):
+            fitting.append(found)
     if not fitting:
+        names = ", ".join(recording.own_names)
         raise HyspError(
-            f"no known layout has its joints among the markers {', '.join(recording.own_names[:40])}; "
+            f"no known layout has its joints among {printable(names)[:500]}; "
             "write a layout with joints and parents into a YAML file and name it with --layout"
         )
     return max(fitting, key=len)
 
-
+# %% ../nbs/07_mocap.ipynb #c16578fa
 def trc_folder(
     folder: str | Path,  # Holds TRC files, or is one
     layout: str | Path | Layout = None,  # Markers wanted, by name; None: a known layout that fits
     naming: str = None,  # Template of names, as for `hysp.clips.folder_source`
+    gaps: str = "refuse",  # Where frames are missing: refuse, fill or cut
 ) -> Source:  # In the unit of the files; raises `HyspError`
     "Markers in TRC files, a clip each"
 
     def layout_of(first):
         return _fitting_layout(first) if layout is None else read_layout(layout)
 
-    return _recordings(folder, ".trc", read_trc, layout_of, naming, up=None)
+    pick(gaps, gap_ways, "way to mend gaps")
+    return _recordings(folder, ".trc", read_trc, layout_of, naming, gaps=gaps)
 
 # %% ../nbs/07_mocap.ipynb #c5d55319
 text_orders = ("TVC", "TCV")
@@ -648,7 +688,8 @@ def _interval_columns(head, table):
         columns.setdefault(cell.lower(), i)
     for key in ("file", "start", "end", "label"):
         if key not in columns:
-            raise HyspError(f"{table} has no column '{key}' (it has {', '.join(head)[:200]})")
+            has = printable(", ".join(head))[:200]
+            raise HyspError(f"{table} has no column '{key}' (it has {has})")
     return columns, unit
 
 # %% ../nbs/07_mocap.ipynb #7d7ac3ae
@@ -807,6 +848,7 @@ def cut_by_intervals(
         part = _load_part(source, intervals[i], table, last)
         return replace(part, name=names[i], **about(i))
 
+    files = [source.files[interval.recording] for interval in intervals] if source.files else ()
     used = len({interval.recording for interval in intervals})
     left_out = len(source) - used
     skipped = {"recordings without an interval": left_out} if left_out else {}
@@ -820,6 +862,16 @@ def cut_by_intervals(
         faults=[*source.faults, *unread, *unnumbered],
         skipped=source.skipped | skipped,
         about=about,
+        files=files,
         stamp=f"{source.stamp}{stamp_of([table])}",
         taken=[*source.taken, f"{len(names)} intervals from {table}, start and end in {what}"],
     )
+
+# %% ../nbs/07_mocap.ipynb #84a5d72d
+def recording_names(
+    folder: str | Path,  # Holds recordings, or is one
+) -> str:  # A template of names for readers, or None where the recordings lie in folders
+    "How a reader is to name recordings that a table of intervals will label"
+    folder = Path(folder)
+    inner = folder.is_dir() and any(path.is_dir() for path in folder.glob("[!.]*"))
+    return None if inner else "{label}"

@@ -281,8 +281,8 @@ def write_trc(markers, position, unit="mm", fps=60, divide="\t"):
     return "\n".join([*head, *rows, ""])
 
 
-pose2sim = ["Neck", "RShoulder", "RElbow", "RWrist", "LShoulder", "LElbow", "LWrist", "Nose"]
-pose2sim += ["RHip", "RKnee", "RAnkle", "LHip", "LKnee", "LAnkle", "REye", "LEye", "REar", "LEar"]
+openpose = ["Neck", "RShoulder", "RElbow", "RWrist", "LShoulder", "LElbow", "LWrist", "Nose"]
+openpose += ["RHip", "RKnee", "RAnkle", "LHip", "LKnee", "LAnkle", "REye", "LEye", "REar", "LEar"]
 
 
 @pytest.mark.parametrize("unit, scale", (("mm", 1000), ("m", 1)))
@@ -292,17 +292,46 @@ def test_markers_come_back(tmp_path, unit, scale, seed):
     position = rng.uniform(-1, 1, (7, 18, 3)) * scale
     lost = rng.random((7, 18)) < 0.2
     position[lost] = np.nan
-    text = write_trc(pose2sim, position, unit)
+    text = write_trc(openpose, position, unit)
     head, rows = text.splitlines()[:6], text.splitlines()[6:]
     rng.shuffle(rows)
     file_of(tmp_path / "walk" / "a.trc", "\n".join([*head, *rows, ""]))
     source = trc_folder(tmp_path)
     assert source.layout.name == "openpose" and source.unit == unit and source.fps == 60
     clip = source[0]
-    order = [list(map(normal_name, pose2sim)).index(joint) for joint in source.layout.joints]
+    order = [list(map(normal_name, openpose)).index(joint) for joint in source.layout.joints]
     expected = np.where(lost[..., None], 0, position)[:, order]
     assert np.array_equal(clip.seen[..., 0], ~lost[:, order])
     assert abs(clip.position[..., 0].transpose(1, 2, 0) - expected).max() <= 1e-6 * scale
+
+
+# What Pose2Sim writes for its skeleton HALPE_26, and for BODY_25
+of_leg = "Hip Knee Ankle BigToe SmallToe Heel".split()
+of_arm = "Shoulder Elbow Wrist".split()
+sided = [side + part for part in of_leg + of_arm for side in "RL"]
+
+
+@pytest.mark.parametrize(
+    "middle, name",
+    (
+        (["Hip", "Neck", "Head", "Nose"], "halpe-26, 22 of 26 joints"),
+        (["CHip", "Neck", "Nose"], "body-25, 20 of 25 joints"),
+    ),
+)
+def test_pose2sim_has_no_eyes_and_ears(tmp_path, middle, name):
+    markers = [*middle, *sided]
+    position = np.arange(3.0 * len(markers)).reshape(1, -1, 3) + 1
+    file_of(tmp_path / "x" / "a.trc", write_trc(markers, position, unit="m"))
+    source = trc_folder(tmp_path)
+    layout = source.layout
+    assert layout.name == name and layout.joints[layout.root] == "neck"
+    assert [layout.joints[joint] for joint in layout.shoulders] == [
+        "left shoulder",
+        "right shoulder",
+    ]
+    knee, hip = layout.joints.index("left knee"), layout.joints.index("left hip")
+    assert layout.parents[knee] == hip
+    assert source[0].position[0, 0, knee, 0] == position[0, markers.index("LKnee"), 0]
 
 
 def test_blanks_divide_too_and_zero_or_nan_is_lost(tmp_path):
@@ -337,6 +366,22 @@ def test_units_and_rates_are_the_same_in_all_files(tmp_path):
         source[1]
     with pytest.raises(Fault, match="has 30 frames a second, but the first file has 60"):
         source[2]
+
+
+@pytest.mark.parametrize("gaps, frames", (("refuse", None), ("fill", 10), ("cut", 5)))
+def test_frames_that_are_missing(tmp_path, gaps, frames):
+    text = write_trc(["neck", "LWrist", "RWrist"], np.arange(90.0).reshape(10, 3, 3) + 1)
+    lines = [line for line in text.splitlines() if not line.startswith("6\t")]
+    lines[2] = lines[2].replace("\t10\t", "\t9\t")
+    file_of(tmp_path / "x" / "a.trc", "\n".join(lines) + "\n")
+    source = trc_folder(tmp_path, arms, gaps=gaps)
+    if frames is None:
+        with pytest.raises(Fault, match="frame 5 is followed by 7; fill gaps with --gaps fill"):
+            source[0]
+    else:
+        assert source[0].position.shape[1] == frames
+        steps = np.diff(source[0].position[0, :, 0, 0])
+        assert abs(steps - 9).max() <= 1e-6
 
 
 # Texts of numbers
@@ -466,7 +511,7 @@ def test_parts_keep_what_is_known_of_their_recording(tmp_path):
     assert [(clip.subject, clip.camera, clip.label) for clip in clips] == [(8, 2, 0), (9, 2, 1)]
     assert clips.about(0) == dict(subject=8, camera=2, label=0)
     assert clips[0].position[0, :, 0, 0].tolist() == list(range(1010, 1020))
-    assert clips.skipped == {"recordings without an interval": 1}
+    assert clips.skipped == {"recordings without an interval": 1} and not clips.files
     assert clips.stamp.startswith("made up") and clips.stamp != "made up"
 
 
@@ -538,3 +583,4 @@ def test_what_was_seen_is_cut_as_well(tmp_path):
     clips = cut_by_intervals(source, table_of(tmp_path, text))
     assert clips[0].seen[..., 0].all(1).tolist() == [True, False, True]
     assert clips[1].seen.all()
+    assert clips.files == [source.files[0]] * 2
