@@ -52,7 +52,7 @@ def _as_asked(source, cfg):
 
 # %% ../nbs/83_cli.ipynb #d023d27e
 def _announce(source):
-    "Print what was taken for what, and the questions that the numbers raise"
+    "Print what was taken for what, and the questions that its numbers raise"
     from hysp.units import questions
 
     for line in source.taken:
@@ -74,12 +74,12 @@ def _look(source, cfg):
     print(f"drawn to {picture}; nothing else was written, as --dry-run says")
 
 # %% ../nbs/83_cli.ipynb #908d79f7
-def _write(source, cfg, **options):
-    "Write the dataset folder of a source, and say what is in it"
+def _write(source, cfg, picture=None, **options):
+    "Write the dataset folder of a source, say what is in it, and draw it where that is asked for"
     from hysp.prepare import prepare, problems
 
     out = prepare(source, cfg.out, cfg.frames, overwrite=cfg.overwrite, **options)
-    info(Info(out, picture=getattr(cfg, "picture", None)))
+    info(Info(out, picture=picture))
     faults = problems(cfg.out)
     if not faults:
         return 0
@@ -104,6 +104,7 @@ def prepare(
     return _write(
         source,
         cfg,
+        picture=cfg.picture,
         protocols=source.protocols if cfg.train_subjects else None,
         max_bodies=cfg.max_bodies,
         bodies=cfg.bodies,

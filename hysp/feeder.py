@@ -30,10 +30,10 @@ def _read_about(path):
         raise HyspError(f"cannot read {path}: {e.strerror or e}") from e
     if not isinstance(about, dict):
         raise HyspError(f"{path} holds no mapping; prepare the set again")
-    if about.get("format") != 1:
+    if about.get("format") not in (1, 2):
         raise HyspError(
-            f"{path} has format {about.get('format')}, but this version of hysp reads format 1; "
-            "prepare the set again or install the hysp that made it"
+            f"{path} has format {about.get('format')}, but this version of hysp reads formats "
+            "1 and 2; prepare the set again or install the hysp that made it"
         )
     for key in ("layout", "class_names", "checksum"):
         if key not in about:
@@ -60,6 +60,22 @@ def _map_positions(path, layout):
             f"{path} has {x.shape[3]} joints, but layout '{layout.name}' has {len(layout)}"
         )
     return x
+
+# %% ../nbs/12_feeder.ipynb #202be543
+def _map_missing(folder, positions):
+    "The mask of joints that were not seen, mapped, or None where all were"
+    path = folder / "missing.npy"
+    if not path.exists():
+        return None
+    try:
+        mask = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as e:
+        raise HyspError(f"cannot read {path}: {e}; the file is cut short or no npy file") from e
+    shape = positions.shape[:1] + positions.shape[2:]
+    if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != shape:
+        what = f"{mask.dtype} of shape {mask.shape}" if isinstance(mask, np.ndarray) else "arrays"
+        raise HyspError(f"{path} must hold bool of shape {shape}, not {what}")
+    return mask
 
 # %% ../nbs/12_feeder.ipynb #19eb9a59
 _numbers = ("label", *metadata_columns, "frames", "bodies")
@@ -91,6 +107,16 @@ def _whole(text, path, line, key):
     except ValueError:
         raise HyspError(f"{path}, line {line}: {key} '{text}' is no whole number") from None
 
+
+def _share(text, path, line):
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise HyspError(f"{path}, line {line}: missing '{text}' is no share between 0 and 1")
+    return share
+
 # %% ../nbs/12_feeder.ipynb #ae7ede40
 def _read_samples(path, classes):
     "Columns of samples.csv, and the rows of each split"
@@ -103,6 +129,10 @@ def _read_samples(path, classes):
         if key in cells:
             numbers = [_whole(cell, path, i, key) for i, cell in enumerate(cells[key], 2)]
             columns[key] = np.array(numbers, dtype=np.int64)
+    if "missing" in cells:
+        columns["missing"] = np.array(
+            [_share(cell, path, i) for i, cell in enumerate(cells["missing"], 2)]
+        )
     for i, label in enumerate(columns["label"].tolist(), 2):
         if not 0 <= label < classes:
             raise HyspError(
@@ -118,18 +148,18 @@ def _read_samples(path, classes):
 
 # %% ../nbs/12_feeder.ipynb #c80b2b7c
 def _own_rows(path, names, layout):
-    "The array of a folder, and which of its rows the names stand for: all"
+    "The array of a folder, its mask of missing joints, and which of its rows the names stand for: all"
     x = _map_positions(path / "position.npy", layout)
     if len(x) != len(names):
         raise HyspError(
             f"{path / 'position.npy'} has {len(x)} clips, but samples.csv has {len(names)} rows; "
             "prepare the set again"
         )
-    return x, np.arange(len(x))
+    return x, _map_missing(path, x), np.arange(len(x))
 
 # %% ../nbs/12_feeder.ipynb #746fc00b
 def _rows_in_view(path, about, names, layout):
-    "The array of the folder that a view is made of, and which of its rows the names stand for"
+    "The arrays of the folder that a view is made of, and which of their rows the names stand for"
     whole = path / str(about["of"])
     if not (whole / "dataset.yaml").is_file():
         raise HyspError(
@@ -153,8 +183,8 @@ def _rows_in_view(path, about, names, layout):
             raise HyspError(
                 f"{path} shows clip {name}, which {whole} does not have; make the view again"
             )
-    x, _ = _own_rows(whole, list(row_of), layout)
-    return x, np.array([row_of[name] for name in names], dtype=np.int64)
+    x, missing, _ = _own_rows(whole, list(row_of), layout)
+    return x, missing, np.array([row_of[name] for name in names], dtype=np.int64)
 
 # %% ../nbs/12_feeder.ipynb #5c323ff2
 def _chosen(split, splits, path):
@@ -178,12 +208,13 @@ def _open_folder(path, split, layout):
     columns, splits = _read_samples(path / "samples.csv", len(about["class_names"]))
     names = columns.pop("name")
     if "of" in about:
-        position, rows = _rows_in_view(path, about, names, layout)
+        position, missing, rows = _rows_in_view(path, about, names, layout)
     else:
-        position, rows = _own_rows(path, names, layout)
+        position, missing, rows = _own_rows(path, names, layout)
     kept = _chosen(split, splits, path)
     return dict(
         position=position,
+        missing=missing,
         index=rows[kept],
         splits=list(splits),
         layout=layout,
@@ -271,6 +302,7 @@ def _open_reference(path, split, layout):
         raise HyspError(f"{label_file} has a label {labels.min()}; labels start at 0")
     return dict(
         position=position,
+        missing=None,
         index=np.arange(len(position)),
         splits=list(splits),
         layout=layout,
@@ -299,6 +331,7 @@ class Dataset:
         else:
             opened = _open_reference(self.path, split, layout)
         self.position = opened["position"]  # All rows, (N, 3, T, V, M), mapped into memory
+        self.missing = opened["missing"]  # Joints not seen, (N, T, V, M), mapped; None: all were
         self.index = opened["index"]  # The rows of the split
         self.names = opened["names"]
         self.columns = opened["columns"]
@@ -323,6 +356,18 @@ class Dataset:
     @cached_property
     def checksum(self):
         return self.about.get("checksum") or checksum(self.about["file"])
+
+    def seen(
+        self,
+        i,  # Positions in the split: integers, in any order
+    ) -> Tensor:  # True or false, shape (n, T, V, M)
+        "Which joints of the clips at positions `i` were seen; of a body that is not there, none"
+        x = self.batch(i)
+        there = (x != 0).any(1).any(-2, keepdim=True).expand(len(x), *self.position.shape[2:])
+        if self.missing is None:
+            return there
+        missing = torch.from_numpy(self.missing[self.index[np.asarray(i, dtype=int)]])
+        return there & ~missing
 
     def batch(
         self,
@@ -398,7 +443,7 @@ def write_view(
     rows = [row for row in rows if row[head.index("name")] not in drop]
     counts = dict(clips=len(rows))
     for j, key in enumerate(head):
-        if key not in ("name", *_numbers):
+        if key not in ("name", *_numbers, "missing"):
             column = [row[j] for row in rows]
             counts[key] = {part: column.count(part) for part in ("train", "val")}
     content = dict(

@@ -29,6 +29,7 @@ from hysp.clips import (
     natural_order,
     number_names,
     plain_text,
+    printable,
     quote,
     read_layout,
     read_rows,
@@ -566,8 +567,8 @@ def _without_missing(layout, there):
     if len(joints) == len(layout):
         return layout
     name = f"{layout.name}, {len(joints)} of {len(layout)} joints"
-    centre = layout.joints[layout.centre]
-    return Layout.from_dict(dict(name=name, joints=joints, parents=parents, centre=centre))
+    marks = dict(mirror=_mirror_of(joints), centre=layout.joints[layout.centre])
+    return Layout.from_dict(dict(name=name, joints=joints, parents=parents, **marks))
 
 
 def _fitting_layout(recording):
@@ -578,8 +579,9 @@ def _fitting_layout(recording):
         if found and len(found) >= 0.75 * len(layout):
             fitting.append(found)
     if not fitting:
+        names = ", ".join(recording.own_names)
         raise HyspError(
-            f"no known layout has its joints among {', '.join(recording.own_names[:40])}; "
+            f"no known layout has its joints among {printable(names)[:500]}; "
             "write a layout with joints and parents into a YAML file and name it with --layout"
         )
     return max(fitting, key=len)
@@ -686,7 +688,8 @@ def _interval_columns(head, table):
         columns.setdefault(cell.lower(), i)
     for key in ("file", "start", "end", "label"):
         if key not in columns:
-            raise HyspError(f"{table} has no column '{key}' (it has {', '.join(head)[:200]})")
+            has = printable(", ".join(head))[:200]
+            raise HyspError(f"{table} has no column '{key}' (it has {has})")
     return columns, unit
 
 # %% ../nbs/07_mocap.ipynb #7d7ac3ae

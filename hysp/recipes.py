@@ -54,7 +54,6 @@ from hysp.runs import (
     environment,
     load_initial_weights,
     load_pairs,
-    load_run,
     open_checkpoints,
     open_data,
     save_environment,
@@ -543,7 +542,7 @@ def _evaluate_folds(cfg):
     "Judge on each fold, and report the means"
     a_run_each = _check_folds(cfg)
     if not a_run_each:
-        _, about = load_run(cfg.run)
+        _, about = open_checkpoints(cfg.run)[-1]
         used = about["settings"]["split"]
         print(f"the encoder was pre-trained once, without labels, on {used} for all folds")
     data = cfg.data or about["settings"]["data"]

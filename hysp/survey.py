@@ -16,12 +16,13 @@ import numpy as np
 from tqdm.auto import tqdm
 from .core import HyspError, renamed
 from .feeder import Dataset, split_names
+from .formats import open_source
 from .plot_skeleton import skeleton_strip
 from .prepare import amount_of_motion, problems
 from .style import palette, save_figure
 from .clips import Fault, Source, find, metadata_columns
 from .kinect import ntu, pku
-from .readers import arrays, csv_folder, uiprmd
+from .readers import arrays, uiprmd
 from .skeleton import Layout
 from .splits import known_facts, why_no_split
 from .units import measure, metres
@@ -65,14 +66,17 @@ def open_raw(
         return "uiprmd", uiprmd(path)
     if part := pku_part([file.stem for file in texts]):
         return f"pku{part}", pku(path, part)
-    if not find(path, ".csv"):
-        raise HyspError(
-            f"{path} is no dataset folder, no run folder, "
-            "and holds no .skeleton, .csv or .txt files of skeletons"
-        )
-    if layout is None:
-        raise HyspError(f"{path} holds CSV files; say what their joints are with --layout")
-    return "csv", csv_folder(path, layout)
+    for ending, kind in _endings.items():
+        if find(path, ending):
+            return kind, open_source(kind, [path], layout=layout)
+    raise HyspError(
+        f"{path} is no dataset folder, no run folder, and holds no files whose ending says what "
+        "they are; name the format: hysp prepare KIND FOLDER --dry-run looks at it"
+    )
+
+
+# What the ending of a file says of its format; a table of clips may lie beside them, so .csv is last
+_endings = {".bvh": "bvh", ".trc": "trc", ".npy": "npy", ".pkl": "pyskl", ".csv": "csv"}
 
 # %% ../nbs/76_survey.ipynb #22f66c13
 def oddities(
@@ -410,7 +414,8 @@ def survey_lines(
     "What was found, in words"
     lines = [seen.title]
     if seen.prepared:
-        lines += _indented("prepared", preparation(seen.prepared))
+        done = preparation(seen.prepared) + seen.prepared.get("done", [])
+        lines += _indented("prepared", done)
     for name, column in seen.columns.items():
         known = np.unique([value for value in column if value is not None and value != -1])
         if len(known):

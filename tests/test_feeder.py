@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from hysp.core import HyspError, checksum
-from hysp.feeder import Dataset, read_labels
+from hysp.feeder import Dataset, read_labels, write_view
 from hysp.prepare import prepare
 from hysp.clips import Clip, Source
 from hysp.skeleton import Layout, layouts
@@ -137,6 +137,10 @@ def array(x):
     return lambda p: np.save(p / "position.npy", x)
 
 
+def mask(x):
+    return lambda p: np.save(p / "missing.npy", x)
+
+
 @pytest.mark.parametrize(
     "change,message",
     [
@@ -149,18 +153,18 @@ def array(x):
         (write("dataset.yaml", b"a: [1"), "is no YAML"),
         (write("dataset.yaml", b"\xff\xfe"), "is no YAML"),
         (write("dataset.yaml", b"hello"), "no mapping"),
-        (edit("dataset.yaml", "format: 1", "format: 2"), "has format 2"),
+        (edit("dataset.yaml", "format: 2", "format: 3"), "has format 3"),
         (edit("dataset.yaml", "checksum", "sum"), "no 'checksum'"),
         (
             edit("dataset.yaml", "class_names: [a, b, c, d]", "class_names: 4"),
             "no list under class_names",
         ),
-        (edit("dataset.yaml", "left eye", "nose"), "twice"),
+        (edit("dataset.yaml", "nose, left eye", "nose, nose"), "twice"),
         (edit("samples.csv", "name,", "nom,"), "no column 'name'"),
         (edit("samples.csv", "c3,3", "c3,4"), "line 5: label 4"),
         (edit("samples.csv", "c3,3", "c3,"), "line 5: label '' is no"),
         (edit("samples.csv", "c3,3,2", "c3,3,two"), "line 5: subject 'two'"),
-        (edit("samples.csv", "c3,3", "c3,3,3"), "line 5: 11 entries"),
+        (edit("samples.csv", "c3,3", "c3,3,3"), "line 5: 12 entries"),
         (write("samples.csv", b""), "no column 'name'"),
         (write("samples.csv", b"\xff\xfe\x00"), "no table"),
         (array(np.zeros((19, 3, 5, 17, 2), np.float32)), "19 clips, but samples.csv has 20 rows"),
@@ -168,6 +172,12 @@ def array(x):
         (array(np.zeros((20, 3, 5, 17, 2))), "float64"),
         (array(np.zeros((20, 3, 5, 17), np.float32)), "shape"),
         (array(np.array([None] * 20)), "cannot read"),
+        (edit("samples.csv", ",0.0,", ",half,"), "line 2: missing 'half' is no share"),
+        (edit("samples.csv", ",0.0,", ",nan,"), "line 2: missing 'nan' is no share"),
+        (write("missing.npy", b"junk"), "missing.npy: .*cut short"),
+        (mask(np.zeros((20, 5, 17, 1), bool)), r"must hold bool of shape \(20, 5, 17, 2\)"),
+        (mask(np.zeros((20, 5, 17, 2), np.uint8)), "must hold bool of shape .* not uint8"),
+        (mask(np.array([None] * 20)), "cannot read .*missing.npy"),
     ],
 )
 def test_refused_folders(made, tmp_path, change, message):
@@ -349,8 +359,6 @@ def test_any_bytes_are_labels_or_refused(tmp_path_factory, raw):
 
 
 def view(made, tmp_path, keep=(0, 3, 7), split="xsub/train", **kw):
-    from hysp.feeder import write_view
-
     return write_view(
         Dataset(made, split), np.array(keep), tmp_path / "view", dict(keep="some"), **kw
     )
@@ -387,16 +395,12 @@ def test_a_view_holds_no_array(made, tmp_path):
 
 def test_a_view_moves_with_its_folder(made, tmp_path):
     shutil.copytree(made, tmp_path / "a/set")
-    from hysp.feeder import write_view
-
     path = write_view(Dataset(tmp_path / "a/set", "xsub/train"), [1, 2], tmp_path / "a/half", {})
     shutil.move(tmp_path / "a", tmp_path / "b")
     assert Dataset(tmp_path / "b/half", "xsub/train").names == ["c1", "c4"] and path.name == "half"
 
 
 def test_a_view_of_a_view(made, tmp_path):
-    from hysp.feeder import write_view
-
     first = Dataset(view(made, tmp_path), "xsub/train")
     again = Dataset(write_view(first, [2], tmp_path / "again", {}), "xsub/train")
     assert again.names == first.names[2:] and torch.equal(again.batch([0]), first.batch([2]))
@@ -436,3 +440,63 @@ def test_a_view_never_replaces_what_is_there(made, tmp_path):
     with pytest.raises(HyspError, match="cannot take the place"):
         view(tmp_path / "view", tmp_path, overwrite=True)
     assert len(Dataset(tmp_path / "view")) == 20
+
+
+# Joints that were not seen
+
+
+def losing(n=12):
+    "Two people a clip; in every third clip the first has lost joint 3 in frames 2 and 3"
+
+    def load(i):
+        x = np.random.default_rng(i).normal(size=(3, 6, 17, 2)).astype(np.float32)
+        seen = np.ones((6, 17, 2), bool)
+        seen[2:4, 3, 0] = i % 3 > 0
+        seen[:, :, 1] = i % 2 > 0
+        return Clip(f"c{i}", x * seen, i % 2, 1 + i // 2, seen=seen)
+
+    return Source([f"c{i}" for i in range(n)], load, "coco", ["a", "b"], bodies=2)
+
+
+def test_what_was_seen_of_each_clip(tmp_path):
+    source = losing()
+    data = Dataset(prepare(source, tmp_path / "set", frames=6, progress=False), "xsub/val")
+    assert data.names == ["c2", "c3", "c6", "c7", "c10", "c11"]
+    order = [3, 1, 0, 2]
+    seen = data.seen(order)
+    assert seen.dtype == torch.bool
+    expected = [source[int(data.names[i][1:])].seen for i in order]
+    np.testing.assert_array_equal(seen.numpy(), np.stack(expected))
+    share = [2 / (6 * 17 * (1 + i % 2)) if i % 3 == 0 else 0 for i in (2, 3, 6, 7, 10, 11)]
+    np.testing.assert_allclose(data.columns["missing"], share, rtol=5e-3)
+    part = data.subset([1, 2])
+    np.testing.assert_array_equal(part.seen([0]).numpy(), data.seen([1]).numpy())
+    assert data.seen([]).shape == (0, 6, 17, 2)
+
+
+def test_a_view_knows_what_was_seen(tmp_path):
+    data = Dataset(prepare(losing(), tmp_path / "set", frames=6, progress=False))
+    shown = Dataset(write_view(data, [9, 3, 2], tmp_path / "view", {}))
+    assert shown.names == ["c2", "c3", "c9"]
+    np.testing.assert_array_equal(shown.seen([2, 1]).numpy(), data.seen([9, 3]).numpy())
+    np.testing.assert_array_equal(shown.columns["missing"], data.columns["missing"][[2, 3, 9]])
+    assert list(shown.about["counts"]) == ["clips", "xsub"]
+
+
+def test_all_is_seen_where_no_mask_lies(made):
+    data = Dataset(made)
+    assert data.missing is None and not data.columns["missing"].any()
+    seen = data.seen([0, 1])
+    assert seen[0].all() and seen[1, :, :, 0].all() and not seen[1, :, :, 1].any()
+
+
+def test_a_folder_of_format_1(made, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(made, old)
+    edit("dataset.yaml", "format: 2", "format: 1")(old)
+    text = (old / "samples.csv").read_text()
+    (old / "samples.csv").write_text(text.replace(",missing,", ",").replace(",0.0,", ","))
+    data = Dataset(old, "xsub/train")
+    assert "missing" not in data.columns and data.missing is None
+    assert data.splits == Dataset(made).splits
+    np.testing.assert_array_equal(data.batch([2]), Dataset(made, "xsub/train").batch([2]))

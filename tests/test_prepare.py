@@ -26,12 +26,16 @@ from hysp.prepare import (
     assign,
     centre,
     choose_bodies,
+    interpolate,
+    lost,
     prepare,
     problems,
     recorded_motion,
     resize,
+    resize_masks,
     scale_by_torso,
     to_array,
+    to_masks,
     torso_length,
     turn_about_y,
     turn_and_scale,
@@ -50,7 +54,8 @@ hand = Layout("hand", ("wrist", "left tip", "right tip"), (-1, 0, 0))
 bust = Layout.from_dict(
     dict(name="bust", joints=["neck", "left shoulder", "right shoulder"], parents=[-1, 0, 0])
 )
-usual = dict(aligned="clip", scaled="torso")  # Of sources that are no benchmark
+# Of sources that are no benchmark
+usual = dict(centred="first", aligned="clip", scaled="torso", cut="empty")
 
 
 def made_up(
@@ -278,9 +283,11 @@ def test_what_the_layout_lacks_is_refused_where_it_was_asked_for(tmp_path, layou
 def test_what_the_layout_lacks_is_left_out_and_said_where_it_is_only_usual(tmp_path):
     out = prepare(made_up(layout=bust), tmp_path / "s", frames=3, progress=False)
     why = "scale 'torso' was left out: layout 'bust' has no hips"
-    assert Dataset(out).about["prepared"]["not_done"] == [why]
+    prepared = Dataset(out).about["prepared"]
+    assert prepared["not_done"] == [why]
     lines = survey_lines(survey(out, progress=False))
     assert lines[1:3] == ["prepared    3 frames, align clip, scale none", f"            {why}"]
+    assert [line.strip() for line in lines[3 : 3 + len(prepared["done"])]] == prepared["done"]
     x = made_up(layout=bust)[2].position
     np.testing.assert_array_equal(
         np.load(out / "position.npy")[2], to_array(x, bust, 3, aligned="clip")
@@ -319,7 +326,8 @@ def test_a_benchmark_is_prepared_as_the_reference_does(tmp_path):
     assert "not_done" not in prepared
     other = prepare(s, tmp_path / "other", 4, align="clip", scale="torso", progress=False)
     np.testing.assert_array_equal(
-        np.load(other / "position.npy")[1], to_array(s[1].position, "ntu-rgb+d", 4, **usual)
+        np.load(other / "position.npy")[1],
+        to_array(s[1].position, "ntu-rgb+d", 4, aligned="clip", scaled="torso"),
     )
 
 
@@ -346,6 +354,400 @@ def test_folders_of_before_are_opened(tmp_path, old, word):
     assert len(Dataset(out)) == 6 and Dataset(out).layout == layouts["coco"]
     line = f"prepared    3 frames, align {word}, scale none"
     assert line in survey_lines(survey(out, progress=False))
+
+
+# Joints that were not seen
+
+
+def walk(layout, seed=0, frames=20, bodies=1):
+    "Bodies who move evenly, so that interpolation finds every joint again; float64"
+    r = np.random.default_rng(seed)
+    pose = r.normal(size=(3, 1, len(layout), bodies))
+    step = 0.02 * r.normal(size=(3, 1, len(layout), bodies))
+    return pose + step * np.arange(frames)[:, None, None]
+
+
+def masks(layout, seed, frames=20, bodies=1, share=0.3):
+    "What may have been seen: every joint in the first and in the last frame, and some in between"
+    r = np.random.default_rng(seed)
+    seen = r.random((frames, len(layout), bodies)) > share
+    seen[[0, -1]] = True
+    return seen
+
+
+@given(names, seeds, st.sampled_from(["frame", "clip", "none"]), st.sampled_from(["none", "torso"]))
+@settings(deadline=None)
+def test_what_was_lost_is_found_again(name, seed, aligned, scaled):
+    layout = layouts[name]
+    x, seen = walk(layout, seed), masks(layout, seed)
+    how = dict(layout=layout, frames=20, aligned="none", cut="empty")
+    whole = to_array(x, **how, seen=seen | True)
+    np.testing.assert_allclose(to_array(x * seen, **how, seen=seen), whole, atol=1e-5)
+    zeroed = to_array(x * seen, **how, seen=seen, missing="zero")
+    np.testing.assert_allclose(zeroed, whole * seen, atol=1e-5)
+    how |= dict(frames=7, aligned=aligned, scaled=scaled)
+    out = to_array(x * seen, **how, seen=seen)
+    junk = np.random.default_rng(seed).normal(size=x.shape)
+    wild = to_array(np.where(seen, x, junk), **how, seen=seen)
+    np.testing.assert_array_equal(out, wild)
+    assert np.isfinite(out).all()
+
+
+@given(seeds, st.integers(1, 30), st.integers(1, 40), st.floats(0, 1))
+@settings(deadline=None)
+def test_places_over_time_by_another_way(seed, frames, wanted, share):
+    r = np.random.default_rng(seed)
+    x, known = r.normal(size=(3, frames, 2, 2)), r.random((frames, 2, 2)) > share
+    y = interpolate(x, known)
+    for v, m in np.ndindex(2, 2):
+        there = np.flatnonzero(known[:, v, m])
+        for t in range(frames):
+            before, after = there[there <= t], there[there >= t]
+            if not len(there):
+                expected = x[:, t, v, m]
+            elif not len(before) or not len(after):
+                expected = x[:, (before[-1] if len(before) else after[0]), v, m]
+            else:
+                a, b = before[-1], after[0]
+                share_of_b = 0 if a == b else (t - a) / (b - a)
+                expected = (1 - share_of_b) * x[:, a, v, m] + share_of_b * x[:, b, v, m]
+            np.testing.assert_allclose(y[:, t, v, m], expected, atol=1e-12)
+    there = known.any(1)
+    hidden = lost(known)
+    np.testing.assert_array_equal(hidden, there[:, None] & ~known)
+    new_there, new_hidden = resize_masks(there, hidden, wanted)
+    assert not (new_hidden & ~new_there[:, None]).any()
+    same_there, same_hidden = resize_masks(there, hidden, frames)
+    np.testing.assert_array_equal(same_there, there)
+    np.testing.assert_array_equal(same_hidden, hidden)
+
+
+@given(seeds, st.integers(1, 12), st.integers(1, 30))
+@settings(deadline=None)
+def test_who_comes_and_goes_never_moves_towards_the_origin(seed, frames, wanted):
+    r = np.random.default_rng(seed)
+    there = r.random((frames, 2)) > 0.5
+    x = (5 + r.random((3, frames, 4, 2))) * there[:, None]
+    y = resize(x, wanted, there)
+    new_there, _ = resize_masks(there, np.zeros((frames, 4, 2), bool), wanted)
+    np.testing.assert_array_equal((y != 0).all((0, 2)), new_there)
+    np.testing.assert_array_equal((y != 0).any((0, 2)), new_there)
+    assert ((y == 0) | (y >= 5 - 1e-9) & (y <= 6 + 1e-9)).all()
+    np.testing.assert_array_equal(resize(x, frames, there), x)
+
+
+@pytest.mark.parametrize("empty", [[*range(8)], [*range(6, 12)], [0, 3, 4, 19], [*range(12, 20)]])
+def test_nobody_anywhere_takes_no_real_frame_along(tmp_path, empty):
+    layout = layouts["coco"]
+    x = walk(layout).astype(np.float32)
+    x[:, empty] = 0
+    real = np.delete(np.arange(20), empty)
+    s = Source(["a"], lambda i: Clip("a", x, 0), layout, ["w"])
+    as_is = dict(centre="none", align="none", scale="none", progress=False)
+    out = prepare(s, tmp_path / "s", frames=len(real), **as_is)
+    np.testing.assert_array_equal(np.load(out / "position.npy")[0], x[:, real])
+    assert table(out)[0]["frames"] == str(len(real))
+    resized = prepare(s, tmp_path / "t", frames=5, **as_is)
+    np.testing.assert_array_equal(np.load(resized / "position.npy")[0], resize(x[:, real], 5))
+
+
+def test_a_benchmark_counts_from_the_start_as_the_reference_does(tmp_path):
+    x = np.random.default_rng(0).normal(size=(3, 12, 25, 1)).astype(np.float32)
+    x[:, 3:6] = 0
+    s = ntu(plant(tmp_path / "raw", [skeleton(x)]))
+    out = prepare(s, tmp_path / "s", frames=9, centre="none", align="none", progress=False)
+    np.testing.assert_array_equal(np.load(out / "position.npy")[0], x[:, :9])
+    assert Dataset(out).about["prepared"]["cut"] == "count"
+    assert not (out / "missing.npy").exists()
+
+
+def test_a_first_joint_that_is_lost_takes_no_frame_along(tmp_path):
+    layout = layouts["coco"]
+    x = walk(layout).astype(np.float32)
+    x[:, ::2, 0] = 0
+    clip = Clip("a", x, 0, seen=x.any(0))
+    s = Source(["a"], lambda i: clip, layout, ["w"])
+    out = prepare(s, tmp_path / "s", frames=20, centre=False, align="none", progress=False)
+    assert table(out)[0]["frames"] == "20" and float(table(out)[0]["missing"]) == 0.0294
+    y = np.load(out / "position.npy")[0]
+    whole = to_array(walk(layout), layout, 20, "none", "none", scaled="torso")
+    np.testing.assert_allclose(y[:, 1:], whole[:, 1:], atol=1e-5)
+    mask = np.load(out / "missing.npy")[0]
+    assert mask[::2, 0].all() and mask.sum() == 10
+
+
+def test_shoulders_that_were_not_seen_turn_nobody(tmp_path):
+    layout = layouts["coco"]
+    whole = np.repeat(walk(layout, 4, frames=1), 20, 1).astype(np.float32)
+    unseen = {"a": list(layout.shoulders), "b": [layout.joints.index("right wrist")]}
+    clips = []
+    for label, (name, joints) in enumerate(unseen.items()):
+        seen = np.ones((20, 17, 1), bool)
+        seen[7, joints] = False
+        clips.append(Clip(name, whole * seen, label, seen=seen))
+    s = Source(["a", "b"], clips.__getitem__, layout, ["a", "b"])
+    for way in ("clip", "frame"):
+        out = prepare(s, tmp_path / way, frames=20, align=way, progress=False)
+        for y in np.load(out / "position.npy"):
+            np.testing.assert_allclose(y, y[:, :1].repeat(20, 1), atol=1e-5)
+
+
+def test_shoulders_and_hips_that_are_never_seen_at_once_are_known_all_the_same():
+    layout = layouts["coco"]
+    x = walk(layout, 4)
+    seen = np.ones((20, 17, 1), bool)
+    seen[::2, layout.shoulders[0]] = seen[1::2, layout.shoulders[1]] = False
+    for how in (dict(aligned="clip", scaled="torso"), dict(aligned="frame", scaled="torso")):
+        y = to_array(x * seen, layout, 20, **how, cut="empty", seen=seen)
+        whole = to_array(x, layout, 20, **how, cut="empty", seen=seen | True)
+        np.testing.assert_allclose(y[:, 1:-1], whole[:, 1:-1], atol=0.1)
+
+
+def test_shoulders_never_seen_leave_a_body_as_it_stands():
+    layout = layouts["coco"]
+    x = walk(layout, bodies=2)
+    seen = np.ones((20, 17, 2), bool)
+    seen[:, layout.shoulders[0], 1] = False
+    for way in (align, align_clip):
+        y = way(x, layout, seen)
+        np.testing.assert_array_equal(y[..., 1], x[..., 1])
+        np.testing.assert_array_equal(y[..., :1], way(x[..., :1], layout))
+        both = way(x[..., ::-1], layout, seen[..., ::-1], together=True)
+        np.testing.assert_array_equal(both[..., 1:], way(x[..., :1], layout))
+
+
+def losing(layout=layouts["coco"], n=40, **more):
+    "Clips of which every fourth has lost a joint for a while, and every fifth has two people"
+
+    def load(i):
+        x = walk(layout, i, 6 + i % 4, 2).astype(np.float32)
+        seen = np.ones(x.shape[1:], bool)
+        seen[..., 1] = i % 5 == 0
+        seen[2:4, 6, 0] = i % 4 > 0
+        return Clip(f"c{i}", x * seen, i % 2, 1 + i % 3, seen=seen)
+
+    return Source([f"c{i}" for i in range(n)], load, layout, ["a", "b"], bodies=2, **more)
+
+
+@pytest.mark.parametrize("missing", ["interpolate", "zero"])
+def test_a_folder_says_what_was_not_seen(tmp_path, missing):
+    s = losing(n=8)
+    out = prepare(s, tmp_path / "s", frames=5, missing_joints=missing, progress=False)
+    x, mask = np.load(out / "position.npy"), np.load(out / "missing.npy")
+    assert mask.shape == (8, 5, 17, 2) and mask.dtype == bool
+    for i, row in enumerate(table(out)):
+        bodies = 1 + (i % 5 == 0)
+        clip = s[i]
+        position, seen = clip.position[..., :bodies], clip.seen[..., :bodies]
+        y = to_array(position, s.layout, 5, **usual, missing=missing, seen=seen)
+        np.testing.assert_array_equal(x[i, ..., :bodies], y)
+        np.testing.assert_array_equal(mask[i, ..., :bodies], to_masks(seen, 5)[1])
+        assert not mask[i, ..., bodies:].any()
+        share = 2 / seen.size if i % 4 == 0 else 0
+        assert float(row["missing"]) == pytest.approx(share, rel=5e-3)
+    if missing == "zero":
+        assert not x.transpose(0, 2, 3, 4, 1)[mask].any()
+    says = dict(interpolate="interpolated over time", zero="set to 0")[missing]
+    line = f"joints that were not seen in 2 of 8 clips, up to 2.0% of a clip: {says}"
+    assert line in Dataset(out).about["prepared"]["done"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_clips_that_lost_joints_are_dropped_where_asked(tmp_path, workers):
+    s = losing(n=80)
+    how = dict(frames=4, workers=workers, progress=False)
+    out = prepare(s, tmp_path / "s", missing_joints="drop-clip", **how)
+    assert [row["name"] for row in table(out)] == [f"c{i}" for i in range(80) if i % 4]
+    assert len(problems(out)) == 20 and not (out / "missing.npy").exists()
+    assert problems(out)[0].reason.startswith("clip c0: 0.98% of its joints were not seen")
+    whole = prepare(s, tmp_path / "t", **how)
+    kept = [i for i in range(80) if i % 4]
+    np.testing.assert_array_equal(
+        np.load(out / "position.npy"), np.load(whole / "position.npy")[kept]
+    )
+
+
+def test_masks_go_along_where_clips_and_places_are_taken_out(tmp_path):
+    s = losing(n=9)
+    load = s.load
+    s.load = lambda i: Clip("c5", 0 * load(i).position, 0, 1) if i == 5 else load(i)
+    out = prepare(s[1:], tmp_path / "s", frames=6, strict=False, max_bodies=1, progress=False)
+    mask = np.load(out / "missing.npy")
+    assert mask.shape == (7, 6, 17, 1)
+    assert mask.any((1, 2, 3)).tolist() == [row["name"] in ("c4", "c8") for row in table(out)]
+
+
+def test_a_run_with_masks_is_resumed(tmp_path):
+    asked, stop = [], [20]
+
+    def counted(source):
+        load = source.load
+
+        def one(i):
+            asked.append(i)
+            if len(asked) == stop[0]:
+                raise KeyboardInterrupt
+            return load(i)
+
+        source.load = one
+        return source
+
+    how = dict(frames=4, workers=1, progress=False)
+    with pytest.raises(KeyboardInterrupt, match="after 19 of 40"):
+        prepare(counted(losing(stamp="files")), tmp_path / "s", **how)
+    part = tmp_path / ".s.part"
+    raw = bytearray((part / "missing.npy").read_bytes())
+    raw[128 + 8 * 4 * 17 * 2 + 5] ^= 1  # Of the ninth clip
+    (part / "missing.npy").write_bytes(raw)
+    asked.clear()
+    stop[0] = 0
+    out = prepare(counted(losing(stamp="files")), tmp_path / "s", **how)
+    assert asked == [8, *range(19, 40)]
+    whole = prepare(losing(), tmp_path / "t", **how)
+    assert same_folder(out, whole)
+    assert checksum(out / "missing.npy") == checksum(whole / "missing.npy")
+
+
+def test_a_centre_that_was_never_seen_is_told(tmp_path):
+    x = walk(layouts["coco"]).astype(np.float32)
+    x[:, :, 0] = 0
+    s = Source(["a"], lambda i: Clip("a", x, 0, seen=x.any(0)), "coco", ["w"])
+    with pytest.raises(HyspError, match="clip a: joint 'nose', the centre of layout 'coco', was"):
+        prepare(s, tmp_path / "s", progress=False)
+    out = prepare(s, tmp_path / "s", centre="none", progress=False)
+    assert not np.load(out / "position.npy")[:, :, :, 0].any()
+
+
+# Two people
+
+
+@given(seeds, st.sampled_from(["first", "pair"]), angle)
+@settings(deadline=None)
+def test_two_people_keep_where_they_stand_to_each_other(seed, on, turn):
+    layout = layouts["coco"]
+    x = walk(layout, seed, bodies=2)
+    apart = np.linalg.norm(x[..., 0] - x[..., 1], axis=0)
+    for aligned in ("clip", "frame", "none"):
+        y = to_array(x, layout, 20, on, aligned)
+        np.testing.assert_allclose(np.linalg.norm(y[..., 0] - y[..., 1], axis=0), apart, atol=1e-4)
+        middle = y[:, :, layout.centre]
+        middle = middle[..., 0] if on == "first" else middle.mean(-1)
+        np.testing.assert_allclose(middle, 0, atol=1e-6)
+    moved = turn_about_y(x, turn) + np.array([3.0, 0, -2])[:, None, None, None]
+    once = to_array(x, layout, 20, on, "clip")
+    np.testing.assert_allclose(to_array(moved, layout, 20, on, "clip"), once, atol=1e-5)
+
+
+@pytest.mark.parametrize("on", ["first", "pair", "each"])
+def test_one_person_is_centred_alike(on):
+    x = walk(layouts["coco"]).astype(np.float32)
+    np.testing.assert_array_equal(centre(x, "coco", on), centre(x, "coco"))
+
+
+def test_who_leaves_does_not_make_the_other_jump():
+    x = np.zeros((3, 6, 17, 2))
+    x[0, :, :, 0], x[0, :, :, 1] = 1.0, 3.0
+    x[:, 3:, :, 0] = 0
+    for on, place in (("first", 2.0), ("pair", 1.0)):
+        y = centre(x, "coco", on)
+        assert (y[0, :, :, 1] == place).all() and not y[:, 3:, :, 0].any()
+
+
+@pytest.mark.parametrize(
+    "benchmark,asked,settled",
+    [
+        (True, None, "each"),
+        (True, True, "each"),
+        (True, "first", "first"),
+        (False, None, "first"),
+        (False, True, "first"),
+        (False, False, "none"),
+        (False, "pair", "pair"),
+    ],
+)
+def test_whose_centre(tmp_path, benchmark, asked, settled):
+    s = made_up(bodies=2, there=lambda i: 2)
+    s.benchmark = benchmark
+    out = prepare(s, tmp_path / "s", frames=3, centre=asked, progress=False)
+    assert Dataset(out).about["prepared"]["centre"] == settled
+    how = dict(aligned="frame", centred=settled) if benchmark else usual | dict(centred=settled)
+    np.testing.assert_array_equal(
+        np.load(out / "position.npy")[1], to_array(s[1].position, "coco", 3, **how)
+    )
+
+
+# What is checked before the work
+
+
+@pytest.mark.parametrize(
+    "steps,message",
+    [
+        (dict(protocols=dict(xsub=[1, 7])), "names subject 7, but no clip has it; the set has"),
+        (dict(protocols=dict(xsub=[7])), "leaves no clip to train; the set has subject 1, 2, 3"),
+        (dict(protocols=dict(xsub=[1, 2, 3])), "leaves no clip to val"),
+        (dict(protocols=dict(x=dict(train=[1], val=[2, 8, 9]))), "names subject 8, 9, but no"),
+        (dict(protocols=dict(x=dict(by="name", train=["c1", "c77"]))), "names name c77, but no"),
+        (dict(protocols=dict(x=dict(by="camera", train=[1]))), "but clip c0 has none"),
+        (dict(workers=0), "workers must be at least 1, or -1 for as many as cores, not 0"),
+        (dict(workers=-2), "workers must be at least 1"),
+        (dict(centre="last"), "unknown way to centre 'last'"),
+        (dict(missing_joints="drop"), "did you mean 'drop-clip'"),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_refused_before_a_clip_is_read(tmp_path, steps, message, known):
+    s, asked = made_up(), []
+    load = s.load
+    s.load = lambda i: (asked.append(i), load(i))[1]
+    if known:
+        s.about = lambda i: dict(label=i % 2, subject=1 + i // 2)
+    with pytest.raises(HyspError, match=message):
+        prepare(s, tmp_path / "s", progress=False, **steps)
+    assert not list(tmp_path.iterdir())
+    assert not (known and asked)
+
+
+def test_a_subject_whose_clips_are_all_broken_does_not_undo_the_work(tmp_path):
+    s = spoilt(5, lambda x: 0 * x)
+    load = s.load
+    s.load = lambda i: Clip("c4", 0 * load(i).position, 0, 3) if i == 4 else load(i)
+    s.about = lambda i: dict(label=i % 2, subject=1 + i // 2)
+    out = prepare(s, tmp_path / "s", protocols=dict(xsub=[1, 3]), strict=False, progress=False)
+    assert [row["xsub"] for row in table(out)] == ["train"] * 2 + ["val"] * 2
+
+
+def test_all_cores(tmp_path):
+    s = made_up(n=70)
+    a, b = (prepare(s, tmp_path / str(n), frames=3, workers=n, progress=False) for n in (-1, 1))
+    assert same_folder(a, b)
+
+
+@pytest.mark.parametrize(
+    "subject,why",
+    [
+        (lambda i: None, "no split: it is not known who is in each clip"),
+        (lambda i: 4, "no split: one subject is in all clips, and by default odd subjects train"),
+        (lambda i: 1 + 2 * i, "no split: all are odd, and by default odd subjects train"),
+        (lambda i: 2 * i, "no split: all are even, and by default odd subjects train"),
+    ],
+)
+def test_why_there_is_no_split(tmp_path, subject, why):
+    out = prepare(made_up(subject=subject), tmp_path / "s", progress=False)
+    about = Dataset(out).about
+    assert about["prepared"]["not_done"][0].startswith(why) and about["protocols"] == {}
+
+
+def test_who_trains_is_written_down(tmp_path):
+    protocols = dict(few=dict(train=[1], val=[3]), named=dict(by="name", train=["c1"]))
+    out = prepare(made_up(), tmp_path / "s", protocols=protocols, progress=False)
+    about = Dataset(out).about
+    assert about["protocols"] == dict(
+        few=dict(by="subject", train=[1], val=[3]), named=dict(by="name")
+    )
+    assert about["prepared"]["done"][-2:] == [
+        "few: subject 1 train (2 clips), 3 validate (2)",
+        "named: 1 clips train, 5 validate, by name",
+    ]
 
 
 # The folder
@@ -378,6 +780,7 @@ def test_folder(tmp_path):
         "replication",
         "frames",
         "bodies",
+        "missing",
         "xsub",
         "some",
     ]
@@ -390,7 +793,7 @@ def test_folder(tmp_path):
     ] == [("c0", "0", "1", "", "7", "1"), ("c1", "1", "1", "", "8", "1")]
     assert (
         about["checksum"] == checksum(out / "position.npy")
-        and about["format"] == 1
+        and about["format"] == 2
         and about["class_names"] == ["a", "b"]
     )
     assert Layout.from_dict(about["layout"]) == layouts["coco"] and about["counts"]["some"] == dict(
@@ -462,12 +865,19 @@ def test_own_layout_and_switches(tmp_path):
     about = yaml.safe_load((out / "dataset.yaml").read_text())
     assert about["prepared"] == dict(
         frames=3,
-        centre=False,
+        centre="none",
         align="none",
         scale="none",
-        cut=True,
+        missing_joints="interpolate",
+        cut="empty",
         resize=True,
         bodies="file",
+        done=[
+            "centred: none",
+            "frames with nobody taken out",
+            "mirrored pairs of joints: 1, left tip - right tip",
+            "xsub: subject 1, 3 train (4 clips), 2 validate (2)",
+        ],
         not_done=[
             "align 'clip' was left out: layout 'hand' has no shoulders",
             "scale 'torso' was left out: layout 'hand' has no shoulders and no hips",
@@ -1163,7 +1573,7 @@ def test_journal_never_runs_ahead_of_the_rows(tmp_path, monkeypatch):
     def saved(self):
         events.clear()
         save(self)
-        assert events == ["position.npy", "journal"]
+        assert events == ["position.npy", "missing.npy", "journal"]
 
     monkeypatch.setattr(p._Part, "save", saved)
     prepare(ntu(tmp_path / "raw"), tmp_path / "out", frames=4, progress=False)

@@ -304,7 +304,7 @@ def test_survey_of_each_kind(tmp_path):
         assert (seen.kind, len(seen.labels), len(seen.lengths)) == (kind, n, n) and survey_lines(
             seen
         )
-    with pytest.raises(HyspError, match="say what their joints are with --layout"):
+    with pytest.raises(HyspError, match="say what the joints are: --layout NAME"):
         survey(tmp_path / "csv")
     (tmp_path / "nothing").mkdir()
     with pytest.raises(HyspError, match="is no dataset folder"):
