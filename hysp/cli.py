@@ -7,58 +7,79 @@ __all__ = ['shown', 'prepare', 'synth', 'info', 'export', 'parse', 'config', 'ov
 
 # %% ../nbs/83_cli.ipynb #32a1be84
 import csv, errno, os, sys
+from dataclasses import replace
 from pathlib import Path
 
 from tyro import MISSING
 from . import __version__
 from .config import config_names, load_config, parse_command, read_yaml, to_yaml
 from .core import HyspError, pick, renamed
+from .formats import format_lines, open_source
 from .settings import Export, Info, Prepare, Synth, commands, configurable, resolved
 
 __getattr__ = renamed(__name__)
 
 # %% ../nbs/83_cli.ipynb #240e5be3
-def _check_source(cfg, kind, paths):
-    "Refuse options that do not go with the kind of source, and places that do not"
-    only_for = dict(missing=["ntu"], layout=["csv", "arrays"])
-    for option, kinds in only_for.items():
-        if getattr(cfg, option) is not None and kind not in kinds:
-            raise HyspError(f"--{option} is for {' and '.join(kinds)}, not for {cfg.kind}")
-    if not paths:
-        raise HyspError(f"say what to read: hysp prepare {cfg.kind} --raw FOLDER --out {cfg.out}")
-    if kind not in ("ntu", "pku") and len(paths) > 1:
-        places = f"{len(paths)}: {paths[0]}, {paths[1]}"
-        raise HyspError(f"{cfg.kind} is read from one place, not from {places}")
+def _read(cfg):
+    "The clips that a `Prepare` names, as their reader gives them"
+    return open_source(
+        cfg.kind,
+        [*cfg.source, *cfg.raw],
+        layout=cfg.layout,
+        naming=cfg.name,
+        order=cfg.order,
+        gaps=cfg.gaps,
+        missing=cfg.missing,
+    )
 
 
-def _source(cfg):
-    "The clips that a `Prepare` says to read"
-    from hysp import kinect, readers
+def _as_asked(source, cfg):
+    "The same clips, cut, measured, mapped and split as a `Prepare` says"
+    from hysp.mocap import cut_by_intervals
+    from hysp.splits import with_splits
+    from hysp.units import convert, map_joints, scores_to_seen
 
-    paths = [*cfg.source, *cfg.raw]
-    kind = cfg.kind.rstrip("0126")
-    _check_source(cfg, kind, paths)
-    if kind == "ntu":
-        return kinect.ntu(paths, int(cfg.kind[3:]), cfg.missing)
-    if kind == "pku":
-        return kinect.pku(paths, int(cfg.kind[3:]))
-    if kind == "uiprmd":
-        return readers.uiprmd(paths[0])
-    if kind == "arrays":
-        return readers.arrays(paths[0], cfg.layout)
-    if cfg.layout is None:
-        names = ", ".join(readers.layouts)
-        raise HyspError(
-            f"say what the joints are: --layout NAME or --layout FILE.yaml (names: {names})"
-        )
-    return readers.csv_folder(paths[0], cfg.layout)
+    if cfg.fps:
+        source = replace(source, fps=cfg.fps)
+    if cfg.intervals:
+        source = cut_by_intervals(source, cfg.intervals)
+    if cfg.third_is_score:
+        source = scores_to_seen(source)
+    source = convert(source, cfg.unit, cfg.up, cfg.mirror_axis)
+    if cfg.to:
+        source = map_joints(source, cfg.to)
+    return with_splits(source, cfg.train_subjects, cfg.folds, cfg.leave_one_subject_out)
+
+# %% ../nbs/83_cli.ipynb #d023d27e
+def _announce(source):
+    "Print what was taken for what, and the questions that its numbers raise"
+    from hysp.units import questions
+
+    for line in source.taken:
+        print(f"taken       {line}")
+    for question in questions(source):
+        print(f"question    {question}")
+
+
+def _look(source, cfg):
+    "Print and draw what would be prepared"
+    from hysp.survey import plot_survey, survey_lines, survey_source
+
+    places = ", ".join(map(str, [*cfg.source, *cfg.raw]))
+    seen = survey_source(source, places, cfg.kind)
+    print("\n".join(survey_lines(seen)))
+    _classes_info(seen)
+    picture = cfg.picture or Path(f"prepare-{cfg.kind}.png")
+    plot_survey(seen, picture)
+    print(f"drawn to {picture}; nothing else was written, as --dry-run says")
 
 # %% ../nbs/83_cli.ipynb #908d79f7
-def _write(source, cfg, **options):
-    "Write the dataset folder of a source, and say what is in it"
+def _write(source, cfg, picture=None, **options):
+    "Write the dataset folder of a source, say what is in it, and draw it where that is asked for"
     from hysp.prepare import prepare, problems
 
-    info(Info(prepare(source, cfg.out, cfg.frames, overwrite=cfg.overwrite, **options)))
+    out = prepare(source, cfg.out, cfg.frames, overwrite=cfg.overwrite, **options)
+    info(Info(out, picture=picture))
     faults = problems(cfg.out)
     if not faults:
         return 0
@@ -73,11 +94,18 @@ def _write(source, cfg, **options):
 def prepare(
     cfg: Prepare,  # Settings
 ) -> int:  # Exit code: 3 if clips had to be left out
-    "Read a source and write its dataset folder"
+    "Read a source and write its dataset folder; or look at what would be written"
+    if not cfg.out and not cfg.dry_run:
+        raise HyspError(f"say where to write: hysp prepare {cfg.kind} … --out FOLDER")
+    source = _as_asked(_read(cfg), cfg)
+    _announce(source)
+    if cfg.dry_run:
+        return _look(source, cfg)
     return _write(
-        _source(cfg),
+        source,
         cfg,
-        protocols=dict(xsub=list(cfg.train_subjects)) if cfg.train_subjects else None,
+        picture=cfg.picture,
+        protocols=source.protocols if cfg.train_subjects else None,
         max_bodies=cfg.max_bodies,
         bodies=cfg.bodies,
         centre=cfg.centre,
@@ -114,7 +142,7 @@ def info(
     seen = survey(cfg.path, cfg.read, cfg.layout)
     print("\n".join(survey_lines(seen)))
     if seen.kind == "dataset":
-        _splits_info(cfg.path)
+        _splits_info(seen)
     else:
         _classes_info(seen)
     if cfg.picture:
@@ -138,15 +166,16 @@ def _class_rows(class_names, parts):
     return rows
 
 
-def _splits_info(path):
-    "Clips of each class in each split of a dataset folder"
+def _splits_info(seen):
+    "Clips of each class in each split of a dataset folder, or of shared arrays"
     from hysp.feeder import Dataset
 
-    data = Dataset(path)
-    parts = [Dataset(path, split) for split in data.splits]
-    labels = [part.labels for part in parts]
-    splits = ("", [part.split for part in parts])
-    _table([splits, ("clips", map(len, parts)), *_class_rows(data.class_names, labels)])
+    labels = {split: Dataset(seen.path, split).labels for split in seen.splits}
+    if len(labels) > 9:  # Too many to stand side by side
+        _table([(split, [len(its_labels)]) for split, its_labels in labels.items()])
+        labels = {"all": labels["all"]} if "all" in labels else {}
+    sizes = ("clips", map(len, labels.values()))
+    _table([("", labels), sizes, *_class_rows(seen.class_names, labels.values())])
 
 
 def _classes_info(seen):
@@ -212,7 +241,12 @@ def parse(
     if name == "prepare" and "--no-align" in args:  # as it was said before there was a choice
         at = args.index("--no-align")
         args = [*args[:at], "--align", "none", "--scale", "none", *args[at + 1 :]]
-    return parse_command(commands[name], name, args, configurable.get(name, ""), missing)
+    try:
+        return parse_command(commands[name], name, args, configurable.get(name, ""), missing)
+    except SystemExit:
+        if name == "prepare":
+            print("\n".join(["formats:", *format_lines()]))
+        raise
 
 # %% ../nbs/83_cli.ipynb #1f41b03a
 def config(args):

@@ -457,6 +457,11 @@ class Classifier(nn.Module):
         z = self.norm(self.encoder(x))
         return self.head(z / z.shape[1] ** 0.5)
 
+# %% ../nbs/60_evaluate.ipynb #a1c9ddbf
+def _steps(clips, batch):
+    "Batches of about equal size that clips make, none of a single clip, which batch norm refuses"
+    return min(math.ceil(clips / batch), clips // 2)
+
 # %% ../nbs/60_evaluate.ipynb #bc35f589
 def fine_tune(
     encoder: nn.Module,  # Clips to features; a copy of it is trained
@@ -486,7 +491,7 @@ def fine_tune(
         dict(params=list(net.head.parameters()), lr=head_lr),
     ]
     order = torch.Generator().manual_seed(descent.seed)
-    steps = math.ceil(len(index) / descent.batch)
+    steps = _steps(len(index), descent.batch)
     bar = tqdm(total=descent.epochs * steps, desc="train on labels", leave=False)
 
     def batches():

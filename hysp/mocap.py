@@ -232,6 +232,8 @@ class _Hierarchy:
             self.fail(f"{keyword} stands {'outside' if parent == -1 else 'within'} a skeleton")
         if keyword == "ROOT" and self.bones:
             self.fail("a second ROOT begins; save each person in a file of its own")
+        if parent != -1 and self.bones[parent].is_end:
+            self.fail(f"{keyword} stands within an End Site, which has no more than an OFFSET")
         if len(self.bones) == most_joints:
             self.fail(f"more than {most_joints} joints")
         is_end = keyword == "END"

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['may_change', 'set_up_torch', 'model_spec', 'budget', 'find_partners', 'subjects_of', 'describe_pairs', 'make_trainer',
            'check_run', 'worth_of', 'ready_trainer', 'pretrain', 'live', 'Evaluation', 'evaluate', 'ensemble', 'subset',
-           'embed', 'demo_data', 'demo']
+           'embed', 'demo_source', 'demo_protocol', 'demo_data', 'demo']
 
 # %% ../nbs/82_recipes.ipynb #33b7f9f3
 import dataclasses, math, os
@@ -20,7 +20,7 @@ from .embeddings import save_arrays, save_embeddings, scene
 from .ensemble import check_same_clips, fit_weights, fixed_weights, fuse, oracle_weights
 from .evaluate import difference, features, join_features, judge, whiten
 from .explore import Live, explorer_page
-from .feeder import Dataset, write_view
+from .feeder import Dataset, split_names, write_view
 from .losses import batch_contrastive_loss, contrastive_loss, curriculum_loss
 from .optim import curriculum, make_optimizer, schedule
 from .pairs import find_pairs, short_clips
@@ -44,6 +44,7 @@ from hysp.report import (
     percents,
     report,
     report_ensemble,
+    report_folds,
     report_radius,
     result_row,
     write_result_page,
@@ -60,6 +61,7 @@ from hysp.runs import (
     weights_record,
 )
 from .settings import Demo, Embed, Ensemble, Evaluate, Pretrain, Subset, resolved
+from .splits import families, known_facts, protocols_meant, why_no_split, with_splits
 from .survey import preparation
 from .synthetic import generate
 from .train import Trainer
@@ -495,11 +497,9 @@ def _chance(e, columns):
     return rows
 
 # %% ../nbs/82_recipes.ipynb #bb1eac97
-def evaluate(
-    cfg: Evaluate,  # Settings
-) -> list:  # `hysp.report.Rows`: a dict for each kind of features and set of classes
-    "Judge a pre-trained encoder, and what it must beat"
-    e = Evaluation(cfg)
+def _judged(e):
+    "Rows for what was trained, for what costs nothing, and for each set of classes"
+    cfg = e.cfg
     rows = Rows()
     kinds = [_trained, _read_outs]
     if cfg.baselines:
@@ -511,12 +511,6 @@ def evaluate(
         if "knn" in cfg.protocols:
             rows += _time_warping(e)
         rows += _chance(e, columns=rows[0]["verdicts"])
-    if rows:
-        report(rows, e.sets, to_plain(cfg), e.out)
-    if "radius" in cfg.protocols:
-        linear = dict(seed=cfg.seed, **dataclasses.asdict(cfg.linear))
-        knows = assess_radius(e.models, e.sets, e.encode, cfg.part, cfg.measure, **linear)
-        report_radius(*knows, e.out)
     return rows
 
 
@@ -529,6 +523,55 @@ def _rows_of(e, about, z, encoder):
             found |= e.tune(encoder)
         if found:
             rows.append(result_row(classes=question, found=found, **about))
+    return rows
+
+# %% ../nbs/82_recipes.ipynb #8150aae8
+def _check_folds(cfg):
+    "Refuse what cannot be asked of several folds; is there a run for each of them?"
+    if "radius" in cfg.protocols:
+        raise HyspError("the radius is judged on one fold at a time: --protocol fold1")
+    a_run_each = "{protocol}" in str(cfg.run)
+    if a_run_each and (cfg.data is None or cfg.out is None):
+        raise HyspError("of a run for each fold, say which clips and where to: --data and --out")
+    if a_run_each and cfg.checkpoints == "all":
+        raise HyspError("a run for each fold is judged by its last epoch: --checkpoints last")
+    return a_run_each
+
+
+def _evaluate_folds(cfg):
+    "Judge on each fold, and report the means"
+    a_run_each = _check_folds(cfg)
+    if not a_run_each:
+        _, about = open_checkpoints(cfg.run)[-1]
+        used = about["settings"]["split"]
+        print(f"the encoder was pre-trained once, without labels, on {used} for all folds")
+    data = cfg.data or about["settings"]["data"]
+    out = Path(cfg.out or Path(about["file"]).parent)
+    found = {}
+    for protocol in protocols_meant(cfg.protocol, split_names(data)):
+        run = Path(str(cfg.run).replace("{protocol}", protocol))
+        fold = dict(run=run, data=data, protocol=protocol, out=out / protocol)
+        e = Evaluation(dataclasses.replace(cfg, **fold))
+        train, val = e.sets
+        print(f"{protocol}: {len(train)} clips train, {len(val)} are held out")
+        found[protocol] = e.sets, _judged(e)
+    return report_folds(found, to_plain(cfg), out)
+
+# %% ../nbs/82_recipes.ipynb #ddb6c57f
+def evaluate(
+    cfg: Evaluate,  # Settings
+) -> list:  # `hysp.report.Rows`: a dict for each kind of features and set of classes
+    "Judge a pre-trained encoder, and what it must beat; on folds, the means (`report.fold_rows`)"
+    if cfg.protocol in families:
+        return _evaluate_folds(cfg)
+    e = Evaluation(cfg)
+    rows = _judged(e)
+    if rows:
+        report(rows, e.sets, to_plain(cfg), e.out)
+    if "radius" in cfg.protocols:
+        linear = dict(seed=cfg.seed, **dataclasses.asdict(cfg.linear))
+        knows = assess_radius(e.models, e.sets, e.encode, cfg.part, cfg.measure, **linear)
+        report_radius(*knows, e.out)
     return rows
 
 # %% ../nbs/82_recipes.ipynb #7f046c85
@@ -633,9 +676,41 @@ def embed(
     if cfg.html:
         title = f"{shown.name}: {cfg.split} on the Poincaré disk"
         explorer_page(cfg.html, shown, cfg.projections, cfg.clips, title=title)
+    if shown.e.about.get("probe") == cfg.split:
+        print("what a clip is taken for is said by a probe that has learnt from these same clips")
     for file in files:
         print(f"{len(shown.e.names)} clips at {len(shown.e.epochs)} epoch(s): {file}")
     return files
+
+# %% ../nbs/82_recipes.ipynb #b67fd072
+def demo_source(
+    cfg: Demo,  # Settings
+):  # A `hysp.clips.Source` that has a split; raises `HyspError` where nobody can be held out
+    "The clips of the demo where they have to be prepared; folds, where odd and even make no split"
+    source = arrays(cfg.data) if cfg.data else generate(seed=cfg.seed)
+    subjects = [facts["subject"] for facts in known_facts(source)]
+    if source.protocols or not (why := why_no_split(subjects)):
+        return source
+    people = set(subjects)
+    if None in people or len(people) < 2:
+        raise HyspError(f"the demo judges on people it was not trained on, but {why}")
+    return with_splits(source, n_folds=min(5, len(people)))
+
+
+def demo_protocol(
+    asked: str,  # Split that the recipe trains on, such as xsub/train
+    data: Path,  # Dataset folder
+) -> str:  # A protocol with both parts: that of the recipe, or else the first there is
+    "What the demo trains and judges on; raises `HyspError` where the set is not split"
+    there = split_names(data)
+    names = [asked.split("/")[0], *(split.split("/")[0] for split in there)]
+    for name in names:
+        if {f"{name}/train", f"{name}/val"} <= set(there):
+            return name
+    raise HyspError(
+        f"{data} is not split, so there is nothing to judge on; prepare it with "
+        "--train-subjects, --folds 5 or --leave-one-subject-out"
+    )
 
 # %% ../nbs/82_recipes.ipynb #541ff71c
 def demo_data(
@@ -644,8 +719,8 @@ def demo_data(
     "The clips of the demo: a dataset folder as it is, an npz or the synthetic people prepared first"
     if cfg.data and Path(cfg.data).is_dir():
         return Path(cfg.data)
-    source = arrays(cfg.data) if cfg.data else generate(seed=cfg.seed)
-    return prepare(source, Path(cfg.out) / "data", frames=cfg.frames, overwrite=True)
+    out = Path(cfg.out) / "data"
+    return prepare(demo_source(cfg), out, frames=cfg.frames, overwrite=True)
 
 # %% ../nbs/82_recipes.ipynb #ae8bdf96
 def demo(
@@ -655,8 +730,13 @@ def demo(
     data = demo_data(cfg)
     where = dict(seed=cfg.seed, device=cfg.device, threads=cfg.threads)
     own = dict(where, data=data, out=Path(cfg.out) / "run", steps=cfg.steps)
-    run = pretrain(load_config(Pretrain, cfg.settings, own)).run
-    rows = evaluate(Evaluate(run, group=cfg.group, rerank=5, **where))
-    page = write_result_page(run, rows, data, Path(cfg.out) / "index.html")
+    recipe = load_config(Pretrain, cfg.settings, own)
+    protocol = demo_protocol(recipe.split, data)
+    if recipe.split not in split_names(data):
+        recipe = dataclasses.replace(recipe, split=f"{protocol}/train")
+    run = pretrain(recipe).run
+    rows = evaluate(Evaluate(run, group=cfg.group, rerank=5, protocol=protocol, **where))
+    index = Path(cfg.out) / "index.html"
+    page = write_result_page(run, rows, data, index, f"{protocol}/val")
     print(f"open {page} in a browser")
     return page

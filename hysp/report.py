@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['percents', 'result_row', 'shown_columns', 'markdown_table', 'aligned', 'html_table', 'percent', 'oracle_note',
-           'verdict_of', 'Rows', 'report', 'plot_rows', 'save_png', 'report_radius', 'report_ensemble',
-           'write_result_page']
+           'verdict_of', 'Rows', 'report', 'fold_rows', 'report_folds', 'plot_rows', 'save_png', 'report_radius',
+           'report_ensemble', 'write_result_page']
 
 # %% ../nbs/77_report.ipynb #0dba18c4
 import html
 import math
+import re
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -334,6 +335,50 @@ def report(
     write_table(out / "evaluation.csv", _flat_columns, figures)
     if len({row["epoch"] for row in rows if row["weights"]}) > 1:
         save_png(plot_rows(rows), out / "evaluation.png")
+
+# %% ../nbs/77_report.ipynb #b1abdb84
+def fold_rows(
+    rows_of: dict,  # Fold to the rows of its evaluation, in the same order in each
+) -> list:  # A dict for each kind of features and set of classes
+    "Mean and spread over folds, and the figure of each"
+    averaged = []
+    for rows in zip(*rows_of.values(), strict=True):
+        name = rows[0]["features"]
+        if len({row["features"] for row in rows}) > 1:  # Each fold has a run with epochs of its own
+            name = re.sub(r", epoch \d+", "", name)
+        mean = dict(features=name, classes=rows[0]["classes"], folds={})
+        for protocol in rows[0]["verdicts"]:
+            top1 = [row["verdicts"][protocol][0].top1 for row in rows]
+            mean[protocol] = float(np.mean(top1))
+            mean[f"{protocol} ±"] = float(np.std(top1, ddof=min(1, len(top1) - 1)))
+            mean["folds"][protocol] = dict(zip(rows_of, top1))
+        averaged.append(mean)
+    return averaged
+
+
+def report_folds(
+    found: dict,  # Fold to its two datasets and its rows
+    settings: dict,  # All settings of the evaluation, `seed` among them
+    out: Path,  # Folder to write into
+) -> list:  # From `fold_rows`
+    "Print means and spreads, and write them: to read, for programs, a line a figure of each fold"
+    rows_of = {fold: rows for fold, (_, rows) in found.items()}
+    averaged = fold_rows(rows_of)
+    shown = ("classes", "folds") if len({row["classes"] for row in averaged}) == 1 else ("folds",)
+    heading = f"top-1, %: mean over {len(found)} folds ± standard deviation"
+    print(f"{heading}\n\n{aligned(averaged, shown)}")
+    with atomic_write(out / "folds.md", "w") as f:
+        f.write(f"{heading}\n\n{markdown_table(averaged, shown)}")
+    clips = {fold: data_record(sets) for fold, (sets, _) in found.items()}
+    manifests = {fold: _manifest(rows, clips[fold], settings) for fold, rows in rows_of.items()}
+    each = {fold: [_json_row(row) for row in rows] for fold, rows in rows_of.items()}
+    write_json(out / "folds.json", dict(manifests=manifests, rows=averaged, folds=each))
+    figures = []
+    for fold, rows in rows_of.items():
+        for figure in _flat_rows(rows, settings["seed"], clips[fold]["checksum"]):
+            figures.append((fold, *figure))
+    write_table(out / "folds.csv", ("fold", *_flat_columns), figures)
+    return averaged
 
 # %% ../nbs/77_report.ipynb #6280464c
 def plot_rows(

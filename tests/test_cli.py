@@ -15,7 +15,9 @@ from hysp import cli, recipes, settings
 from hysp.core import HyspError
 from hysp.feeder import Dataset
 from hysp.config import config_names, load_config, save_config, to_yaml
+from hysp.formats import formats
 from hysp.settings import Evaluate, Pretrain
+from hysp.synthetic import generate
 
 root = Path(__file__).parents[1]
 
@@ -476,7 +478,8 @@ def test_prepare_says_what_it_leaves_out(capsys, tmp_path):
     out = made(capsys, *prepare_arrays, file, "--out", tmp_path / "d")
     assert "align 'clip' was left out: layout 'a' has no shoulders" in out
     for typed in ("--align frame", "--align clip", "--scale torso"):
-        says = refused(capsys, *prepare_arrays, file, "--out", tmp_path / "e", *typed.split())
+        command = (*prepare_arrays, file, "--out", tmp_path / "e", *typed.split())
+        says = refused_after_bar(capsys, *command)
         assert "cannot be done: layout 'a' has no shoulders" in says
     assert not (tmp_path / "e").exists()
 
@@ -506,3 +509,83 @@ def test_info_of_a_run(capsys, tmp_path):
 def test_no_align_means_as_recorded():
     cfg = cli.parse("prepare", ["arrays", "a", "--out", "d", "--no-align", "--frames", "9"])
     assert (cfg.align, cfg.scale, cfg.frames) == ("none", "none", 9)
+
+
+# Own files: what is read, what its numbers mean, and a look before the work
+
+
+def own_files(folder, factor=1.0, turned=False):
+    "Six synthetic people as CSV files named {label}/{subject}_{*}.csv"
+    people = generate(6, classes=["wave", "kick"], subjects=3, seed=0, difficulty="easy")
+    for i in range(len(people)):
+        clip = people[i]
+        x = clip.position[..., 0].transpose(1, 2, 0) * factor
+        x = x * [1, -1, -1] if turned else x
+        path = folder / people.class_names[clip.label] / f"s{clip.subject}_{i}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savetxt(path, x.reshape(len(x), -1), delimiter=",")
+
+
+own = "prepare", "csv", "--layout", "ntu-rgb+d", "--name", "{label}/{subject}_{*}.csv"
+
+
+def test_dry_run_looks_and_writes_a_picture_alone(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own_files(tmp_path / "raw", factor=100)
+    out = made(capsys, *own, "raw", "--dry-run", "--folds", 3)
+    assert "taken       6 clips, 2 classes" in out and "s1 as 1, s2 as 2" in out
+    assert "question    the skeletons are" in out and "--unit cm" in out
+    assert re.search(r"^clips +6$", out, re.M)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["prepare-csv.png", "raw"]
+    assert (tmp_path / "prepare-csv.png").read_bytes()[:4] == b"\x89PNG"
+    made(capsys, *own, "raw", "--dry-run", "--picture", "look.svg")
+    assert (tmp_path / "look.svg").exists()
+    assert "say where to write" in refused(capsys, *own, "raw")
+
+
+def test_units_axes_and_joints_are_what_was_asked_for(capsys, tmp_path):
+    as_it_is = "--align none --scale none --frames 8 --workers 1 --out".split()
+    own_files(tmp_path / "m")
+    own_files(tmp_path / "cm", factor=100, turned=True)
+    made(capsys, *own, tmp_path / "m", *as_it_is, tmp_path / "a")
+    made(capsys, *own, tmp_path / "cm", "--unit", "cm", "--up", "-y", *as_it_is, tmp_path / "b")
+    a, b = (np.load(tmp_path / o / "position.npy") for o in "ab")
+    np.testing.assert_allclose(a, b, atol=2e-6)
+    made(capsys, *own, tmp_path / "m", "--to", "common-15", *as_it_is, tmp_path / "c")
+    assert Dataset(tmp_path / "c").layout.name == "common-15"
+
+
+def test_a_recording_is_cut_by_a_table(capsys, tmp_path):
+    own_files(tmp_path / "raw")
+    table = tmp_path / "parts.csv"
+    table.write_text("file,start,end,label\nwave/s1_0.csv,0,6,up\nwave/s1_0.csv,6,12,down\n")
+    command = "prepare", "csv", tmp_path / "raw", "--layout", "ntu-rgb+d", "--frames", 6
+    out = made(capsys, *command, "--intervals", table, "--fps", 30, "--out", tmp_path / "d")
+    assert "2 clips, 2 classes" in out
+    assert Dataset(tmp_path / "d").about["fps"] == 30
+
+
+@pytest.mark.parametrize(
+    "typed,says",
+    [
+        ("csv raw", "say what the joints are: --layout NAME"),
+        ("csv raw --layout coco --order TVC", "--order is for npy, txt, not for csv"),
+        ("uiprmd raw --name {label}/{*}", "--name is not for uiprmd"),
+        ("csv raw --layout coco --missing x.txt", "--missing is for ntu60, ntu120, not for csv"),
+        ("csv raw b --layout coco", "read from one place, not from 2: raw, b"),
+        ("csv --layout coco", "say what to read: hysp prepare csv FOLDER"),
+        ("csv raw --layout coco --unit mms", "did you mean 'mm'?"),
+        ("csv raw --layout coco --fps 0", "fps must be at least 0.001, not 0"),
+        ("npyy raw", "invalid choice 'npyy'"),
+    ],
+)
+def test_options_that_do_not_go_with_a_format(typed, says, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert says in refused(capsys, "prepare", *typed.split(), "--out", "d")
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_says_what_each_format_is(capsys):
+    out = words(hysp(capsys, "prepare", "--help")[1])
+    for known in formats.values():
+        assert known.reads in out

@@ -184,7 +184,7 @@ def test_prepare_pretrain_evaluate_info(tmp_path, capsys, source):
     else:
         out = done(capsys, "synth --n 48 --classes 12 --subjects 4 --frames 8 --out", data)
         assert "48 clips, 12 classes, 8 frames, 2 bodies, ntu-rgb+d" in out
-    assert done(capsys, "info", data) == out
+    assert out.endswith(done(capsys, "info", data)), "what was taken for what comes before"
     out = done(capsys, "pretrain uiprmd --data", data, "--out", run, small)
     assert f"weights: {run / 'epoch_0002.safetensors'}" in out
     rows = metrics(run)

@@ -304,7 +304,7 @@ def test_survey_of_each_kind(tmp_path):
         assert (seen.kind, len(seen.labels), len(seen.lengths)) == (kind, n, n) and survey_lines(
             seen
         )
-    with pytest.raises(HyspError, match="say what their joints are with --layout"):
+    with pytest.raises(HyspError, match="say what the joints are: --layout NAME"):
         survey(tmp_path / "csv")
     (tmp_path / "nothing").mkdir()
     with pytest.raises(HyspError, match="is no dataset folder"):
@@ -481,10 +481,13 @@ def test_resumes_after_ctrl_c(capsys, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "typed,says",
     [
-        ("prepare ntu60 --out d", "say what to read: hysp prepare ntu60 --raw FOLDER --out d"),
+        ("prepare ntu60 --out d", "say what to read: hysp prepare ntu60 FOLDER --out FOLDER"),
         ("prepare csv . --out d", "say what the joints are: --layout NAME or --layout FILE.yaml"),
-        ("prepare uiprmd . --missing m --out d", "--missing is for ntu, not for uiprmd"),
-        ("prepare ntu60 . --layout coco --out d", "--layout is for csv and arrays, not for ntu60"),
+        ("prepare uiprmd . --missing m --out d", "--missing is for ntu60, ntu120, not for uiprmd"),
+        (
+            "prepare ntu60 . --layout coco --out d",
+            "--layout is not for ntu60, which knows it already",
+        ),
         ("prepare arrays a.npz b.npz --out d", "arrays is read from one place, not from 2"),
         (
             "prepare ntu60 . --bodies moton --out d",
