@@ -8,7 +8,7 @@ __all__ = ['least_visible', 'kinds', 'recorded', 'read_landmarks', 'landmark_kin
 # %% ../nbs/08_landmarks.ipynb #f1d45f57
 import difflib, math, re
 from dataclasses import dataclass, replace
-from functools import lru_cache, reduce
+from functools import lru_cache
 from pathlib import Path
 import numpy as np
 from hysp.clips import (
@@ -18,6 +18,7 @@ from hysp.clips import (
     body_slots,
     find,
     folder_source,
+    keep_identity,
     largest,
     most_frames,
     printable,
@@ -236,17 +237,17 @@ def _frame_places(records, columns, file):
     "For each record, which frame of the clip it is in; raises `Fault`"
     what = columns.head[columns.order] if columns.order is not None else "frame"
     times = [_time(record, file, printable(what)[:40]) for record in records]
-    different = sorted(set(times))
-    if "frame" not in columns.keys or not all(time.is_integer() for time in different):
-        place = {time: t for t, time in enumerate(different)}
-    else:
-        gaps = [int(late - early) for early, late in zip(different, different[1:])]
-        step = reduce(math.gcd, gaps, 0) or 1
-        place = {time: int(time - different[0]) // step for time in different}
-    frames = place[different[-1]] + 1
-    if frames > most_frames:
-        raise Fault(file, None, f"has {frames:,} frames; a clip has at most {most_frames:,}")
-    return [place[time] for time in times]
+    different, place = np.unique(times, return_inverse=True)
+    steps = np.diff(different)
+    if not len(steps):
+        return place.tolist()
+    counted = "frame" in columns.keys and (different % 1 == 0).all()
+    usual = np.gcd.reduce(steps.astype(np.int64)) if counted else np.median(steps)
+    frames = np.concatenate([[0], np.cumsum(np.maximum(np.rint(steps / usual), 1))])
+    if frames[-1] >= most_frames:
+        n = int(frames[-1]) + 1
+        raise Fault(file, None, f"has {n:,} frames; a clip has at most {most_frames:,}")
+    return frames[place].astype(int).tolist()
 
 
 def _time(record, file, what):
@@ -298,7 +299,7 @@ def read_landmarks(
     position, seen = _position_and_seen(values)
     if not seen.any():
         raise Fault(file, None, f"nobody is seen in it (visibility below {least_visible} or empty)")
-    return position, seen
+    return keep_identity(position, seen, "mediapipe")
 
 # %% ../nbs/08_landmarks.ipynb #3f1e37c2
 kinds = {  # Kind of landmarks: its unit, and what it is in words

@@ -3,14 +3,14 @@
 `formats[name].plant(folder)` writes the tree and returns its clips; `bench/fuzz.py` spoils such trees."""
 
 import csv
+import json
+import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hysp.kinect import ntu, pku
-from hysp.landmarks import freemocap, mediapipe
-from hysp.readers import arrays, csv_folder, uiprmd
+from hysp.formats import open_source
 from hysp.skeleton import get_layout
 
 actions = "wave", "clap"
@@ -30,7 +30,7 @@ class Made:
         return f"{actions[self.label]}/p{self.subject}_{self.take}"
 
 
-def made_up(layout, clips=2, frames=4, flat=False, seed=0):
+def made_up(layout, clips=2, frames=4, seed=0):
     "Clips of two actions in turn, of a new subject after each two"
     g = np.random.default_rng(seed)
     joints = len(get_layout(layout))
@@ -38,25 +38,39 @@ def made_up(layout, clips=2, frames=4, flat=False, seed=0):
     made = []
     for i in range(clips):
         x = pose + 0.2 * g.normal(size=(frames, joints, 3)).cumsum(0)
-        x[..., 2] *= not flat
         made.append(Made(i % 2, 1 + i // 2, 1, x.round(6)))
     return made
 
 
 @dataclass(frozen=True)
 class Format:
-    "How to write a tree, how to read it, and what one types"
+    "How to write a tree in a format, and how to read it"
 
+    kind: str  # Its name for `hysp prepare`
     layout: str  # Skeleton of the clips
     write: Callable  # `write(folder, clips)`
-    read: Callable  # `read(folder)` gives a `Source`
+    options: dict = field(default_factory=dict)  # Arguments of the reader
+    file: str = ""  # What in the folder is read; empty: the folder
     flat: bool = False  # Are there no depths?
+    scale: float = 1.0  # The file holds `scale * x + shift`
+    shift: float = 0.0
+    hips_at_0: bool = False  # Does the file place the middle of the hips at the origin?
 
     def plant(self, folder, clips=2, frames=4):
-        made = made_up(self.layout, clips, frames, self.flat)
+        "Write a tree; returns its clips, in the numbers of the files"
+        made = []
+        for clip in made_up(self.layout, clips, frames):
+            x = (self.scale * clip.x + self.shift).round(6)
+            if self.hips_at_0:
+                x -= x[:, list(get_layout(self.layout).hips)].mean(1, keepdims=True)
+            x[..., 2] *= not self.flat
+            made.append(replace(clip, x=x))
         folder.mkdir(parents=True, exist_ok=True)
         self.write(folder, made)
         return made
+
+    def read(self, folder):
+        return open_source(self.kind, [folder / self.file], **self.options)
 
 
 def write_file(path, content):
@@ -182,25 +196,201 @@ def write_mediapipe(folder, clips):
 
 
 def write_freemocap(folder, clips):
-    "In turn a table and an array, in millimetres"
+    "In turn a table and an array"
     names = [f"body_{joint.replace(' ', '_')}" for joint in get_layout("mediapipe").joints]
     for clip in clips:
         out = folder / f"{clip.place}/output_data"
-        millimetres = 1000 * clip.x
         if clip.label:
             out.mkdir(parents=True, exist_ok=True)
-            np.save(out / "mediapipe_body_3d_xyz.npy", millimetres)
+            np.save(out / "mediapipe_body_3d_xyz.npy", clip.x)
         else:
-            rows = [columns_of(names, *"xyz"), *millimetres.reshape(len(clip.x), -1).tolist()]
+            rows = [columns_of(names, *"xyz"), *clip.x.reshape(len(clip.x), -1).tolist()]
             write_rows(out / "mediapipe_body_3d_xyz.csv", rows)
 
 
+# Keypoints: JSON and text
+
+
+def with_score(frame):
+    "x, y and a confidence of each joint, in one list"
+    return np.insert(frame[:, :2], 2, 0.9, 1).round(6).ravel().tolist()
+
+
+def write_json(path, content):
+    write_file(path, json.dumps(content))
+
+
+def write_openpose(folder, clips):
+    for clip in clips:
+        for t, frame in enumerate(clip.x):
+            people = [dict(person_id=[-1], pose_keypoints_2d=with_score(frame))]
+            path = folder / clip.place / f"v_{t:012}_keypoints.json"
+            write_json(path, dict(version=1.3, people=people))
+
+
+def write_mmpose(folder, clips):
+    "What MMPose's demo writes: frames with their instances"
+    for clip in clips:
+        frames = []
+        for t, frame in enumerate(clip.x):
+            scores = [0.8] * len(frame)
+            person = dict(keypoints=frame[:, :2].tolist(), keypoint_scores=scores)
+            frames.append(dict(frame_id=t, instances=[person]))
+        write_json(folder / f"{clip.place}.json", dict(meta_info={}, instance_info=frames))
+
+
+def write_alphapose(folder, clips):
+    for clip in clips:
+        results = []
+        for t, frame in enumerate(clip.x):
+            joints = with_score(frame)
+            results.append(dict(image_id=f"{t}.jpg", keypoints=joints, score=2.5, idx=1))
+        write_json(folder / f"{clip.place}/alphapose-results.json", results)
+
+
+def write_yolo(folder, clips):
+    for clip in clips:
+        for t, frame in enumerate(clip.x):
+            joints = " ".join(map(str, with_score(frame)))
+            write_lines(folder / clip.place / f"v_{t}.txt", [f"0 .5 .5 .1 .2 {joints}"])
+
+
+def write_azure(folder, clips):
+    for clip in clips:
+        frames = []
+        for t, frame in enumerate(clip.x):
+            bodies = [dict(body_id=1, joint_positions=frame.tolist())]
+            frames.append(dict(frame_id=t, timestamp_usec=33_333 * t, bodies=bodies))
+        write_json(folder / f"{clip.place}.json", dict(frames=frames))
+
+
+# Motion capture
+
+
+def write_bvh(folder, clips):
+    "No joint is bent: each has three channels for where it is from its parent"
+    layout = get_layout("common-15")
+
+    def block(joint):
+        kind = "ROOT" if joint == layout.root else "JOINT"
+        lines = [f"{kind} {layout.joints[joint].replace(' ', '_')}", "{", "OFFSET 0 0 0"]
+        lines.append("CHANNELS 3 Xposition Yposition Zposition")
+        for child, parent in layout.bones:
+            if parent == joint:
+                lines += block(child)
+        if joint not in layout.parents:
+            lines += ["End Site", "{", "OFFSET 0 0 0", "}"]
+        return [*lines, "}"]
+
+    def in_file_order(joint):
+        found = [joint]
+        for child, parent in layout.bones:
+            found += in_file_order(child) if parent == joint else []
+        return found
+
+    for clip in clips:
+        local = clip.x.copy()
+        for joint, parent in layout.bones:
+            local[:, joint] -= clip.x[:, parent]
+        rows = local[:, in_file_order(layout.root)].reshape(len(local), -1)
+        motion = ["MOTION", f"Frames: {len(rows)}", "Frame Time: 0.033333"]
+        lines = ["HIERARCHY", *block(layout.root), *motion]
+        lines += [" ".join(f"{value:.6f}" for value in row) for row in rows]
+        write_lines(folder / f"{clip.place}.bvh", lines)
+
+
+def write_trc(folder, clips):
+    joints = get_layout("common-15").joints
+    keys = "DataRate CameraRate NumFrames NumMarkers Units OrigDataRate OrigDataStartFrame".split()
+    for clip in clips:
+        frames = len(clip.x)
+        values = [30, 30, frames, len(joints), "mm", 30, 1]
+        names = ["Frame#", "Time"]
+        axes = ["", ""]
+        for i, joint in enumerate(joints, 1):
+            names += [joint.replace(" ", "_"), "", ""]
+            axes += [f"{axis}{i}" for axis in "XYZ"]
+        table = [["PathFileType", 4, "(X/Y/Z)", "a.trc"], keys, values, names, axes, []]
+        for t, frame in enumerate(clip.x.reshape(frames, -1), 1):
+            table.append([t, f"{t / 30:.3f}", *(f"{value:.6f}" for value in frame)])
+        write_lines(folder / f"{clip.place}.trc", ["\t".join(map(str, row)) for row in table])
+
+
+def write_txt(folder, clips):
+    for clip in clips:
+        rows = clip.x.reshape(len(clip.x), -1)
+        lines = [" ".join(f"{value:.6f}" for value in row) for row in rows]
+        write_lines(folder / f"{clip.place}.txt", lines)
+
+
+# Arrays and pickles
+
+
+def write_npy(folder, clips):
+    for clip in clips:
+        file = folder / f"{clip.place}.npy"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, clip.x)
+
+
+def write_humanml3d(folder, clips):
+    listed = [("file", "label", "subject")]
+    (folder / "new_joints").mkdir(exist_ok=True)
+    for i, clip in enumerate(clips):
+        np.save(folder / f"new_joints/{i:06}.npy", clip.x.astype(np.float32))
+        listed.append((f"{i:06}.npy", actions[clip.label], clip.subject))
+    write_rows(folder / "new_joints/clips.csv", listed)
+
+
+def write_pyskl(folder, clips):
+    names = [f"S001C001P{o.subject:03}R{o.take:03}A{o.label + 1:03}" for o in clips]
+    annotations = []
+    for name, clip in zip(names, clips):
+        annotations.append(
+            dict(
+                frame_dir=name,
+                label=clip.label,
+                img_shape=(1080, 1920),
+                original_shape=(1080, 1920),
+                total_frames=len(clip.x),
+                keypoint=clip.x[None, ..., :2].astype(np.float32),
+                keypoint_score=np.full((1, *clip.x.shape[:2]), 0.9, np.float32),
+            )
+        )
+    half = len(names) // 2
+    split = dict(xsub_train=names[:half], xsub_val=names[half:])
+    write_file(folder / "ntu60_2d.pkl", pickle.dumps(dict(split=split, annotations=annotations)))
+
+
+# All of them
+
+by_path = dict(naming="{label}/p{subject}_{*}")
+in_pixels = dict(flat=True, scale=100, shift=500)
+in_parts = dict(flat=True, scale=0.1, shift=0.5)
+
 formats = {
-    "ntu": Format("ntu-rgb+d", write_ntu, ntu),
-    "pku": Format("ntu-rgb+d", write_pku, pku),
-    "uiprmd": Format("ui-prmd", write_uiprmd, uiprmd),
-    "arrays": Format("coco", write_arrays, lambda folder: arrays(folder / "own.npz")),
-    "csv": Format("coco", write_csv, lambda folder: csv_folder(folder, "coco")),
-    "mediapipe": Format("mediapipe", write_mediapipe, mediapipe),
-    "freemocap": Format("mediapipe", write_freemocap, freemocap),
+    "ntu": Format("ntu60", "ntu-rgb+d", write_ntu),
+    "pku": Format("pku1", "ntu-rgb+d", write_pku),
+    "uiprmd": Format("uiprmd", "ui-prmd", write_uiprmd),
+    "arrays": Format("arrays", "coco", write_arrays, file="own.npz"),
+    "csv": Format("csv", "coco", write_csv, dict(layout="coco")),
+    "npy": Format("npy", "coco", write_npy, dict(layout="coco", **by_path)),
+    "txt": Format("txt", "coco", write_txt, dict(layout="coco", **by_path)),
+    "pyskl": Format("pyskl", "coco", write_pyskl, file="ntu60_2d.pkl", **in_pixels),
+    "humanml3d": Format("humanml3d", "smpl-22", write_humanml3d),
+    "openpose": Format("openpose", "body-25", write_openpose, by_path, **in_pixels),
+    "mmpose": Format("coco", "coco", write_mmpose, by_path, **in_pixels),
+    "alphapose": Format("alphapose", "halpe-26", write_alphapose, by_path, **in_pixels),
+    "yolo": Format("yolo", "coco", write_yolo, by_path, **in_parts),
+    "azure": Format("azure", "azure-32", write_azure, by_path, scale=1000),
+    "mediapipe": Format("mediapipe", "mediapipe", write_mediapipe, by_path, hips_at_0=True),
+    "freemocap": Format(
+        "freemocap",
+        "mediapipe",
+        write_freemocap,
+        dict(naming="{label}/p{subject}_{*}/output_data/{*}"),
+        scale=1000,
+    ),
+    "bvh": Format("bvh", "common-15", write_bvh, by_path),
+    "trc": Format("trc", "common-15", write_trc, by_path, scale=1000),
 }

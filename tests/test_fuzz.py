@@ -1,4 +1,4 @@
-"bench/fuzz.py finds each way in which a reader can break, says which file it was, and all readers withstand a little of it"
+"bench/fuzz.py finds each way in which a reader breaks and names the file; all readers withstand a few files"
 
 import os
 import subprocess
