@@ -109,6 +109,7 @@ def prepare(
         max_bodies=cfg.max_bodies,
         bodies=cfg.bodies,
         centre=cfg.centre,
+        missing_joints=cfg.missing_joints,
         align=cfg.align,
         scale=cfg.scale,
         cut=cfg.cut,
@@ -232,15 +233,26 @@ def export(
         )
 
 # %% ../nbs/83_cli.ipynb #f8b2c1cf
+def _as_said_today(args):
+    "Options of `prepare` that meant yes or no before there was a choice"
+    words = []
+    for word, following in zip(args, [*args[1:], "--"]):
+        if word == "--no-align":
+            words += ["--align", "none", "--scale", "none"]
+        elif word == "--no-centre":
+            words += ["--centre", "none"]
+        elif word != "--centre" or not following.startswith("--"):  # Alone it says what is usual
+            words.append(word)
+    return words
+
+
 def parse(
     name: str,  # A command
     args: list,  # What was typed after it
     missing=MISSING,  # Stands for what is required and not given; tyro's MISSING: refuse
 ):  # The command's dataclass, filled and checked
     "The settings that a command line means"
-    if name == "prepare" and "--no-align" in args:  # as it was said before there was a choice
-        at = args.index("--no-align")
-        args = [*args[:at], "--align", "none", "--scale", "none", *args[at + 1 :]]
+    args = _as_said_today(args) if name == "prepare" else args
     try:
         return parse_command(commands[name], name, args, configurable.get(name, ""), missing)
     except SystemExit:
