@@ -35,6 +35,7 @@ from hysp.core import (
 )
 from .clips import Fault, Source, metadata_columns, seen_joints
 from .skeleton import Layout, get_layout
+from .units import is_flat
 
 __getattr__ = renamed(__name__)
 
@@ -371,25 +372,35 @@ usual = {  # By whether a source is a benchmark
 }
 
 
+def _why_not(source, step, way):
+    "Why a step cannot be done, and what to do; empty where it can"
+    if lack := _lack(source.layout, way):
+        return lack, "name those joints in the layout, such as 'left shoulder' and 'left hip'"
+    if step == "align" and way != "none" and is_flat(source):
+        why = "the clips are flat, and to turn about the vertical needs depth"
+        return why, "bring a third coordinate"
+    return "", ""
+
+
 def turn_and_scale(
     source,  # Clips with a layout, from a reader or `hysp.synthetic`
     align: str = None,  # frame, clip or none; None: what is usual for such a source
     scale: str = None,  # torso or none; None: what is usual for such a source
 ) -> tuple:  # align, scale, and a list of sentences, one for each usual step that is left out
     "How the clips of a source are to be turned and scaled; raises `HyspError`"
-    chosen, not_done = {}, []
+    chosen = {}
+    not_done = []
     for step, asked in dict(align=align, scale=scale).items():
         way = usual[source.benchmark][step] if asked is None else asked
         pick(way, normalizers[step], f"way to {step}")
-        lack = _lack(source.layout, way)
-        if lack and asked is not None:
+        why_not, advice = _why_not(source, step, way)
+        if why_not and asked is not None:
             raise HyspError(
-                f"{step} '{way}' cannot be done: {lack}; name those joints in the layout, "
-                f"such as 'left shoulder' and 'left hip', or choose {step} 'none'"
+                f"{step} '{way}' cannot be done: {why_not}; {advice}, or choose {step} 'none'"
             )
-        if lack:
-            not_done.append(f"{step} '{way}' was left out: {lack}")
-        chosen[step] = "none" if lack else way
+        if why_not:
+            not_done.append(f"{step} '{way}' was left out: {why_not}")
+        chosen[step] = "none" if why_not else way
     return chosen["align"], chosen["scale"], not_done
 
 

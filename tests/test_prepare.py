@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -592,7 +593,7 @@ def test_a_run_with_masks_is_resumed(tmp_path):
         source.load = one
         return source
 
-    how = dict(frames=4, workers=1, progress=False)
+    how = dict(frames=4, align="none", workers=1, progress=False)
     with pytest.raises(KeyboardInterrupt, match="after 19 of 40"):
         prepare(counted(losing(stamp="files")), tmp_path / "s", **how)
     part = tmp_path / ".s.part"
@@ -674,6 +675,26 @@ def test_whose_centre(tmp_path, benchmark, asked, settled):
     np.testing.assert_array_equal(
         np.load(out / "position.npy")[1], to_array(s[1].position, "coco", 3, **how)
     )
+
+
+# Flat clips
+
+
+def flat(s):
+    load = s.load
+    s.load = lambda i: replace(load(i), position=load(i).position * [[[[1]]], [[[1]]], [[[0]]]])
+    return s
+
+
+def test_flat_clips_are_not_turned(tmp_path):
+    out = prepare(flat(made_up()), tmp_path / "s", frames=4, progress=False)
+    prepared = Dataset(out).about["prepared"]
+    why = "the clips are flat, and to turn about the vertical needs depth"
+    assert prepared["align"] == "none" and not np.load(out / "position.npy")[:, 2].any()
+    assert prepared["not_done"] == [f"align 'clip' was left out: {why}"]
+    with pytest.raises(HyspError, match=f"align 'frame' cannot be done: {why}; bring a third"):
+        prepare(flat(made_up()), tmp_path / "t", align="frame", progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
 
 
 # What is checked before the work
@@ -1520,7 +1541,7 @@ def test_disk_too_small_for_the_rows_is_said_at_once(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(HyspError, match="cannot write .*No space left on device"):
-        prepare(s, tmp_path / "s", progress=False)
+        prepare(s, tmp_path / "s", align="none", progress=False)
     assert not asked and not list(tmp_path.iterdir())
 
 
