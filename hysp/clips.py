@@ -9,7 +9,7 @@ __all__ = ['metadata_columns', 'largest', 'most_bodies', 'most_frames', 'most_cl
            'find', 'join_roots', 'stamp_of', 'quote', 'plain_text', 'Tokens', 'to_float', 'decimals',
            'why_no_coordinate', 'to_coordinates', 'read_numbers', 'body_slots', 'keep_identity', 'mend_gaps',
            'class_list', 'our_joint_names', 'own_layout', 'read_layout', 'read_rows', 'naming_pattern', 'natural_order',
-           'number_names', 'what_was_taken', 'folder_source']
+           'number_names', 'what_was_taken', 'body_size', 'folder_source']
 
 # %% ../nbs/02_clips.ipynb #1b88df31
 import csv, hashlib, os, re, stat, struct, zipfile, zlib
@@ -1148,6 +1148,39 @@ def _clip_names(clips, folder):
     stems = [re.sub(r"\.[^./]+$", "", path) for path in paths]
     return stems if len(set(stems)) == len(stems) else paths
 
+# %% ../nbs/02_clips.ipynb #8fb8d4cd
+def body_size(
+    position: np.ndarray,  # Shape (3, T, V, M)
+    seen: np.ndarray,  # Which joints were seen, shape (T, V, M)
+) -> float:  # In the unit of the positions; 0 where nobody is
+    "Length of the longest side of the box around a body, the median of frames and bodies"
+    most = np.where(seen, position, -np.inf).max(2)
+    least = np.where(seen, position, np.inf).min(2)
+    sides = (most - least).max(0)
+    sides = sides[sides > 0]
+    return float(np.median(sides)) if len(sides) else 0.0
+
+
+def _check_size_of_body(size, clip, first, file):
+    "Refuse a clip whose bodies are of another size than those of the first"
+    own = body_size(clip.position, seen_joints(clip))
+    if not size or not own or 1 / 30 < own / size < 30:
+        return clip
+    times, what = (own / size, "large") if own > size else (size / own, "small")
+    reason = f"its bodies are {times:,.0f} times as {what} as those of {first}"
+    raise Fault(file, None, f"{reason}; is one of the two in another unit?")
+
+
+def _first_clip(read, file):
+    "Frame rate, if it is told, and size of the bodies of the first file; None and 0 if it is broken"
+    try:
+        position, seen, *fps = read(file)
+        return next(iter(fps), None), body_size(
+            position, seen_joints(Clip("", position, 0, seen=seen))
+        )
+    except HyspError:
+        return None, 0.0
+
 # %% ../nbs/02_clips.ipynb #2ef01ca1
 def folder_source(
     folder: str | Path,  # Holds the files, or is the only one
@@ -1172,9 +1205,13 @@ def folder_source(
         known = {key: words[key] for key in metadata_columns if key in words}
         return dict(label=class_names.index(words["label"]), **known)
 
+    first_fps, size = _first_clip(read, clips[0][0])
+
     def load(i):
-        position, seen, *_ = read(clips[i][0])
-        return Clip(names[i], position, seen=seen, **about(i))
+        file = clips[i][0]
+        position, seen, *_ = read(file)
+        clip = Clip(names[i], position, seen=seen, **about(i))
+        return _check_size_of_body(size, clip, names[0], file)
 
     labels = [words["label"] for _, words in clips]
     files = [file for file, _ in clips]
@@ -1184,7 +1221,7 @@ def folder_source(
         load,
         layout,
         class_names,
-        fps=_first_fps(read, clips) if fps is None else fps,
+        fps=first_fps if fps is None else fps,
         bodies=bodies,
         protocols=protocols,
         faults=faults,
@@ -1194,11 +1231,3 @@ def folder_source(
         files=files,
         taken=[*what_was_taken(labels, numbers, how, protocols), *getattr(found, "passed", ())],
     )
-
-# %% ../nbs/02_clips.ipynb #b60d9d58
-def _first_fps(read, clips):
-    "The frame rate that the first file tells, if it does"
-    try:
-        return next(iter(read(clips[0][0])[2:]), None)
-    except HyspError:
-        return None

@@ -23,6 +23,7 @@ from hysp.clips import (
     decimals,
     find,
     folder_source,
+    keep_identity,
     largest,
     most_bodies,
     most_frames,
@@ -274,7 +275,8 @@ def gather(
         axes = person.joints.shape[1]
         places[frame, there, slots[track], :axes] = person.joints[there]
         seen[frame, there, slots[track]] = True
-    return places.transpose(3, 0, 1, 2), seen
+    position = places.transpose(3, 0, 1, 2)
+    return keep_identity(position, seen, layout) if len(slots) > 1 else (position, seen)
 
 # %% ../nbs/06_keypoints.ipynb #20fefe44
 def frame_number(
@@ -488,8 +490,8 @@ def _results(content, file):
     "COCO's results: a list of people"
     frames = {}
     for k, entry in enumerate(content):
-        name = _image_name(entry, "image_id", f"[{k}]", file)
-        frames.setdefault(name, []).append(_flat_of(entry, f"[{k}]", file))
+        name = _image_name(entry, "image_id", f"entry {k}", file)
+        frames.setdefault(name, []).append(_flat_of(entry, f"entry {k}", file))
     return frames
 
 # %% ../nbs/06_keypoints.ipynb #45af1d37
@@ -554,10 +556,10 @@ def _predictions(content, file):
     "MMPose's predictions: a list of frames"
     frames = {}
     for k, frame in enumerate(content):
-        name = _image_name(frame, "frame_id", f"[{k}]", file)
+        name = _image_name(frame, "frame_id", f"entry {k}", file)
         people = frames.setdefault(name, [])
-        for i, instance in enumerate(_value(frame, "instances", list, f"[{k}]", file)):
-            people.append(_instance(instance, f"[{k}].instances[{i}]", file))
+        for i, instance in enumerate(_value(frame, "instances", list, f"entry {k}", file)):
+            people.append(_instance(instance, f"instance {i} of entry {k}", file))
     return frames
 
 
@@ -660,8 +662,8 @@ def _yolo_json(file):
         raise Fault(file, None, f"holds {_kinds[type(content)]}, expected a list of people")
     people = []
     for k, entry in enumerate(content):
-        points = _value(entry, "keypoints", dict, f"[{k}]", file)
-        where = f"'keypoints' of [{k}]"
+        points = _value(entry, "keypoints", dict, f"entry {k}", file)
+        where = f"'keypoints' of entry {k}"
         columns = []
         for key in ("x", "y", "visible"):
             if key in points or key != "visible":

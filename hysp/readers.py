@@ -214,6 +214,25 @@ def _seen(position):
     lost = lost_joints(position)
     return seen_joints(Clip("", position, 0)) & ~lost if lost.any() else None
 
+# %% ../nbs/04_readers.ipynb #daae2cc8
+def _npz_columns(content, n, path):
+    "What is known of each clip: label, and subject and its like where they are there"
+    known = {}
+    for key in ("label", *metadata_columns):
+        column = _whole_numbers(content, key, n, path)
+        if column is not None:
+            known[key] = column
+    return known
+
+
+def _npz_taken(known, class_names, path):
+    "What was taken for what, a line each"
+    labels = [class_names[label] for label in known["label"].tolist()]
+    numbers = {}
+    for key in known.keys() - {"label"}:
+        numbers[key] = {str(number): number for number in np.unique(known[key]).tolist()}
+    return what_was_taken(labels, numbers, f"the arrays of {path.name}")
+
 # %% ../nbs/04_readers.ipynb #8111a2cd
 def arrays(
     npz: str | Path,  # A file with the arrays of the table above
@@ -231,12 +250,9 @@ def arrays(
     _check_frames(frames, layout, path)
     _check_offsets(offsets, len(frames), path)
     n = len(offsets) - 1
-    known = {}
-    for key in ("label", *metadata_columns):
-        column = _whole_numbers(content, key, n, path)
-        if column is not None:
-            known[key] = column
-    names = _names(content, "name", max(n, 1), path)
+    known = _npz_columns(content, n, path)
+    class_names = _npz_classes(content, known["label"], path)
+    names = _names(content, "name", n, path)
     if names is None:
         names = [f"clip{i:05}" for i in range(n)]
     if len(names) != n:
@@ -252,13 +268,6 @@ def arrays(
         position = x.transpose(3, 0, 2, 1)
         return Clip(names[i], position, seen=_seen(position), **about(i))
 
-    class_names = _npz_classes(content, known["label"], path)
-    numbers = {}
-    for key in metadata_columns:
-        if key in known:
-            numbers[key] = {str(number): number for number in np.unique(known[key]).tolist()}
-    labels = [class_names[label] for label in known["label"].tolist()]
-
     return Source(
         names,
         load,
@@ -268,7 +277,7 @@ def arrays(
         bodies=1 if frames.ndim == 3 else frames.shape[1],
         about=about,
         stamp=stamp_of([File(str(path))]),
-        taken=what_was_taken(labels, numbers, f"the arrays of {path.name}"),
+        taken=_npz_taken(known, class_names, path),
     )
 
 # %% ../nbs/04_readers.ipynb #fdd953ee

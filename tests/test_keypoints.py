@@ -222,6 +222,17 @@ def test_ids_count_where_everybody_has_one():
     assert gather(frames, layouts["coco"], "f")[0].shape[-1] == 2
 
 
+def test_ids_that_a_tracker_exchanged(tmp_path):
+    x = walk(20, 32, 2, 3, apart=900)
+    for t, people in enumerate(x):
+        x[t] = people[::-1] if 7 <= t < 12 else people
+    write_azure(tmp_path / "wave", x)
+    clip = azure(tmp_path)[0]
+    right = x.copy()
+    right[7:12] = x[7:12, ::-1]
+    assert np.array_equal(bodies_of(clip, 3), right.astype(np.float32))
+
+
 def test_yolo_reads_what_follows_the_joints(tmp_path):
     x = walk(6, 17, 2)
     for t, people in enumerate(x):
