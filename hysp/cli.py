@@ -61,13 +61,32 @@ def _announce(source):
         print(f"question    {question}")
 
 
+def _steps(cfg):
+    "What is done to each clip, as `hysp.prepare.Steps` calls it"
+    return dict(
+        max_bodies=cfg.max_bodies,
+        bodies=cfg.bodies,
+        centre=cfg.centre,
+        missing_joints=cfg.missing_joints,
+        align=cfg.align,
+        scale=cfg.scale,
+        cut=cfg.cut,
+        resize=cfg.resize,
+        reference=cfg.reference_arrays,
+    )
+
+
 def _look(source, cfg):
     "Print and draw what would be prepared"
+    from hysp.prepare import would_do
+    from hysp.splits import planned_splits
     from hysp.survey import plot_survey, survey_lines, survey_source
 
     places = ", ".join(map(str, [*cfg.source, *cfg.raw]))
     seen = survey_source(source, places, cfg.kind)
     print("\n".join(survey_lines(seen)))
+    for line in [*would_do(source, cfg.frames, **_steps(cfg)), *planned_splits(source)]:
+        print(f"would do    {line}")
     _classes_info(seen)
     picture = cfg.picture or Path(f"prepare-{cfg.kind}.png")
     plot_survey(seen, picture)
@@ -106,15 +125,7 @@ def prepare(
         cfg,
         picture=cfg.picture,
         protocols=source.protocols if cfg.train_subjects else None,
-        max_bodies=cfg.max_bodies,
-        bodies=cfg.bodies,
-        centre=cfg.centre,
-        missing_joints=cfg.missing_joints,
-        align=cfg.align,
-        scale=cfg.scale,
-        cut=cfg.cut,
-        resize=cfg.resize,
-        reference=cfg.reference_arrays,
+        **_steps(cfg),
         strict=cfg.strict or cfg.kind == "arrays",
         workers=cfg.workers,
     )

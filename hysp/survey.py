@@ -362,7 +362,7 @@ def preparation(
     align = {True: "frame", False: "none"}.get(prepared["align"], prepared["align"])
     done = f"{prepared['frames']} frames, align {align}, scale {prepared.get('scale', 'none')}"
     left_out = [reason for reason in prepared.get("not_done", []) if "no split" not in reason]
-    return [done, *prepared.get("done", []), *left_out]  # Of splits, `survey_lines` says more
+    return [done, *left_out]  # Why there is no split is told by `survey_lines`
 
 
 def _indented(heading, lines):
