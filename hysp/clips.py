@@ -149,7 +149,8 @@ class Fault(HyspError):
         line,  # Its line, from 1; None where there is no such
         reason: str,  # What is wrong, and what to do if that is not plain
     ):
-        self.file, self.line, self.reason = printable(file), line, reason
+        self.file, self.line = printable(file), line
+        self.reason = printable(reason)[:500]
         super().__init__(file, line, reason)
 
     def __str__(self):
@@ -450,7 +451,7 @@ def quote(
     text: bytes,  # A word or a line
 ) -> str:  # For messages
     "The beginning of a text between quotation marks"
-    return f"'{text[:20].decode('ascii', 'backslashreplace').strip()}'"
+    return f"'{printable(text[:20].decode('ascii', 'backslashreplace').strip())}'"
 
 
 def plain_text(
@@ -652,7 +653,7 @@ def _first_bad(lines, columns):
             number = to_float(part.encode())
             if not abs(number) <= largest:
                 what = "no number" if np.isnan(number) else f"beyond {largest:,.0f}"
-                return f"line {i}: '{part[:20]}' is {what}"
+                return f"line {i}: '{printable(part[:20])}' is {what}"
     return f"cannot be read as {columns} numbers a line, divided by commas"
 
 # %% ../nbs/02_clips.ipynb #f72325df
@@ -970,7 +971,8 @@ def _by_table(found, folder, table):
     head = [cell.lower() for cell in head]
     for key in ("file", "label"):
         if key not in head:
-            raise HyspError(f"{table} has no column '{key}' (it has {', '.join(head)})")
+            has = printable(", ".join(cell[:40] for cell in head[:8]))
+            raise HyspError(f"{table} has no column '{key}' (it has {has})")
     there = {_relative(file, folder): file for file in found}
     clips = []
     faults = []
@@ -996,7 +998,7 @@ def natural_order(
     name: str,  # Of a class or a subject
 ) -> tuple:  # To sort by
     "Numbers in their order, then names in theirs"
-    return (0, int(name), name) if name.isdecimal() else (1, 0, name)
+    return (0, int(name), name) if name.isdecimal() and len(name) < 16 else (1, 0, name)
 
 
 def number_names(

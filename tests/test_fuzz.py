@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from formats import formats
 
 root = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limits of fuzz.py need Linux")
@@ -59,7 +60,7 @@ script = (
 import sys
 from pathlib import Path
 import fuzz
-fuzz.patience = 3
+fuzz.patience = 3 if sys.argv[1] == "wait" else 60
 
 def read(folder):
     if [(o.name, o.read_bytes()) for o in folder.iterdir()] != [("a.txt", b"1.5 word\\n")]:
@@ -126,3 +127,13 @@ def test_the_same_seed_spoils_the_same(monkeypatch, tmp_path):
 def test_an_unknown_reader_is_named():
     done = run(root / "bench/fuzz.py", "ntuu", "--files", 1)
     assert done.returncode == 2 and "unknown reader 'ntuu' (known: ntu, " in done.stderr
+
+
+def test_every_reader_withstands_200_files(tmp_path):
+    done = run(root / "bench/fuzz.py", "--files", 200, "--keep", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()[1:]]
+    assert {row[0] for row in rows} == set(formats)
+    for name, files, read, refused, *_ in rows:
+        assert int(files) == int(read) + int(refused) == 200, name
+        assert int(read) >= 2 and int(refused) >= 20, f"{name}: what is spoilt makes no difference"
