@@ -35,6 +35,7 @@ from hysp.clips import (
     read_rows,
     stamp_of,
     to_float,
+    what_was_taken,
     why_no_name,
 )
 from .core import HyspError, pick
@@ -819,6 +820,16 @@ def _with_numbers(intervals, table):
     return kept, faults
 
 # %% ../nbs/07_mocap.ipynb #e9a6ddc5
+def _what_was_cut(intervals, known, table):
+    "What was taken for what, a line each; `known` has what is known of each interval"
+    numbers = {key: {} for key in metadata_columns}
+    for cells in known:
+        for key in numbers.keys() & cells.keys():
+            if cells[key] is not None:
+                numbers[key][str(cells[key])] = cells[key]
+    return what_was_taken([interval.label for interval in intervals], numbers, str(table))
+
+# %% ../nbs/07_mocap.ipynb #b1d37d16
 def cut_by_intervals(
     source: Source,  # Recordings, of any reader
     table: str | Path,  # A CSV file: file, start, end, label, and what else is known
@@ -848,6 +859,8 @@ def cut_by_intervals(
         part = _load_part(source, intervals[i], table, last)
         return replace(part, name=names[i], **about(i))
 
+    protocols = _protocols_of_parts(source.protocols, source, intervals, names)
+    taken = _what_was_cut(intervals, map(about, range(len(names))), table)
     files = [source.files[interval.recording] for interval in intervals] if source.files else ()
     used = len({interval.recording for interval in intervals})
     left_out = len(source) - used
@@ -858,13 +871,13 @@ def cut_by_intervals(
         names=names,
         load=load,
         class_names=class_names,
-        protocols=_protocols_of_parts(source.protocols, source, intervals, names),
+        protocols=protocols,
         faults=[*source.faults, *unread, *unnumbered],
         skipped=source.skipped | skipped,
         about=about,
         files=files,
         stamp=f"{source.stamp}{stamp_of([table])}",
-        taken=[*source.taken, f"{len(names)} intervals from {table}, start and end in {what}"],
+        taken=[f"recordings: {line}" for line in source.taken] + [*taken, f"cut by {what}"],
     )
 
 # %% ../nbs/07_mocap.ipynb #84a5d72d
