@@ -75,7 +75,7 @@ def _steps(cfg):
         reference=cfg.reference_arrays,
     )
 
-
+# %% ../nbs/83_cli.ipynb #74fa3fd1
 def _look(source, cfg):
     "Print and draw what would be prepared"
     from hysp.prepare import would_do
