@@ -20,6 +20,7 @@ from hysp.clips import (
     folder_source,
     keep_identity,
     largest,
+    most_bodies,
     most_frames,
     printable,
     read_layout,
@@ -186,21 +187,36 @@ def _unsaid():
     return np.full((33, 4), np.nan, np.float32)
 
 
+def _row_numbers(row, line, places, head, file):
+    "Numbers of the cells in some places of a row; raises `Fault`"
+    cells = [row[i] for i in places]
+    try:
+        numbers = np.array(list(map(float, cells)))
+        if (abs(numbers) <= largest).all() and "_" not in "".join(cells):
+            return numbers
+    except ValueError:
+        pass
+    names = [printable(head[i])[:40] for i in places]
+    return np.array([_number(cell, file, line, name) for cell, name in zip(cells, names)])
+
+# %% ../nbs/08_landmarks.ipynb #c937af96
 def _wide_records(rows, columns, file):
     "A record a line"
+    used = {place: i for place, i in columns.coordinates.items() if place[0] in range(33)}
+    landmarks, parts = np.array(list(used)).T
     records = []
     for n, (line, row) in enumerate(rows):
         record = _Record(line, *_whose(n, row, columns), _unsaid())
-        for (landmark, part), i in columns.coordinates.items():
-            if landmark is not None and landmark < 33:
-                what = printable(columns.head[i])[:40]
-                record.values[landmark, part] = _number(row[i], file, line, what)
+        numbers = _row_numbers(row, line, used.values(), columns.head, file)
+        record.values[landmarks, parts] = numbers
         records.append(record)
     return records
 
 # %% ../nbs/08_landmarks.ipynb #326e1d5d
 def _long_records(rows, columns, file):
     "A record for all lines of a person in a frame"
+    used = {part: i for (landmark, part), i in columns.coordinates.items() if landmark is None}
+    parts = list(used)
     records = {}
     told = set()
     for n, (line, row) in enumerate(rows):
@@ -214,11 +230,11 @@ def _long_records(rows, columns, file):
         told.add((whose, landmark))
         if whose not in records:
             records[whose] = _Record(line, *whose, _unsaid())
-        for (_, part), i in columns.coordinates.items():
-            records[whose].values[landmark, part] = _number(row[i], file, line, "xyzv"[part])
+        numbers = _row_numbers(row, line, used.values(), columns.head, file)
+        records[whose].values[landmark, parts] = numbers
     return list(records.values())
 
-
+# %% ../nbs/08_landmarks.ipynb #1ea472bb
 def _records_of(file):
     "The records of a table, and its columns; raises `Fault`"
     (_, head), *rows = read_rows(file)
@@ -226,9 +242,10 @@ def _records_of(file):
     for line, row in rows:
         if len(row) != len(head):
             raise Fault(file, line, f"{len(row)} cells, expected {len(head)}")
-    if not 0 < len(rows) <= 33 * most_frames:
-        most = f"a clip has 1 to {most_frames:,} frames of 33 landmarks"
-        raise Fault(file, None, f"has {len(rows):,} lines below its heading; {most}")
+    most = most_bodies * most_frames
+    if not 0 < len(rows) <= (33 * most if columns.long else most):
+        reason = f"has {len(rows):,} lines below its heading"
+        raise Fault(file, None, f"{reason}; a clip has 1 to {most_frames:,} frames")
     records = (_long_records if columns.long else _wide_records)(rows, columns, file)
     return records, columns
 
