@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from hysp.core import HyspError, checksum
-from hysp.feeder import Dataset, read_labels, write_view
+from hysp.feeder import Dataset, read_labels, seen_in, write_view
 from hysp.prepare import prepare
 from hysp.clips import Clip, Source
 from hysp.skeleton import Layout, layouts
@@ -463,22 +463,22 @@ def test_what_was_seen_of_each_clip(tmp_path):
     data = Dataset(prepare(source, tmp_path / "set", frames=6, progress=False), "xsub/val")
     assert data.names == ["c2", "c3", "c6", "c7", "c10", "c11"]
     order = [3, 1, 0, 2]
-    seen = data.seen(order)
+    seen = seen_in(data, order)
     assert seen.dtype == torch.bool
     expected = [source[int(data.names[i][1:])].seen for i in order]
     np.testing.assert_array_equal(seen.numpy(), np.stack(expected))
     share = [2 / (6 * 17 * (1 + i % 2)) if i % 3 == 0 else 0 for i in (2, 3, 6, 7, 10, 11)]
     np.testing.assert_allclose(data.columns["missing"], share, rtol=5e-3)
     part = data.subset([1, 2])
-    np.testing.assert_array_equal(part.seen([0]).numpy(), data.seen([1]).numpy())
-    assert data.seen([]).shape == (0, 6, 17, 2)
+    np.testing.assert_array_equal(seen_in(part, [0]).numpy(), seen_in(data, [1]).numpy())
+    assert seen_in(data, []).shape == (0, 6, 17, 2)
 
 
 def test_a_view_knows_what_was_seen(tmp_path):
     data = Dataset(prepare(losing(), tmp_path / "set", frames=6, progress=False))
     shown = Dataset(write_view(data, [9, 3, 2], tmp_path / "view", {}))
     assert shown.names == ["c2", "c3", "c9"]
-    np.testing.assert_array_equal(shown.seen([2, 1]).numpy(), data.seen([9, 3]).numpy())
+    np.testing.assert_array_equal(seen_in(shown, [2, 1]).numpy(), seen_in(data, [9, 3]).numpy())
     np.testing.assert_array_equal(shown.columns["missing"], data.columns["missing"][[2, 3, 9]])
     assert list(shown.about["counts"]) == ["clips", "xsub"]
 
@@ -486,7 +486,7 @@ def test_a_view_knows_what_was_seen(tmp_path):
 def test_all_is_seen_where_no_mask_lies(made):
     data = Dataset(made)
     assert data.missing is None and not data.columns["missing"].any()
-    seen = data.seen([0, 1])
+    seen = seen_in(data, [0, 1])
     assert seen[0].all() and seen[1, :, :, 0].all() and not seen[1, :, :, 1].any()
 
 
