@@ -61,13 +61,32 @@ def _announce(source):
         print(f"question    {question}")
 
 
+def _steps(cfg):
+    "What is done to each clip, as `hysp.prepare.Steps` calls it"
+    return dict(
+        max_bodies=cfg.max_bodies,
+        bodies=cfg.bodies,
+        centre=cfg.centre,
+        missing_joints=cfg.missing_joints,
+        align=cfg.align,
+        scale=cfg.scale,
+        cut=cfg.cut,
+        resize=cfg.resize,
+        reference=cfg.reference_arrays,
+    )
+
+# %% ../nbs/83_cli.ipynb #74fa3fd1
 def _look(source, cfg):
     "Print and draw what would be prepared"
+    from hysp.prepare import would_do
+    from hysp.splits import planned_splits
     from hysp.survey import plot_survey, survey_lines, survey_source
 
     places = ", ".join(map(str, [*cfg.source, *cfg.raw]))
     seen = survey_source(source, places, cfg.kind)
     print("\n".join(survey_lines(seen)))
+    for line in [*would_do(source, cfg.frames, **_steps(cfg)), *planned_splits(source)]:
+        print(f"would do    {line}")
     _classes_info(seen)
     picture = cfg.picture or Path(f"prepare-{cfg.kind}.png")
     plot_survey(seen, picture)
@@ -106,14 +125,7 @@ def prepare(
         cfg,
         picture=cfg.picture,
         protocols=source.protocols if cfg.train_subjects else None,
-        max_bodies=cfg.max_bodies,
-        bodies=cfg.bodies,
-        centre=cfg.centre,
-        align=cfg.align,
-        scale=cfg.scale,
-        cut=cfg.cut,
-        resize=cfg.resize,
-        reference=cfg.reference_arrays,
+        **_steps(cfg),
         strict=cfg.strict or cfg.kind == "arrays",
         workers=cfg.workers,
     )
@@ -232,15 +244,26 @@ def export(
         )
 
 # %% ../nbs/83_cli.ipynb #f8b2c1cf
+def _as_said_today(args):
+    "Options of `prepare` that meant yes or no before there was a choice"
+    words = []
+    for word, following in zip(args, [*args[1:], "--"]):
+        if word == "--no-align":
+            words += ["--align", "none", "--scale", "none"]
+        elif word == "--no-centre":
+            words += ["--centre", "none"]
+        elif word != "--centre" or not following.startswith("--"):  # Alone it says what is usual
+            words.append(word)
+    return words
+
+
 def parse(
     name: str,  # A command
     args: list,  # What was typed after it
     missing=MISSING,  # Stands for what is required and not given; tyro's MISSING: refuse
 ):  # The command's dataclass, filled and checked
     "The settings that a command line means"
-    if name == "prepare" and "--no-align" in args:  # as it was said before there was a choice
-        at = args.index("--no-align")
-        args = [*args[:at], "--align", "none", "--scale", "none", *args[at + 1 :]]
+    args = _as_said_today(args) if name == "prepare" else args
     try:
         return parse_command(commands[name], name, args, configurable.get(name, ""), missing)
     except SystemExit:

@@ -284,7 +284,7 @@ def _reference_files(path):
         )
     return splits
 
-
+# %% ../nbs/12_feeder.ipynb #f2eb11f1
 def _open_reference(path, split, layout):
     "What a dataset needs to know, from the reference's arrays"
     splits = _reference_files(path)

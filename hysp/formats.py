@@ -24,7 +24,7 @@ class Format:
     several: bool = False  # Can it be read from several places?
     usual: str = ""  # Options that what this format says of its numbers asks for
 
-
+# %% ../nbs/19_formats.ipynb #bbe5906b
 _own = dict(knows=("layout", "naming"))
 _ordered = dict(knows=("layout", "naming", "order"), needs=("layout",))
 
@@ -106,7 +106,7 @@ def _layouts():
     "Names of the known skeletons"
     return import_module("hysp.skeleton").layouts
 
-
+# %% ../nbs/19_formats.ipynb #55c1f909
 def open_source(
     kind: str,  # One of `formats`
     places: list,  # Folders or files to read

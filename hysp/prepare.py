@@ -7,7 +7,7 @@ __all__ = ['normalizers', 'centres', 'missing_ways', 'usual', 'lost', 'interpola
            'resize', 'resize_masks', 'turn_about_y', 'align', 'align_clip', 'torso_length', 'scale_by_torso',
            'first_frames', 'to_masks', 'to_array', 'recorded_motion', 'turn_and_scale', 'amount_of_motion',
            'rank_bodies', 'choose_bodies', 'assign', 'refuse_strangers', 'Steps', 'Dropped', 'keep_memory', 'cores',
-           'prepare', 'problems']
+           'prepare', 'would_do', 'problems']
 
 # %% ../nbs/10_prepare.ipynb #b08c6e95
 import csv, errno, fcntl, hashlib, io, json, os, pickle, re, shutil, signal, sys, threading, time
@@ -1244,6 +1244,17 @@ def prepare(
     except OSError as e:
         raise HyspError(f"cannot write {out}: {e.strerror or e}{again}") from e
     return out
+
+# %% ../nbs/10_prepare.ipynb #e616bad3
+def would_do(
+    source: Source,  # Clips, from a reader or `hysp.synthetic`
+    frames: int = None,  # As for `prepare`
+    **steps,  # As for `prepare`
+) -> list:  # A line each; raises `HyspError` where something cannot be done that was asked for
+    "What `prepare` would do to each clip, and which usual steps it would leave out"
+    frames = frames or usual[source.benchmark]["frames"]
+    job = _settle(source, Steps(frames, **steps))
+    return [f"{frames} frames a clip", *_steps_in_words(job), *job.not_done]
 
 # %% ../nbs/10_prepare.ipynb #de68950c
 def problems(

@@ -361,7 +361,8 @@ def preparation(
     "How a dataset folder was prepared, in words"
     align = {True: "frame", False: "none"}.get(prepared["align"], prepared["align"])
     done = f"{prepared['frames']} frames, align {align}, scale {prepared.get('scale', 'none')}"
-    return [done, *prepared.get("not_done", [])]
+    left_out = [reason for reason in prepared.get("not_done", []) if "no split" not in reason]
+    return [done, *left_out]  # Why there is no split is told by `survey_lines`
 
 
 def _indented(heading, lines):

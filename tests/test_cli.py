@@ -535,6 +535,8 @@ def test_dry_run_looks_and_writes_a_picture_alone(capsys, tmp_path, monkeypatch)
     out = made(capsys, *own, "raw", "--dry-run", "--folds", 3)
     assert "taken       6 clips, 2 classes" in out and "s1 as 1, s2 as 2" in out
     assert "question    the skeletons are" in out and "--unit cm" in out
+    assert "would do    aligned once a clip by left shoulder and right shoulder" in out
+    assert "would do    split fold3: subject" in out
     assert re.search(r"^clips +6$", out, re.M)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["prepare-csv.png", "raw"]
     assert (tmp_path / "prepare-csv.png").read_bytes()[:4] == b"\x89PNG"

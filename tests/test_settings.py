@@ -194,7 +194,8 @@ def test_every_kind_of_count_has_its_range():
     from_1 += " save_every keep_every"
     from_0 = "lr head_lr weight_decay threads keep_last k shares share clips rerank"
     below_1 = "momentum dropout warmup own"
-    assert names == set(f"{from_1} {from_0} {below_1}".split())
+    others = "folds fps"
+    assert names == set(f"{from_1} {from_0} {below_1} {others}".split())
     for group in (settings.Linear, settings.Tune, *commands.values()):
         found = {name for cls, name, _ in ranges(group) if cls is group}
         assert found == names & {o.name for o in dataclasses.fields(group)}, group
