@@ -252,7 +252,7 @@ def _as_said_today(args):
             words += ["--align", "none", "--scale", "none"]
         elif word == "--no-centre":
             words += ["--centre", "none"]
-        elif word != "--centre" or not following.startswith("--"):  # Alone it says what is usual
+        elif word != "--centre" or not following.startswith("--"):  # Alone it means each
             words.append(word)
     return words
 

@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-import numpy as np, yaml
-from .core import HyspError, pick
+import numpy as np
+from .core import HyspError, load_yaml, pick
 from .skeleton import Layout, get_layout, normal_name
 
 # %% ../nbs/02_clips.ipynb #a55844cb
@@ -815,12 +815,7 @@ def read_layout(
     "A layout by name, or from a file that holds joints and parents"
     if isinstance(layout, Layout) or Path(layout).suffix not in (".yaml", ".yml"):
         return get_layout(layout if isinstance(layout, Layout) else str(layout))
-    try:
-        content = yaml.safe_load(Path(layout).read_text(encoding="utf-8"))
-    except OSError as e:
-        raise HyspError(f"cannot read {layout}: {e.strerror or e}") from e
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
-        raise HyspError(f"{layout} is no YAML: {' '.join(str(e).split())}") from e
+    content, _ = load_yaml(layout)
     if isinstance(content, dict) and "name" not in content:
         content["name"] = Path(layout).stem
     try:

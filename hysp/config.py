@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
 
 import tyro, yaml
-from .core import HyspError, atomic_write, pick
+from .core import HyspError, atomic_write, load_yaml, parse_yaml, pick
 
 # %% ../nbs/80_config.ipynb #8e9cc7ee
 wanted = {
@@ -176,21 +176,10 @@ def read_yaml(
     path: Path,  # A YAML file
 ) -> tuple:  # Its mapping, and the line of each dotted key
     "A YAML file that holds a mapping"
-    try:
-        text = path.read_text("utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except OSError as e:
-        raise HyspError(f"cannot read {path}: {e.strerror}") from e
-    except UnicodeDecodeError as e:
-        raise HyspError(f"{path} is not UTF-8 text: {e.reason} at byte {e.start}") from e
-    except yaml.MarkedYAMLError as e:
-        raise HyspError(f"{path}, line {e.problem_mark.line + 1}: {e.problem}") from e
-    except yaml.YAMLError as e:
-        raise HyspError(f"{path} is not YAML: {e}") from e
+    values, text = load_yaml(path)
     if not isinstance(values or {}, dict):
         raise HyspError(f"{path} must hold lines 'setting: value', not {type(values).__name__}")
-    return values or {}, _lines(node, path)
+    return values or {}, _lines(yaml.compose(text, Loader=yaml.SafeLoader), path)
 
 # %% ../nbs/80_config.ipynb #8269b4fe
 def _chain(name, seen=()):
@@ -278,6 +267,9 @@ def _required(cls):
 class _Dumper(yaml.SafeDumper):
     "Lists in one line, mappings one key a line"
 
+    def ignore_aliases(self, data):  # `parse_yaml` takes none
+        return True
+
 
 def _write_list(dumper, items):
     return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=True)
@@ -357,8 +349,8 @@ def _check_names(options, args):
 def _typed(word):
     "What a word says, read as YAML"
     try:
-        return None if word == "None" else yaml.safe_load(word)
-    except yaml.YAMLError:
+        return None if word == "None" else parse_yaml(word)
+    except HyspError:
         return word
 
 

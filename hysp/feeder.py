@@ -11,9 +11,17 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-import numpy as np, torch, yaml
+import numpy as np, torch
 from torch import Tensor
-from .core import HyspError, atomic_dir, checksum, pick, write_table, write_yaml
+from hysp.core import (
+    HyspError,
+    atomic_dir,
+    checksum,
+    load_yaml,
+    pick,
+    write_table,
+    write_yaml,
+)
 from .clips import metadata_columns
 from .kinect import ntu_name
 from .pyskl import PickledArray, read_pickle
@@ -21,13 +29,7 @@ from .skeleton import Layout, get_layout
 
 # %% ../nbs/12_feeder.ipynb #f79f5a99
 def _read_about(path):
-    try:
-        about = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
-        reason = " ".join(str(e).split())
-        raise HyspError(f"{path} is no YAML: {reason}; prepare the set again") from e
-    except OSError as e:
-        raise HyspError(f"cannot read {path}: {e.strerror or e}") from e
+    about, _ = load_yaml(path)
     if not isinstance(about, dict):
         raise HyspError(f"{path} holds no mapping; prepare the set again")
     if about.get("format") not in (1, 2):

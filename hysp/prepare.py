@@ -366,9 +366,9 @@ def recorded_motion(
 # %% ../nbs/10_prepare.ipynb #7ef5caf3
 usual = {  # By whether a source is a benchmark
     # As the reference does
-    True: dict(centre="each", align="frame", scale="none", cut="count", frames=50),
-    # As measured best: bench/preparation.py and bench/two_people.py
-    False: dict(centre="first", align="clip", scale="torso", cut="empty", frames=16),
+    True: dict(align="frame", scale="none", cut="count", frames=50),
+    # As measured best: bench/preparation.py
+    False: dict(align="clip", scale="torso", cut="empty", frames=16),
 }
 
 
@@ -404,11 +404,11 @@ def turn_and_scale(
     return chosen["align"], chosen["scale"], not_done
 
 
-def _way_to_centre(centre, benchmark):
-    "The word for whose centre goes to the origin; yes is what is usual, no is `none`"
-    if centre is None or centre is True:
-        return usual[benchmark]["centre"]
-    return pick("none" if centre is False else centre, centres, "way to centre")
+def _way_to_centre(centre):
+    "The word for whose centre goes to the origin; yes is `each`, no is `none`"
+    if isinstance(centre, bool):
+        return "each" if centre else "none"
+    return pick(centre, centres, "way to centre")
 
 # %% ../nbs/10_prepare.ipynb #a0a58440
 def amount_of_motion(
@@ -565,7 +565,7 @@ class Steps:
     max_bodies: int = None  # Keep this many bodies; None: as many as there are, at most 2
     bodies: str = "file"  # Which, where there are more: the first of the `file`, or by `motion`
     # Whose centre goes to the origin: of `each` body, the `first` or the `pair`, or `none`
-    centre: str = None
+    centre: str = "each"
     align: str = None  # Turn the shoulders along x: each `frame`, each `clip`, or `none`
     scale: str = None  # Divide by the length of the clip's `torso`, or by `none`
     missing_joints: str = "interpolate"  # Or `zero` them, or `drop-clip`: leave out such clips
@@ -1175,7 +1175,7 @@ def _settle(source, steps):
     "The job, with what is usual for such a source where nothing was asked for"
     pick(steps.bodies, ("file", "motion"), "order of bodies")
     pick(steps.missing_joints, missing_ways, "way with missing joints")
-    centre = _way_to_centre(steps.centre, source.benchmark)
+    centre = _way_to_centre(steps.centre)
     align, scale, not_done = turn_and_scale(source, steps.align, steps.scale)
     room = steps.max_bodies or min(source.bodies or 2, 2)
     settled = replace(steps, centre=centre, align=align, scale=scale)

@@ -372,9 +372,8 @@ class Prepare:
     bodies: Literal["file", "motion"] = "file"
     # Clips: joints that were not seen are filled in over time, stay 0, or their clip is left out
     missing_joints: Literal["interpolate", "zero", "drop-clip"] = "interpolate"
-    # Clips: whose centre goes to the origin, that of each body, of the first, or the middle of the
-    # pair; None: each for NTU and PKU, else first
-    centre: Centre | None = None
+    # Clips: whose centre goes to the origin, that of each body, of the first, or of the pair
+    centre: Centre = "each"
     # Clips: turn each frame or clip; None: frame for NTU and PKU, else clip
     align: Align | None = None
     # Clips: divide by the torso; None: none for NTU and PKU, else torso

@@ -1,13 +1,16 @@
 "Every ready-made setting: the paper's values, and a model that can be built"
 
 import itertools
+import re
 from pathlib import Path
 
 import pytest
 
-from hysp.core import HyspError
-from hysp.models import models
+from hysp.clips import read_layout
 from hysp.config import config_names, load_config
+from hysp.core import HyspError
+from hysp.feeder import Dataset
+from hysp.models import models
 from hysp.recipes import model_spec
 from hysp.runs import build
 from hysp.settings import Evaluate, Pretrain, fill_braces
@@ -179,3 +182,31 @@ def test_the_papers_linear_evaluation():
     assert told("evaluate/ntu60") == ("xsub", 100, (60, 80), 256, 1.0)
     assert told("evaluate/ntu120_xset") == ("xset", 100, (60, 80), 1024, 1.0)
     assert told("evaluate/pku2") == ("xsub", 250, (150, 200), 256, 10.0)
+
+
+hostile_yaml = {
+    "2001-99-99": "month must be in 1..12",
+    "!!int x": "line 2: a tag",
+    "!!timestamp x": "line 2: a tag",
+    "!!python/object/apply:os.system [x]": "line 2: a tag",
+    "9" * 5000: "4300 digits",
+    "&x {blur: *x}": "line 2: an anchor or an alias",
+    "[" * 3000: "line 2: nested deeper",
+    "[" + "&a [x,x,x,x,x,x,x,x,x], " + "&b [*a,*a,*a,*a,*a,*a,*a,*a,*a]]": "line 2: an anchor",
+}
+
+
+@pytest.mark.parametrize("text,says", hostile_yaml.items(), ids=range(len(hostile_yaml)))
+def test_hostile_yaml_is_one_sentence(tmp_path, text, says):
+    "In settings, in a layout, in a dataset folder"
+    for name in ("settings.yaml", "layout.yaml", "dataset.yaml"):
+        (tmp_path / name).write_text(f"data: d\nlr: {text}\n")
+    readers = (
+        lambda: load_config(Pretrain, tmp_path / "settings.yaml"),
+        lambda: read_layout(tmp_path / "layout.yaml"),
+        lambda: Dataset(tmp_path),
+    )
+    for read in readers:
+        with pytest.raises(HyspError, match=re.escape(says)) as caught:
+            read()
+        assert "\n" not in str(caught.value)

@@ -286,7 +286,7 @@ def test_a_class_that_nobody_shows_in_val_is_null(folder, capsys):
 def judged(made, capsys, tmp_path, changed, frames=8, *more):
     "Rows by name of the made run on recordings that were changed, and what was printed"
     np.savez(tmp_path / "other.npz", **changed)
-    prepare = f"--frames {frames} --centre each --out"  # Two people, as like one another as can be
+    prepare = f"--frames {frames} --out"  # Two people, as like one another as can be
     done(capsys, "prepare arrays", tmp_path / "other.npz", prepare, tmp_path / "other")
     data = ["--data", tmp_path / "other", "--out", tmp_path / "out"]
     out = done(capsys, "evaluate", made / "run", quick, "--rerank 5", *data, *more)

@@ -56,7 +56,7 @@ bust = Layout.from_dict(
     dict(name="bust", joints=["neck", "left shoulder", "right shoulder"], parents=[-1, 0, 0])
 )
 # Of sources that are no benchmark
-usual = dict(centred="first", aligned="clip", scaled="torso", cut="empty")
+usual = dict(aligned="clip", scaled="torso", cut="empty")
 
 
 def made_up(
@@ -657,11 +657,9 @@ def test_who_leaves_does_not_make_the_other_jump():
 @pytest.mark.parametrize(
     "benchmark,asked,settled",
     [
-        (True, None, "each"),
         (True, True, "each"),
         (True, "first", "first"),
-        (False, None, "first"),
-        (False, True, "first"),
+        (False, True, "each"),
         (False, False, "none"),
         (False, "pair", "pair"),
     ],
