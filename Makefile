@@ -63,7 +63,7 @@ lint: .venv/.installed-dev
 	whole=$$(mktemp -d) && trap 'rm -rf "$$whole"' EXIT && cd hysp/assets && \
 	cat disk.js look.js skeleton.js points.js stage.js panels.js explorer.js > "$$whole/explorer.js" && \
 	cat disk.js look.js skeleton.js page.js > "$$whole/page.js" && \
-	$(BIOME) format *.js && $(BIOME) lint --config-path=../.. "$$whole"
+	$(BIOME) format *.js *.css && $(BIOME) lint --config-path=../.. "$$whole"
 
 notebooks: .venv/.installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 nbdev_test --n_workers 2

@@ -38,6 +38,10 @@ class Clip:
     # Which joints were seen: bool, shape (T, V, M); None: all of a body in a frame where it is not 0
     seen: np.ndarray = None
 
+    def __repr__(self):
+        shape = "×".join(map(str, self.position.shape))
+        return f"{self.name}: {shape}, label {self.label}"
+
 # %% ../nbs/02_clips.ipynb #4d3dd24f
 metadata_columns = ("subject", "camera", "setup", "replication")
 

@@ -230,6 +230,9 @@ class Drawing:
     def __str__(self):
         return str(self.fidelity)
 
+    def __repr__(self):
+        return f"{len(self.points)} points: {self.fidelity}"
+
 
 def _drawn(z, points, labels, c, ball, map=None):
     return Drawing(points, fidelity(z, points, labels, c, ball), map)

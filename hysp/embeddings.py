@@ -38,6 +38,10 @@ class Embeddings:
     class_names: list  # Name of each class
     about: dict  # Run, split, checksum of the data, weights of each epoch, curvature magnitude
 
+    def __repr__(self):
+        epochs = ", ".join(map(str, self.epochs))
+        return f"{len(self.names)} clips, {len(self.class_names)} classes, at epochs {epochs}"
+
     def at(
         self,
         epoch: int,  # One of `epochs`

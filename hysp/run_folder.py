@@ -25,6 +25,10 @@ class RunFolder:
         self.state = self.path / "last.pt"
         self.best = self.path / "best.safetensors"
 
+    def __repr__(self):
+        state = "and a state" if self.state.exists() else "no state"
+        return f"{self.path}: weights of {len(self.kept())} epochs, {state}"
+
     def weights(self, epoch: int) -> Path:
         "The weights file of an epoch, whether it is there or not"
         return self.path / f"epoch_{epoch:04d}.safetensors"

@@ -122,6 +122,10 @@ class Survey:
     prepared: dict = None  # How a dataset folder was prepared, as in dataset.yaml
     splits: list = ()  # Names of the splits of a dataset folder
 
+    def __repr__(self):
+        counts = f"{len(self.labels)} clips, {len(self.class_names)} classes"
+        return f"{self.path} ({self.kind}): {counts}, {len(self.faults)} faults"
+
 
 def evenly(
     n: int,  # Things to choose from, n>0
