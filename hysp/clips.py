@@ -8,11 +8,11 @@ __all__ = ['metadata_columns', 'largest', 'most_bodies', 'most_frames', 'most_cl
            'seen_joints', 'lost_joints', 'printable', 'why_no_name', 'check_clip', 'Fault', 'Source', 'File', 'Found',
            'find', 'join_roots', 'stamp_of', 'quote', 'plain_text', 'Tokens', 'to_float', 'decimals',
            'why_no_coordinate', 'to_coordinates', 'read_numbers', 'body_slots', 'keep_identity', 'mend_gaps',
-           'class_list', 'our_joint_names', 'own_layout', 'read_layout', 'read_rows', 'naming_pattern', 'natural_order',
-           'number_names', 'what_was_taken', 'body_size', 'folder_source']
+           'class_list', 'our_joint_names', 'own_layout', 'read_layout', 'read_rows', 'naming_pattern',
+           'missing_column', 'natural_order', 'number_names', 'what_was_taken', 'body_size', 'folder_source']
 
 # %% ../nbs/02_clips.ipynb #1b88df31
-import csv, hashlib, os, re, stat, struct, zipfile, zlib
+import csv, difflib, hashlib, os, re, stat, struct, zipfile, zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -963,15 +963,47 @@ def _why_not_listed(row, head, there, listed):
 def _listed_name(cells):
     return cells.get("file", "").replace("\\", "/").removeprefix("./")
 
+# %% ../nbs/02_clips.ipynb #7df026d4
+def _nearest(name, known):
+    "The one of some names that is spelled most like another; None where none is like it"
+    forms = {normal_name(word): word for word in known}
+    near = difflib.get_close_matches(normal_name(name), forms, n=1, cutoff=0.6)
+    return forms[near[0]] if near else None
+
+
+def missing_column(
+    wanted: str,  # Name of the column
+    head,  # Cells of the heading, as the file has them
+) -> str:  # What to say of the file, whose name goes before
+    "Which columns a file has in place of one, and the nearest of them"
+    cells = [printable(cell[:40]) for cell in head]
+    more = f" and {len(cells) - 8} more" if len(cells) > 8 else ""
+    near = _nearest(wanted, cells)
+    hint = f"; if '{near}' is that, call it '{wanted}'" if near else ""
+    return f"has no column '{wanted}' (it has {', '.join(cells[:8])}{more}){hint}"
+
+
+def _passed_over(head):
+    "A line for the columns of clips.csv that are none of ours; none where all are"
+    ours = ("file", *name_fields)
+    there = [cell.lower() for cell in head]
+    free = [key for key in ours if key not in there]
+    passed = [printable(cell[:40]) for cell in head if cell and cell.lower() not in ours]
+    words = []
+    for cell in passed[:8]:
+        near = _nearest(cell, free)
+        words.append(f"{cell} (if that is the {near}, call it '{near}')" if near else cell)
+    more = f" and {len(passed) - 8} more" if len(passed) > 8 else ""
+    return [f"columns of clips.csv passed over: {', '.join(words)}{more}"] if passed else []
+
 # %% ../nbs/02_clips.ipynb #5eaaa2e2
 def _by_table(found, folder, table):
-    "The same, from clips.csv; and how many files are not listed"
-    (_, head), *rows = read_rows(table)
-    head = [cell.lower() for cell in head]
+    "The same, from clips.csv; how many files are not listed; and a line for columns passed over"
+    (_, cells_of_head), *rows = read_rows(table)
+    head = [cell.lower() for cell in cells_of_head]
     for key in ("file", "label"):
         if key not in head:
-            has = printable(", ".join(cell[:40] for cell in head[:8]))
-            raise HyspError(f"{table} has no column '{key}' (it has {has})")
+            raise HyspError(f"{table} {missing_column(key, cells_of_head)}")
     there = {_relative(file, folder): file for file in found}
     clips = []
     faults = []
@@ -990,7 +1022,7 @@ def _by_table(found, folder, table):
         listed.add(name)
         words = {key: cells[key] for key in name_fields if cells.get(key)}
         clips.append((there[name], words | dict(line=i)))
-    return clips, faults, len(set(there) - named)
+    return clips, faults, len(set(there) - named), _passed_over(cells_of_head)
 
 # %% ../nbs/02_clips.ipynb #d463a3fa
 def natural_order(
@@ -1072,10 +1104,15 @@ def _split_protocols(names, splits):
     return {held: dict(by="name", train=train, val=others) for held, others in clips_of.items()}
 
 # %% ../nbs/02_clips.ipynb #1cee294f
+def _first_twelve(words):
+    "Words for a line, and how many more there are"
+    return ", ".join(words[:12]) + (f" and {len(words) - 12} more" if len(words) > 12 else "")
+
+
 def _listed(numbers):
     "Names and their numbers, for a line"
     cells = [word if word == str(n) else f"{word} as {n}" for word, n in numbers.items()]
-    return ", ".join(cells[:12]) + (f" and {len(cells) - 12} more" if len(cells) > 12 else "")
+    return _first_twelve(cells)
 
 
 def what_was_taken(
@@ -1087,9 +1124,8 @@ def what_was_taken(
     "What was taken for what, a line each"
     counts = Counter(labels)
     classes = [f"{label} {counts[label]}" for label in sorted(counts, key=natural_order)]
-    more = f" and {len(classes) - 12} more" if len(classes) > 12 else ""
-    listed = ", ".join(classes[:12])
-    lines = [f"{counts.total()} clips, {len(counts)} classes by {how}: {listed}{more}"]
+    listed = _first_twelve(classes)
+    lines = [f"{counts.total()} clips, {len(counts)} classes by {how}: {listed}"]
     for key in metadata_columns:
         if numbers.get(key):
             lines.append(f"{key} by {how}: {_listed(numbers[key])}")
@@ -1100,20 +1136,90 @@ def what_was_taken(
         lines.append(f"split '{held}' by {how}: {sizes}")
     return lines
 
+# %% ../nbs/02_clips.ipynb #2b951d91
+def _folders_of(clips, folder):
+    "Names of the folders that each file lies in, from the top"
+    return [_relative(file, folder).split("/")[:-1] for file, _ in clips]
+
+
+def _template(depth, fields):
+    "A template for paths of so many folders; {*} where no field is given for a level"
+    return "/".join(fields.get(level, "{*}") for level in range(depth + 1))
+
+# %% ../nbs/02_clips.ipynb #8df337c0
+def _check_not_splits(clips, folder):
+    "Refuse a tree with folders such as train and test, wherever they are in it"
+    found = set()
+    example = None
+    for folders in _folders_of(clips, folder):
+        levels = [i for i, name in enumerate(folders) if name.lower() in split_words]
+        found.update(folders[level] for level in levels)
+        if levels and example is None:
+            example = len(folders), levels[0]
+    if not found:
+        return
+    depth, level = example
+    fields = {level: "{split}"}
+    others = [other for other in range(depth) if other != level]
+    fields |= {others[-1]: "{label}"} if others else {depth: "{label}_{*}"}
+    as_splits = _template(depth, fields)
+    as_classes = _template(depth, {level: "{label}"})
+    raise HyspError(
+        f"files of {folder} lie in folders {', '.join(sorted(found))}, which are no classes; "
+        f"say how files are named, such as --name '{as_splits}', "
+        f"or --name '{as_classes}' if they are classes"
+    )
+
+# %% ../nbs/02_clips.ipynb #2b9dd88b
+_person = re.compile(r"(p|person|subject|sub|s|user)[ _-]?\d+", re.I)
+
+
+def _naming_by_people(paths):
+    "The template of a tree whose lowest folders, or those below the classes, are people"
+    depth = max(map(len, paths))
+    if depth == 1:
+        return _template(depth, {0: "{subject}", 1: "{label}_{*}"})
+    deepest = [path for path in paths if len(path) == depth]
+    several = [len(set(names)) > 1 for names in zip(*deepest)]
+    # The highest level with several folders, since a single one only holds the rest
+    level = next((i for i in range(depth - 1) if several[i]), depth - 2)
+    return _template(depth, {level: "{label}", level + 1: "{subject}"})
+
+
+def _what_folders_may_be(clips, folder):
+    "Lines for folders that were not used, and for classes that may be people"
+    if not clips:
+        return []
+    paths = _folders_of(clips, folder)
+    naming = f"--name '{_naming_by_people(paths)}'"
+    above = set().union(*(path[:-1] for path in paths))
+    above = sorted((name for name in above if not name.endswith(".zip")), key=natural_order)
+    labels = sorted({words["label"] for _, words in clips}, key=natural_order)
+    lines = []
+    if above:
+        listed = printable(_first_twelve(above))
+        lines.append(
+            f"folders above the class were not used: {listed}; if these are the classes: {naming}"
+        )
+    if all(map(_person.fullmatch, labels)):
+        lines.append(f"are these people: {_first_twelve(labels)}? then {naming}")
+    return lines
+
 # %% ../nbs/02_clips.ipynb #3357fd8f
 def _tell(folder, found, naming):
-    "Clips with what is said of them, faults, what is left out, and by what it is said"
+    "Clips with what is said of them, faults, what is left out, by what it is said, and doubts"
     table = File(str(folder / "clips.csv"))
     listed = os.path.isfile(table.path)
     files = [file for file in found if file.path != table.path]
     faults = list(getattr(found, "faults", ()))
     skipped = {}
+    notes = []
     if naming is not None:
         clips, unnamed = _by_template(files, folder, naming)
         faults += unnamed
         how = f"the template '{naming}'"
     elif listed:
-        clips, unread, left_out = _by_table(files, folder, table)
+        clips, unread, left_out, notes = _by_table(files, folder, table)
         faults += unread
         skipped = {"not listed in clips.csv": left_out} if left_out else {}
         how = "clips.csv"
@@ -1122,22 +1228,13 @@ def _tell(folder, found, naming):
         faults += classless
         how = "the folder of each file"
         _check_not_splits(clips, folder)
+        notes = _what_folders_may_be(clips, folder)
     kept, odd, numbers = _number_columns(clips, table if how == "clips.csv" else None)
     faults = sorted(faults + odd, key=lambda fault: (fault.file, fault.line or 0))
     if not kept:
         hint = faults[0] if faults else "put the files into a folder for each class"
         raise HyspError(f"{folder} holds no clip ({len(files)} files of the kind); {hint}")
-    return kept, faults, skipped, numbers, how
-
-# %% ../nbs/02_clips.ipynb #8df337c0
-def _check_not_splits(clips, folder):
-    "Refuse folders such as train and test for classes"
-    labels = {words["label"].lower() for _, words in clips}
-    if labels and labels <= set(split_words):
-        raise HyspError(
-            f"the files of {folder} lie in folders {', '.join(sorted(labels))}, which are no "
-            "classes; say how files are named with a template such as '{split}/{label}_{*}'"
-        )
+    return kept, faults, skipped, numbers, how, notes
 
 # %% ../nbs/02_clips.ipynb #3b3eeedc
 def _clip_names(clips, folder):
@@ -1196,7 +1293,7 @@ def folder_source(
     folder = Path(folder)
     layout = read_layout(layout)
     base = folder if folder.is_dir() else folder.parent
-    clips, faults, skipped, numbers, how = _tell(base, found, naming)
+    clips, faults, skipped, numbers, how, notes = _tell(base, found, naming)
     names = _clip_names(clips, base)
     protocols = _split_protocols(names, [words.get("split") for _, words in clips])
     class_names = sorted({words["label"] for _, words in clips}, key=natural_order)
@@ -1216,6 +1313,7 @@ def folder_source(
 
     labels = [words["label"] for _, words in clips]
     files = [file for file, _ in clips]
+    taken = [*what_was_taken(labels, numbers, how, protocols), *notes]
     table = [File(str(base / "clips.csv"))] if how == "clips.csv" else []
     return Source(
         names,
@@ -1230,5 +1328,5 @@ def folder_source(
         about=about,
         stamp=stamp_of(files + table),
         files=files,
-        taken=[*what_was_taken(labels, numbers, how, protocols), *getattr(found, "passed", ())],
+        taken=[*taken, *getattr(found, "passed", ())],
     )

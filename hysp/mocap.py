@@ -26,6 +26,7 @@ from hysp.clips import (
     lost_joints,
     mend_gaps,
     metadata_columns,
+    missing_column,
     natural_order,
     number_names,
     plain_text,
@@ -691,8 +692,7 @@ def _interval_columns(head, table):
         columns.setdefault(cell.lower(), i)
     for key in ("file", "start", "end", "label"):
         if key not in columns:
-            has = printable(", ".join(head))[:200]
-            raise HyspError(f"{table} has no column '{key}' (it has {has})")
+            raise HyspError(f"{table} {missing_column(key, head)}")
     return columns, unit
 
 # %% ../nbs/07_mocap.ipynb #7d7ac3ae

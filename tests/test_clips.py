@@ -1,6 +1,7 @@
 "What all readers share: names, what was seen, trees, templates, gaps, bodies; CSV files of real tools"
 
 import os
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -234,10 +235,102 @@ def test_a_template_says_what_is_what(tmp_path):
         folder_source(tmp_path, found, read_nothing, five, "{label}/{subject}")
 
 
-def test_train_and_test_are_no_classes(tmp_path):
-    plant(tmp_path, **{"train/1.num": "", "test/1.num": ""})
-    with pytest.raises(HyspError, match="lie in folders test, train, which are no classes"):
+@pytest.mark.parametrize(
+    "paths,found,naming",
+    [
+        (("train/1", "test/1"), "test, train", "{split}/{label}_{*}"),
+        (("train/1", "test/1", "extra/1"), "test, train", "{split}/{label}_{*}"),
+        (("train/wave/1", "test/wave/1"), "test, train", "{split}/{label}/{*}"),
+        (("wave/Val/1", "clap/1"), "Val", "{label}/{split}/{*}"),
+        (("own/train/wave/1",), "train", "{*}/{split}/{label}/{*}"),
+    ],
+)
+def test_train_and_test_are_no_classes(tmp_path, paths, found, naming):
+    plant(tmp_path, **{f"{path}.num": "" for path in paths})
+    files = find(tmp_path, ".num")
+    with pytest.raises(HyspError) as refusal:
+        folder_source(tmp_path, files, read_nothing, five)
+    assert f"lie in folders {found}, which are no classes" in str(refusal.value)
+    first, as_classes = re.findall("--name '(.+?)'", str(refusal.value))
+    assert first == naming
+    assert len(folder_source(tmp_path, files, read_nothing, five, as_classes)) >= 1
+
+
+def test_the_template_of_a_refusal_makes_splits(tmp_path):
+    plant(tmp_path, **{"train/wave/1.num": "", "train/clap/1.num": "", "test/wave/1.num": ""})
+    files = find(tmp_path, ".num")
+    source = folder_source(tmp_path, files, read_nothing, five, "{split}/{label}/{*}")
+    assert source.class_names == ["clap", "wave"] and source.protocols["test"]["val"]
+
+
+@pytest.mark.parametrize(
+    "paths,lines",
+    [
+        (("wave/1", "p1/1"), []),
+        (("p1/wave_1", "p2/wave_1"), ["are these people: p1, p2? then --name T"]),
+        (
+            ("wave/monday/1", "clap/1"),
+            ["folders above the class were not used: wave; if these are the classes: --name T"],
+        ),
+        (
+            ("own/wave/Person-1/1", "own/clap/Person-2/1"),
+            [
+                "folders above the class were not used: clap, own, wave; "
+                "if these are the classes: --name T",
+                "are these people: Person-1, Person-2? then --name T",
+            ],
+        ),
+    ],
+)
+def test_what_folders_may_be_is_asked(tmp_path, paths, lines):
+    plant(tmp_path, **{f"{path}.num": "" for path in paths})
+    files = find(tmp_path, ".num")
+    told = folder_source(tmp_path, files, read_nothing, five).taken[2:]
+    assert [re.sub("--name '.+'", "--name T", line) for line in told] == lines
+    for naming in re.findall("--name '(.+?)'", " ".join(told)):
+        source = folder_source(tmp_path, files, read_nothing, five, naming)
+        assert not set(source.class_names) - {"wave", "clap"}
+
+
+def test_a_person_folder_becomes_a_subject(tmp_path):
+    plant(tmp_path, **{"wave/person1/1.num": "", "clap/person2/1.num": ""})
+    files = find(tmp_path, ".num")
+    above, _ = folder_source(tmp_path, files, read_nothing, five).taken[2:]
+    naming = re.search("--name '(.+)'", above)[1]
+    source = folder_source(tmp_path, files, read_nothing, five, naming)
+    assert (source.class_names, [clip.subject for clip in source]) == (["clap", "wave"], [2, 1])
+
+
+def test_an_archive_is_no_folder_that_was_not_used(tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as z:
+        z.writestr("wave/1.num", "")
+    source = folder_source(tmp_path, find(tmp_path, ".num"), read_nothing, five)
+    assert source.taken[2:] == []
+
+
+@pytest.mark.parametrize(
+    "head,says",
+    [
+        ("file,lable", "(it has file, lable); if 'lable' is that, call it 'label'"),
+        ("file,Labels,x", "(it has file, Labels, x); if 'Labels' is that, call it 'label'"),
+        ("file,what", "(it has file, what)"),
+        ("file" + ",c" * 10, "(it has file, c, c, c, c, c, c, c and 3 more)"),
+    ],
+)
+def test_a_column_that_is_missing(tmp_path, head, says):
+    plant(tmp_path, **{"clips.csv": f"{head}\n1.num,wave\n", "1.num": ""})
+    with pytest.raises(HyspError) as refusal:
         folder_source(tmp_path, find(tmp_path, ".num"), read_nothing, five)
+    assert str(refusal.value).endswith(f"clips.csv has no column 'label' {says}")
+
+
+def test_columns_that_were_passed_over_are_listed(tmp_path):
+    plant(tmp_path, **{"clips.csv": "file,Label,Subjekt,notes,\n1.num,wave,1,,\n", "1.num": ""})
+    source = folder_source(tmp_path, find(tmp_path, ".num"), read_nothing, five)
+    assert source.taken[2:] == [
+        "columns of clips.csv passed over: "
+        "Subjekt (if that is the subject, call it 'subject'), notes"
+    ]
 
 
 @pytest.mark.parametrize("naming", ["", "{", "}{", "{label", "{}", "{label}{*}", "a/b", "{labels}"])
