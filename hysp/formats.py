@@ -26,6 +26,7 @@ class Format:
 
 # %% ../nbs/19_formats.ipynb #bbe5906b
 _own = dict(knows=("layout", "naming"))
+_numbered = dict(knows=("layout", "naming", "gaps"))
 _ordered = dict(knows=("layout", "naming", "order"), needs=("layout",))
 
 formats = dict(
@@ -65,7 +66,7 @@ formats = dict(
     mediapipe=Format("MediaPipe, CSV", "landmarks.mediapipe", **_own, usual="--up -y"),
     freemocap=Format("FreeMoCap", "landmarks.freemocap", **_own, usual="--unit mm --up z"),
     bvh=Format("BVH motion capture", "mocap.bvh_folder", **_own),
-    trc=Format("TRC of OpenSim or Pose2Sim", "mocap.trc_folder", **_own),
+    trc=Format("TRC of OpenSim or Pose2Sim", "mocap.trc_folder", **_numbered),
 )
 
 # %% ../nbs/19_formats.ipynb #85ad852b
@@ -91,7 +92,7 @@ def _check_options(kind, given):
     for argument in given:
         if argument not in known.knows:
             able = [other for other, that in formats.items() if argument in that.knows]
-            if len(able) > 4:
+            if argument in ("layout", "naming"):
                 raise HyspError(f"{_option(argument)} is not for {kind}, which knows it already")
             raise HyspError(f"{_option(argument)} is for {', '.join(able)}, not for {kind}")
     for argument in known.needs:
