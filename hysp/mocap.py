@@ -130,7 +130,7 @@ def _check_steps(times, gaps, file):
         ways = "fill gaps with --gaps fill, or keep the longest part with --gaps cut"
         raise Fault(file, None, f"{reason}; {ways}")
 
-# %% ../nbs/07_mocap.ipynb #fa502b9b
+
 def _first_readable(found, read_file):
     "The first recording that can be read; the first fault if none can"
     first_fault = None
@@ -141,7 +141,7 @@ def _first_readable(found, read_file):
             first_fault = first_fault or fault
     raise first_fault
 
-
+# %% ../nbs/07_mocap.ipynb #fa502b9b
 def _recordings(folder, suffix, read_file, layout_of, naming, up=None, gaps="refuse"):
     "A source of recordings; `layout_of(first)` is the skeleton of all, and lines about it"
     found = find(folder, suffix)
