@@ -731,11 +731,13 @@ def mend_gaps(
     times: np.ndarray,  # Number or time of each frame, rising, shape (T,)
     gaps: str = "refuse",  # refuse, fill or cut
     file="clip",  # What to call it in a `Fault`
+    usual: float = None,  # Time from frame to frame; None: the median
 ) -> tuple:  # Position and seen, at regular times; raises `Fault`
     "A clip without gaps in time"
     pick(gaps, gap_ways, "way to mend gaps")
     steps = np.diff(times)
-    usual = np.median(steps) if len(steps) > 1 else np.inf
+    if usual is None:
+        usual = np.median(steps) if len(steps) > 1 else np.inf
     holes = np.flatnonzero(steps > 1.75 * usual)
     if not len(holes):
         return position, seen

@@ -26,6 +26,7 @@ class Format:
 
 # %% ../nbs/19_formats.ipynb #bbe5906b
 _own = dict(knows=("layout", "naming"))
+_numbered = dict(knows=("layout", "naming", "gaps"))
 _ordered = dict(knows=("layout", "naming", "order"), needs=("layout",))
 
 formats = dict(
@@ -57,15 +58,17 @@ formats = dict(
     txt=Format("texts of numbers, one a clip", "mocap.text_folder", **_ordered),
     pyskl=Format("a pickle of pyskl or MMAction2", "pyskl.pyskl", knows=("layout",)),
     humanml3d=Format("HumanML3D", "pyskl.humanml3d", **_own),
-    openpose=Format("OpenPose, a JSON file a frame", "keypoints.openpose", **_own, usual="--up -y"),
-    coco=Format("COCO or MMPose, JSON", "keypoints.coco", **_own, usual="--up -y"),
-    alphapose=Format("AlphaPose, JSON", "keypoints.coco", **_own, usual="--up -y"),
-    yolo=Format("YOLO pose, texts or JSON", "keypoints.yolo", **_own, usual="--up -y"),
-    azure=Format("Azure Kinect, JSON", "keypoints.azure", **_own, usual="--unit mm --up -y"),
-    mediapipe=Format("MediaPipe, CSV", "landmarks.mediapipe", **_own, usual="--up -y"),
-    freemocap=Format("FreeMoCap", "landmarks.freemocap", **_own, usual="--unit mm --up z"),
+    openpose=Format(
+        "OpenPose, a JSON file a frame", "keypoints.openpose", **_numbered, usual="--up -y"
+    ),
+    coco=Format("COCO or MMPose, JSON", "keypoints.coco", **_numbered, usual="--up -y"),
+    alphapose=Format("AlphaPose, JSON", "keypoints.coco", **_numbered, usual="--up -y"),
+    yolo=Format("YOLO pose, texts or JSON", "keypoints.yolo", **_numbered, usual="--up -y"),
+    azure=Format("Azure Kinect, JSON", "keypoints.azure", **_numbered, usual="--unit mm --up -y"),
+    mediapipe=Format("MediaPipe, CSV", "landmarks.mediapipe", **_numbered, usual="--up -y"),
+    freemocap=Format("FreeMoCap", "landmarks.freemocap", **_numbered, usual="--unit mm --up z"),
     bvh=Format("BVH motion capture", "mocap.bvh_folder", **_own),
-    trc=Format("TRC of OpenSim or Pose2Sim", "mocap.trc_folder", **_own),
+    trc=Format("TRC of OpenSim or Pose2Sim", "mocap.trc_folder", **_numbered),
 )
 
 # %% ../nbs/19_formats.ipynb #85ad852b
@@ -91,7 +94,7 @@ def _check_options(kind, given):
     for argument in given:
         if argument not in known.knows:
             able = [other for other, that in formats.items() if argument in that.knows]
-            if len(able) > 4:
+            if argument in ("layout", "naming"):
                 raise HyspError(f"{_option(argument)} is not for {kind}, which knows it already")
             raise HyspError(f"{_option(argument)} is for {', '.join(able)}, not for {kind}")
     for argument in known.needs:

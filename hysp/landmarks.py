@@ -27,7 +27,8 @@ from hysp.clips import (
     read_rows,
     to_float,
 )
-from .core import HyspError
+from .core import HyspError, pick
+from .keypoints import gap_words, mend_left_out
 from .pyskl import read_npy
 from .skeleton import Layout, layouts, normal_name
 
@@ -301,6 +302,7 @@ def _check_once(records, frames, file):
 
 def read_landmarks(
     file: File,  # A CSV file, wide or long
+    gaps: str = None,  # Where frames are left out: one of `hysp.keypoints.gap_words`
 ) -> tuple:  # Positions float32 (3, T, 33, M) in its numbers, seen bool (T, 33, M); raises `Fault`
     "The landmarks of one clip"
     records, columns = _records_of(file)
@@ -316,7 +318,9 @@ def read_landmarks(
     position, seen = _position_and_seen(values)
     if not seen.any():
         raise Fault(file, None, f"nobody is seen in it (visibility below {least_visible} or empty)")
-    return keep_identity(position, seen, "mediapipe")
+    position, seen = keep_identity(position, seen, "mediapipe")
+    times = [to_float(record.frame.encode()) for record in records]
+    return mend_left_out(position, seen, dict(zip(times, frames)), gaps, file)
 
 # %% ../nbs/08_landmarks.ipynb #3f1e37c2
 kinds = {  # Kind of landmarks: its unit, and what it is in words
@@ -357,6 +361,12 @@ def _first_kind(found):
     return None, None
 
 
+def _what_is_left_out(gaps):
+    "What becomes of frames that are left out"
+    words = pick(gaps, gap_words, "way to mend gaps")
+    return f"frames that a file leaves out between others: {words}"
+
+
 def _layout_of_33(layout):
     "MediaPipe's layout, or another one of as many joints"
     layout = read_layout("mediapipe" if layout is None else layout)
@@ -370,14 +380,16 @@ def mediapipe(
     folder: str | Path,  # Holds CSV files; as for `hysp.clips.folder_source`
     layout: str | Path | Layout = None,  # Other names for the 33; None: mediapipe
     naming: str = None,  # Template of the files' paths; None: clips.csv, or a folder a class
+    gaps: str = None,  # Where frames are left out: one of `hysp.keypoints.gap_words`
 ) -> Source:  # In the numbers of the files; raises `HyspError`
     "Clips of MediaPipe's landmarks, a CSV file each"
+    left_out = _what_is_left_out(gaps)
     layout = _layout_of_33(layout)
     found = find(folder, ".csv")
     kind, first = _first_kind([file for file in found if file.name != "clips.csv"])
 
     def read(file):
-        position, seen = read_landmarks(file)
+        position, seen = read_landmarks(file, gaps)
         own = landmark_kind(position, seen)
         if own and own != kind:
             reason = f"holds {own} landmarks, but {first} holds {kind} landmarks"
@@ -386,7 +398,7 @@ def mediapipe(
 
     source = folder_source(folder, found, read, layout, naming)
     unit, words = kinds.get(kind, (None, None))
-    taken = source.taken + ([words] if words else [])
+    taken = [*source.taken, left_out, *([words] if words else [])]
     return replace(source, unit=unit, up="-y", taken=taken)
 
 # %% ../nbs/08_landmarks.ipynb #dfff6f5b
@@ -411,8 +423,10 @@ def freemocap(
     folder: str | Path,  # Holds recording folders at any depth
     layout: str | Path | Layout = None,  # Other names for the 33; None: mediapipe
     naming: str = None,  # Template; None: clips.csv, or {label}/{name}/output_data/{*}
+    gaps: str = None,  # Where frames are left out: one of `hysp.keypoints.gap_words`
 ) -> Source:  # Millimetres, z up; raises `HyspError`
     "Clips of FreeMoCap's recordings, a folder each"
+    left_out = _what_is_left_out(gaps)
     found, skipped = _recordings(folder)
     listed = (Path(folder) / "clips.csv").is_file()
     in_recordings = any(Path(file.path).parent.name == "output_data" for file in found)
@@ -420,7 +434,8 @@ def freemocap(
         naming = "{label}/{name}/output_data/{*}"
 
     def read(file):
-        return read_npy(file) if file.name.endswith(".npy") else read_landmarks(file)
+        return read_npy(file) if file.name.endswith(".npy") else read_landmarks(file, gaps)
 
     source = folder_source(folder, found, read, _layout_of_33(layout), naming, bodies=1)
-    return replace(source, unit="mm", up="z", skipped=source.skipped | skipped)
+    taken = [*source.taken, left_out]
+    return replace(source, unit="mm", up="z", skipped=source.skipped | skipped, taken=taken)

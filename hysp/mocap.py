@@ -8,7 +8,7 @@ __all__ = ['most_joints', 'most_lines', 'text_orders', 'Recording', 'Bone', 'joi
            'cut_by_intervals', 'recording_names']
 
 # %% ../nbs/07_mocap.ipynb #b2959f5f
-import os, re
+import difflib, os, re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -131,7 +131,7 @@ def _check_steps(times, gaps, file):
         ways = "fill gaps with --gaps fill, or keep the longest part with --gaps cut"
         raise Fault(file, None, f"{reason}; {ways}")
 
-# %% ../nbs/07_mocap.ipynb #fa502b9b
+
 def _first_readable(found, read_file):
     "The first recording that can be read; the first fault if none can"
     first_fault = None
@@ -142,15 +142,15 @@ def _first_readable(found, read_file):
             first_fault = first_fault or fault
     raise first_fault
 
-
+# %% ../nbs/07_mocap.ipynb #fa502b9b
 def _recordings(folder, suffix, read_file, layout_of, naming, up=None, gaps="refuse"):
-    "A source of recordings; `layout_of(first)` is the skeleton of all"
+    "A source of recordings; `layout_of(first)` is the skeleton of all, and lines about it"
     found = find(folder, suffix)
     if not found:
         raise HyspError(f"{join_roots(folder)} holds no file that ends in {suffix}")
     first = _first_readable(found, read_file)
-    layout = layout_of(first)
-    lines = [f"layout: {layout.name} ({len(layout)} joints)"]
+    layout, about_layout = layout_of(first)
+    lines = [f"layout: {layout.name} ({len(layout)} joints)", *about_layout]
 
     def read(file):
         recording = read_file(file)
@@ -159,7 +159,8 @@ def _recordings(folder, suffix, read_file, layout_of, naming, up=None, gaps="ref
         if recording.times is None:
             return position, seen
         _check_steps(recording.times, gaps, file)
-        return mend_gaps(position, seen, recording.times, gaps, file)
+        usual = np.diff(recording.times).min(initial=np.inf)
+        return mend_gaps(position, seen, recording.times, gaps, file, usual)
 
     source = folder_source(folder, found, read, layout, naming, fps=first.fps, bodies=1)
     names = [f"{ours} is {own}" for ours, own in zip(first.joints, first.own_names) if ours != own]
@@ -447,8 +448,8 @@ def bvh_folder(
 
     def layout_of(first):
         if layout is not None:
-            return read_layout(layout)
-        return tree_layout(first.joints, first.parents)
+            return read_layout(layout), []
+        return tree_layout(first.joints, first.parents), []
 
     return _recordings(folder, ".bvh", read_bvh, layout_of, naming, up="y")
 
@@ -576,19 +577,40 @@ def _without_missing(layout, there):
 
 
 def _fitting_layout(recording):
-    "The known layout that shares most joints with a recording, without those that are missing"
+    "The layout that shares most joints with a recording, without those that are missing, and whole"
     fitting = []
     for layout in layouts.values():
         found = _without_missing(layout, recording.joints)
         if found and len(found) >= 0.75 * len(layout):
-            fitting.append(found)
+            fitting.append((found, layout))
     if not fitting:
         names = ", ".join(recording.own_names)
         raise HyspError(
             f"no known layout has its joints among {printable(names)[:500]}; "
             "write a layout with joints and parents into a YAML file and name it with --layout"
         )
-    return max(fitting, key=len)
+    return max(fitting, key=lambda pair: len(pair[0]))
+
+# %% ../nbs/07_mocap.ipynb #45638ae1
+def _what_is_missing(layout, whole, recording):
+    "Lines: which joints of the whole layout no marker has, and which have no twin in the other"
+    there = {normal_name(joint) for joint in layout.joints}
+    own_names = dict(zip(recording.joints, recording.own_names))
+    spare = {name: own for name, own in own_names.items() if name not in there}
+    missing = []
+    for joint in map(normal_name, whole.joints):
+        if joint not in there:
+            near = difflib.get_close_matches(joint, spare, n=1, cutoff=0.7)
+            hint = f" (nearest '{printable(spare[near[0]])[:40]}')" if near else ""
+            missing.append(joint + hint)
+    alone = []
+    for joint, twin in zip(layout.joints, layout.mirror):
+        if joint.partition(" ")[0] in _other_side and layout.joints[twin] == joint:
+            alone.append(joint)
+    lines = [f"not there: {', '.join(missing)}"] if missing else []
+    if alone:
+        lines.append(f"without a twin on the other side: {', '.join(alone)}")
+    return lines
 
 # %% ../nbs/07_mocap.ipynb #c16578fa
 def trc_folder(
@@ -600,7 +622,10 @@ def trc_folder(
     "Markers in TRC files, a clip each"
 
     def layout_of(first):
-        return _fitting_layout(first) if layout is None else read_layout(layout)
+        if layout is not None:
+            return read_layout(layout), []
+        fitting, whole = _fitting_layout(first)
+        return fitting, _what_is_missing(fitting, whole, first)
 
     pick(gaps, gap_ways, "way to mend gaps")
     return _recordings(folder, ".trc", read_trc, layout_of, naming, gaps=gaps)

@@ -338,7 +338,8 @@ class Prepare:
     name: str | None = None
     # Reading, of npy and txt: the axes in their order, T frames, V joints, C coordinates, M bodies
     order: str | None = None
-    # Reading, of csv: where frames are missing in a clip; None: such a clip is not used
+    # Reading: where frames are missing in a clip; None: csv and trc do not use such a clip, and of
+    # the other formats nobody was seen there
     gaps: Literal["fill", "cut", "refuse"] | None = None
     fps: Rate | None = None  # Reading: frames a second, where the files do not say
     # Reading: cut long recordings by this table, a CSV file with file, start, end and label

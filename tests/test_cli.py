@@ -17,6 +17,7 @@ from hysp.feeder import Dataset
 from hysp.config import config_names, load_config, save_config, to_yaml
 from hysp.formats import formats
 from hysp.settings import Evaluate, Pretrain
+from hysp.skeleton import get_layout
 from hysp.synthetic import generate
 
 root = Path(__file__).parents[1]
@@ -567,12 +568,34 @@ def test_a_recording_is_cut_by_a_table(capsys, tmp_path):
     assert Dataset(tmp_path / "d").about["fps"] == 30
 
 
+def trc_without_a_frame(folder):
+    "A tree of one recording of OpenPose's 18 markers, frames 1, 2, 3 and 5"
+    names = list(get_layout("openpose").joints)
+    position = np.random.default_rng(0).uniform(1, 2, (4, len(names), 3))
+    head = ["PathFileType\t4\t(X/Y/Z)\ta.trc", "DataRate\tNumFrames\tNumMarkers\tUnits"]
+    head += [f"60\t4\t{len(names)}\tm", "\t".join(["Frame#", "Time", *names]), "", ""]
+    rows = []
+    for frame, row in zip((1, 2, 3, 5), position.reshape(4, -1).tolist()):
+        rows.append("\t".join([str(frame), f"{frame / 60:.3f}", *map(str, row)]))
+    (folder / "wave").mkdir(parents=True)
+    (folder / "wave/a.trc").write_text("\n".join([*head, *rows, ""]))
+
+
+def test_a_message_advises_what_can_be_typed(capsys, tmp_path):
+    trc_without_a_frame(tmp_path / "raw")
+    command = "prepare", "trc", tmp_path / "raw", "--frames", 8, "--align", "none", "--out"
+    says = refused_after_bar(capsys, *command, tmp_path / "d")
+    advised = re.search("fill gaps with (--gaps fill)", says)[1]
+    assert "1 clips" in made(capsys, *command, tmp_path / "d", *advised.split())
+
+
 @pytest.mark.parametrize(
     "typed,says",
     [
         ("csv raw", "say what the joints are: --layout NAME"),
         ("csv raw --layout coco --order TVC", "--order is for npy, txt, not for csv"),
         ("uiprmd raw --name {label}/{*}", "--name is not for uiprmd"),
+        ("bvh raw --gaps fill", "--gaps is for csv, trc, not for bvh"),
         ("csv raw --layout coco --missing x.txt", "--missing is for ntu60, ntu120, not for csv"),
         ("csv raw b --layout coco", "read from one place, not from 2: raw, b"),
         ("csv --layout coco", "say what to read: hysp prepare csv FOLDER"),

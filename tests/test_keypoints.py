@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import zipfile
 
@@ -83,6 +84,20 @@ def write_azure(folder, x):
     write(folder / "a.json", dict(frames=frames))
 
 
+def leave_out(folder, numbers):
+    "Take these frames out of a clip that was written by one of the functions above"
+    if (folder / "a.json").exists():
+        content = json.loads((folder / "a.json").read_text())
+        frames = content if isinstance(content, list) else next(filter(None, content.values()))
+        key = "image_id" if "image_id" in frames[0] else "frame_id"
+        names = [*numbers, *(f"{number}.jpg" for number in numbers)]
+        frames[:] = [frame for frame in frames if frame[key] not in names]
+        return write(folder / "a.json", content)
+    for path in folder.iterdir():
+        if frame_number(path.stem.removesuffix("_keypoints"))[1] in numbers:
+            path.unlink()
+
+
 formats = {  # How a clip of so many joints and axes is written, and what reads it
     "openpose-18": (write_openpose, openpose, 18, 2, "openpose"),
     "openpose-25": (write_openpose, openpose, 25, 2, "body-25"),
@@ -153,6 +168,65 @@ def test_frames_by_number_not_by_alphabet(tmp_path):
     there = clip.seen.any((1, 2))
     assert there.tolist() == [True, True, True, False, False, True]
     assert np.array_equal(bodies_of(clip, 2)[there], x[[0, 2, 4, 10]].astype(np.float32))
+
+
+# What the line about frames that are left out says where nothing is chosen
+said = "nobody was seen there (or choose --gaps fill, cut or refuse)"
+
+
+@pytest.mark.parametrize("write_clip", [write_openpose, write_yolo])
+def test_files_that_are_not_there_are_told_before_the_work(tmp_path, write_clip):
+    reader = openpose if write_clip is write_openpose else yolo
+    x = walk(8, 17, 1)
+    for name in ("wave/a", "wave/b", "wave/c"):
+        write_clip(tmp_path / name, x)
+    for lost in ("wave/a/*5*", "wave/a/*3*", "wave/b/*7*", "wave/c/*4*"):
+        next(tmp_path.glob(lost)).unlink()
+    taken = reader(tmp_path, "coco").taken
+    assert taken[-2] == f"frames missing within 2 of 3 clips, up to 2 in one: {said}"
+    for path in tmp_path.glob("wave/[ac]/*"):
+        path.unlink()
+    assert not any("missing" in line for line in reader(tmp_path, "coco").taken)
+
+
+@pytest.mark.parametrize("name", formats)
+def test_frames_that_are_left_out_are_what_gaps_says(tmp_path, name):
+    write_clip, reader, joints, axes, layout = formats[name]
+    x = np.arange(9)[:, None, None, None] * 2.0 + walk(1, joints, 1, axes)
+    write_clip(tmp_path / "wave/a", x)
+    leave_out(tmp_path / "wave/a", (3, 4))
+    clips = {}
+    for gaps in (None, "fill", "cut"):
+        source = reader(tmp_path, layout, gaps=gaps)
+        clips[gaps] = source[0]
+        assert re.search("missing within 1 of 1 clips|leaves out", "\n".join(source.taken))
+    there = clips[None].seen.any((1, 2))
+    assert np.flatnonzero(~there).tolist() == [3, 4]
+    np.testing.assert_allclose(bodies_of(clips["fill"], axes), x, atol=1e-4)
+    assert clips["fill"].seen.all()
+    np.testing.assert_allclose(bodies_of(clips["cut"], axes), x[5:], atol=1e-4)
+    with pytest.raises(Fault, match="gap from 2 to 5, where 1 is the usual step; fill .* --gaps"):
+        reader(tmp_path, layout, gaps="refuse")[0]
+    with pytest.raises(HyspError, match="did you mean 'fill'"):
+        reader(tmp_path, layout, gaps="fil")
+
+
+def test_a_short_clip_has_gaps_too(tmp_path):
+    x = walk(12, 18, 1)
+    for t in (0, 1, 3, 5, 7):
+        write(tmp_path / f"wave/a_{t}.json", openpose_frame(x[t]))
+    assert openpose(tmp_path, gaps="fill")[0].seen.shape[0] == 8
+    assert openpose(tmp_path, gaps="cut")[0].seen.shape[0] == 2
+    with pytest.raises(Fault, match="gap from 1 to 3 and 2 more, where 1 is the usual step"):
+        openpose(tmp_path, gaps="refuse")[0]
+
+
+def test_a_frame_with_a_file_and_without_people_is_no_gap(tmp_path):
+    write_openpose(tmp_path / "wave/a", walk(5, 18, 1))
+    write(tmp_path / "wave/a/v_000000000002_keypoints.json", openpose_frame([]))
+    source = openpose(tmp_path, gaps="refuse")
+    assert not any("missing" in line for line in source.taken)
+    assert source[0].seen.any((1, 2)).tolist() == [True, True, False, True, True]
 
 
 def test_lost_joints_are_not_places(tmp_path):

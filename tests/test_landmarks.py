@@ -136,6 +136,39 @@ def test_frames_by_number_or_time(tmp_path, frames, places, scale, key):
     np.testing.assert_allclose(position[..., 0][:, places].transpose(1, 2, 0), x, atol=1e-6)
 
 
+@pytest.mark.parametrize("scale,key", [(1, "frame"), (1 / 30, "timestamp"), (33.3, "time_ms")])
+def test_frames_that_are_left_out_are_what_gaps_says(tmp_path, scale, key):
+    moving = x[:1] + 0.1 * np.arange(7)[:, None, None]
+    rows = rows_of(headings("{name}_{part}", official), [0, 1, 2], moving, key=[key])
+    for row in rows[1:]:
+        row[0] = scale * (row[0] + 4)
+    del rows[3]
+    read(tmp_path / "a.csv", rows)
+    file = File(str(tmp_path / "a.csv"))
+    position, seen = read_landmarks(file, "fill")
+    np.testing.assert_allclose(position[..., 0].transpose(1, 2, 0), moving, atol=1e-6)
+    assert seen.all()
+    position, seen = read_landmarks(file, "cut")
+    np.testing.assert_allclose(position[..., 0].transpose(1, 2, 0), moving[3:], atol=1e-6)
+    gap = f"gap from {5 * scale:.10g} to {7 * scale:.10g}, where {scale:.10g} is the usual step"
+    with pytest.raises(Fault, match=gap):
+        read_landmarks(file, "refuse")
+
+
+def test_both_readers_say_what_becomes_of_frames_that_are_left_out(tmp_path):
+    formats["mediapipe"].plant(tmp_path / "m")
+    formats["freemocap"].plant(tmp_path / "f")
+    for reader, folder in ((mediapipe, "m"), (freemocap, "f")):
+        rule = "frames that a file leaves out between others: "
+        assert (
+            f"{rule}they are filled in, on straight lines"
+            in reader(tmp_path / folder, gaps="fill").taken
+        )
+        assert any(line.startswith(f"{rule}nobody") for line in reader(tmp_path / folder).taken)
+        with pytest.raises(HyspError, match="did you mean 'cut'"):
+            reader(tmp_path / folder, gaps="cutt")
+
+
 def long_rows(people, frames=x):
     rows = [["frame", "person_id", "landmark", "x", "y", "z", "visibility"]]
     for t, frame in enumerate(frames):

@@ -334,6 +334,29 @@ def test_pose2sim_has_no_eyes_and_ears(tmp_path, middle, name):
     assert source[0].position[0, 0, knee, 0] == position[0, markers.index("LKnee"), 0]
 
 
+@pytest.mark.parametrize(
+    "spelt, says",
+    (
+        ("LKneeX", ["not there: left knee (nearest 'LKneeX')"]),
+        ("belt", ["not there: left knee"]),
+        ("LKnee", []),
+    ),
+)
+def test_joints_that_no_marker_has_are_told_with_the_nearest(tmp_path, spelt, says):
+    markers = [spelt if marker == "LKnee" else marker for marker in openpose]
+    file_of(tmp_path / "x" / "a.trc", write_trc(markers, np.ones((2, 18, 3)), unit="m"))
+    taken = trc_folder(tmp_path).taken
+    assert [line for line in taken if line.startswith("not there")] == says
+    alone = [line for line in taken if "twin" in line]
+    assert alone == ["without a twin on the other side: right knee"][: len(says)]
+
+
+def test_a_layout_of_ones_own_says_nothing_of_other_joints(tmp_path):
+    file_of(tmp_path / "x" / "a.trc", write_trc(openpose, np.ones((2, 18, 3)), unit="m"))
+    taken = trc_folder(tmp_path, arms).taken
+    assert not any("not there" in line or "twin" in line for line in taken)
+
+
 def test_blanks_divide_too_and_zero_or_nan_is_lost(tmp_path):
     position = np.arange(18.0).reshape(2, 3, 3) + 1
     position[1, 2] = 0
@@ -366,6 +389,15 @@ def test_units_and_rates_are_the_same_in_all_files(tmp_path):
         source[1]
     with pytest.raises(Fault, match="has 30 frames a second, but the first file has 60"):
         source[2]
+
+
+def test_more_gaps_than_steps_are_filled_as_well(tmp_path):
+    text = write_trc(["neck", "LWrist", "RWrist"], np.arange(72.0).reshape(8, 3, 3) + 1)
+    lines = [line for line in text.splitlines() if line[:2] not in ("2\t", "5\t", "7\t")]
+    lines[2] = lines[2].replace("\t8\t", "\t5\t")
+    file_of(tmp_path / "x" / "a.trc", "\n".join(lines) + "\n")
+    clip = trc_folder(tmp_path, arms, gaps="fill")[0]
+    np.testing.assert_allclose(clip.position[0, :, 0, 0], 9.0 * np.arange(8) + 1, rtol=1e-6)
 
 
 @pytest.mark.parametrize("gaps, frames", (("refuse", None), ("fill", 10), ("cut", 5)))
