@@ -425,9 +425,8 @@ def splits_meant(
         return list(asked)
     (only,) = protocols
     meant = [re.sub(f"^{usual_protocol}/", f"{only}/", split) for split in asked]
-    if (
-        meant != list(asked) and os.environ.get("RANK", "0") == "0"
-    ):  # one process of several says it
+    first = os.environ.get("RANK", "0") == "0"  # Of several processes, one says it
+    if first and meant != list(asked):
         print(f"{path} has no {usual_protocol}; its one protocol, {only}, is used")
     return meant
 

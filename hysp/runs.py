@@ -109,7 +109,8 @@ def check_layout(
     if (known.joints, known.parents) != (given.joints, given.parents):
         raise HyspError(
             f"the encoder was trained on layout '{known.name}' ({len(known.joints)} joints), "
-            f"the clips of {data.path} have '{given.name}' ({len(given.joints)}); prepare them with --to {known.name}"
+            f"the clips of {data.path} have '{given.name}' ({len(given.joints)}); "
+            f"prepare them with --to {known.name}"
         )
 
 
