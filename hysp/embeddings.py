@@ -18,7 +18,7 @@ from .checkpoint import load_weights, save_weights
 from .core import HyspError, atomic_write, checksum, pick
 from .evaluate import features, linear_probe
 from .explore import Explorer, Scene
-from .feeder import Dataset
+from .feeder import Dataset, splits_meant
 from .metrics import radius
 from .runs import build, example, example_data, load_run, open_checkpoints, open_data
 
@@ -158,7 +158,7 @@ def embeddings(
         predicted.append(probe_predictions(encoder, train, shown, stream, device))
         z.append(features(model.online, shown, stream, device=device))
     weights = [known["file"] and checksum(known["file"]) for _, known in models]
-    source = dict(split=split, data=shown.checksum, stream=stream, probe=train.split)
+    source = dict(split=shown.split, data=shown.checksum, stream=stream, probe=train.split)
     return Embeddings(
         epochs=[known["epoch"] for _, known in models],
         z=torch.stack(z),
@@ -202,6 +202,12 @@ def _clips_of(run, data, split, e):
     return clips
 
 
+def _split_meant(run, data, split):
+    "The split, or that of the one protocol of a set; as it is where the run's own set is gone"
+    path = Path(data or load_run(run)[1]["settings"]["data"])
+    return splits_meant(path, split)[0] if data or path.is_dir() else split
+
+
 def scene(
     run: str | Path,  # Run folder, or a weights file
     data: str | Path | None = None,  # Dataset folder; None: the one the run was pre-trained on
@@ -211,6 +217,7 @@ def scene(
 ) -> Scene:
     "A run to explore"
     run = Path(run)
+    split = _split_meant(run, data, split)
     known = data and Dataset(data, split).checksum
     e = kept_embeddings(run, known, split, untrained)
     if e is None:

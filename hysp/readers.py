@@ -40,6 +40,7 @@ from hysp.clips import (
     why_no_name,
 )
 from .core import HyspError, pick, renamed
+from .kinect import taken_by_numbers
 from .skeleton import Layout, euler, forward_kinematics, get_layout, layouts, normal_name
 
 __getattr__ = renamed(__name__)
@@ -366,6 +367,9 @@ def uiprmd(
 
     correct = [f"{exercise}, correct" for exercise in exercises]
     incorrect = [f"{exercise}, incorrect" for exercise in exercises]
+    class_names = correct + incorrect
+    known = [about(i) for i in range(len(keys))]
+    said = taken_by_numbers(known, class_names, "the names of the files")
     used = []
     for path in found.values():
         used += [file for file in (path, _angles_of(path)) if file.is_file()]
@@ -373,7 +377,7 @@ def uiprmd(
         names,
         load,
         "ui-prmd",
-        correct + incorrect,
+        class_names,
         fps=30,
         bodies=1,
         faults=files.faults,
@@ -381,7 +385,7 @@ def uiprmd(
         stamp=stamp_of(File(str(file)) for file in used),
         unit="m",
         up="y",
-        taken=files.passed,
+        taken=[*said, *files.passed],
     )
 
 # %% ../nbs/04_readers.ipynb #8577875c

@@ -18,7 +18,7 @@ from torch import nn
 from .checkpoint import load_weights, save_weights
 from .core import HyspError, checksum, pick, write_json, renamed
 from .evaluate import untrained_norms, weights_hash
-from .feeder import Dataset
+from .feeder import Dataset, splits_meant
 from .models import models
 from .pairs import Pairs
 from .prepare import prepare
@@ -109,18 +109,20 @@ def check_layout(
     if (known.joints, known.parents) != (given.joints, given.parents):
         raise HyspError(
             f"the encoder was trained on layout '{known.name}' ({len(known.joints)} joints), "
-            f"the clips of {data.path} have '{given.name}' ({len(given.joints)})"
+            f"the clips of {data.path} have '{given.name}' ({len(given.joints)}); "
+            f"prepare them with --to {known.name}"
         )
 
 
 def open_data(
     run: tuple,  # Model and description, as `load_run` gives them
     data: str | Path | None,  # Dataset folder; None: the one it was pre-trained on
-    *splits: str,  # Such as xsub/train, xsub/val
+    *splits: str,  # Such as xsub/train, xsub/val; see `splits_meant`
 ) -> list:  # A `Dataset` for each split
     "Clips that the model can be asked about"
     model, about = run
-    sets = [Dataset(data or about["settings"]["data"], split) for split in splits]
+    path = data or about["settings"]["data"]
+    sets = [Dataset(path, split) for split in splits_meant(path, *splits)]
     check_layout(model, sets[0])
     return sets
 

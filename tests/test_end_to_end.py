@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -19,6 +20,7 @@ from safetensors.torch import save_file
 
 from hysp import cli
 from hysp.checkpoint import load_state, load_weights
+from hysp.embeddings import load_embeddings, scene
 from hysp.feeder import Dataset
 from hysp.runs import load_run
 from hysp.skeleton import layouts
@@ -628,6 +630,77 @@ def test_subset(made, capsys, tmp_path, keep):
     )
 
 
+# Sets with one protocol, which is not xsub
+
+
+def gym(folder, clips=24):
+    "A pickle as that of FineGYM: 2-D joints, and the parts `train` and `val`"
+    g = np.random.default_rng(0)
+    names = [f"clip{i:02}" for i in range(clips)]
+    annotations = []
+    for i, name in enumerate(names):
+        keypoint = 100 + 30 * g.normal(size=(1, 8, 17, 2)).cumsum(1) + 20 * (i % 2)
+        score = np.ones((1, 8, 17))
+        known = dict(frame_dir=name, label=i % 2, total_frames=8, img_shape=(300, 300))
+        annotations.append(dict(known, keypoint=keypoint, keypoint_score=score))
+    split = dict(train=names[: clips // 2], val=names[clips // 2 :])
+    path = folder / "gym_hrnet.pkl"
+    path.write_bytes(pickle.dumps(dict(split=split, annotations=annotations)))
+    return path
+
+
+def test_the_one_protocol_of_a_set_is_used_and_said(tmp_path, capsys):
+    data = tmp_path / "gym"
+    done(capsys, "prepare pyskl", gym(tmp_path), "--out", data, "--frames 8")
+    assert Dataset(data).splits == ["val/train", "val/val", "all"]
+    said = f"{data} has no xsub; its one protocol, val, is used"
+    train = ["pretrain uiprmd --data", data, small, "--pairs own"]
+    run, bone = tmp_path / "run", tmp_path / "bone"
+    out = done(capsys, *train, "--out", run)
+    assert said in out and f"12 clips of {data} (val/train)" in out
+    assert said in done(capsys, *train, "--out", run), "the run in the folder is the same one"
+    done(capsys, *train, "--out", bone, "--stream bone")
+    out = done(capsys, "evaluate", run, quick, "--no-baselines --protocols knn")
+    assert out.count(said) == 1
+    manifest = json.loads((run / "evaluation.json").read_text())["manifest"]
+    assert manifest["data"]["splits"] == {"val/train": 12, "val/val": 12}
+    where = "--device cpu --threads 1"
+    for _ in range(2):
+        out = done(capsys, "embed", run, where)
+        assert said in out and "12 clips at 2 epoch(s)" in out
+    assert load_embeddings(run).about["split"] == "val/val"
+    assert scene(run).data().split == "val/val"
+    half = ["subset", data, "--run", run, "--out", tmp_path / "half", where]
+    assert "6 of the 12 clips of val/train" in done(capsys, *half)
+    fused = done(capsys, "ensemble", run, bone, "--out", tmp_path / "both", quick)
+    assert said in fused
+    done(capsys, "demo --data", data, "--out", tmp_path / "demo", where, "--steps 2")
+    wrong = refused(capsys, "evaluate", run, quick, "--protocol xview")
+    assert "unknown split" in wrong and "val/train" in wrong
+
+
+# One body for all layouts
+
+
+def test_a_run_on_common_joints_judges_clips_of_another_layout(tmp_path, capsys):
+    for layout in ("ui-prmd", "coco"):
+        np.savez(tmp_path / f"{layout}.npz", **recordings(layout))
+        to = ["--out", tmp_path / layout, "--frames 8 --to common-15"]
+        out = done(capsys, "prepare arrays", tmp_path / f"{layout}.npz", *to)
+        assert "8 frames, 1 body, common-15" in out
+    run = tmp_path / "run"
+    done(capsys, "pretrain uiprmd --data", tmp_path / "ui-prmd", "--out", run, small)
+    other = ["--data", tmp_path / "coco"]
+    done(capsys, "evaluate", run, quick, *other, "--no-baselines --out", tmp_path / "judged")
+    told = json.loads((tmp_path / "judged/evaluation.json").read_text())
+    assert told["manifest"]["data"]["path"] == str(tmp_path / "coco")
+    file = tmp_path / "coco.npz.safetensors"
+    done(capsys, "embed", run, *other, "--device cpu --threads 1 --out", file)
+    e = load_embeddings(file)
+    assert e.names == Dataset(tmp_path / "coco", "xsub/val").names
+    assert e.z.isfinite().all()
+
+
 # Interrupted
 
 
@@ -869,7 +942,8 @@ def test_clips_of_another_skeleton_are_refused(folder, capsys):
     np.savez(folder / "coco.npz", **x)
     done(capsys, "prepare arrays", folder / "coco.npz", "--out", folder / "coco", "--frames 8")
     assert re.search(
-        r"trained on layout 'ui-prmd' \(22 joints\), the clips of .*coco have 'coco' \(17\)",
+        r"trained on layout 'ui-prmd' \(22 joints\), the clips of .*coco have 'coco' \(17\)"
+        "; prepare them with --to ui-prmd",
         refused(capsys, "evaluate", folder / "run", "--data", folder / "coco", quick),
     )
     assert "holds another run" in refused(
