@@ -520,7 +520,7 @@ def _script_json(value):
 # %% ../nbs/74_page.ipynb #953e6f55
 def asset(
     *names: str,  # Files in the package's `assets`
-) -> str:  # Their texts, one after the other
+) -> str:  # Texts of the files, one after the other
     "What pages are made of"
     folder = resources.files("hysp").joinpath("assets")
     return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
@@ -597,7 +597,7 @@ class ReportClips:
     correct: object = None  # Was the clip right?
     predicted: object = None  # Class it was taken for
     clips: object = None  # Positions, shape (n,3,T,V,M)
-    layout: str | Layout = None  # Their skeleton
+    layout: str | Layout = None  # Skeleton of the clips
     fidelity: object = None  # How far the drawing can be trusted; a drawing brings its own
     up: str = "y"  # The axis that points up
     frames: int = 24  # Frames kept of each clip

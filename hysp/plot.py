@@ -274,8 +274,8 @@ def plot_geodesic(
 
 # %% ../nbs/72_plot.ipynb #cd56fb22
 def hyperbolic_circle(
-    x,  # Its middle, shape (2,)
-    rho: float,  # Its hyperbolic radius (c=1)
+    x,  # Middle of the circle, shape (2,)
+    rho: float,  # Hyperbolic radius of the circle (c=1)
 ) -> tuple:  # Centre on paper, shape (2,), and radius on paper
     "The circle of points at distance `rho` from `x`, as it is drawn"
     x = as_array(x, float)

@@ -39,7 +39,7 @@ from .skeleton import Layout, layouts
 
 # %% ../nbs/05_pyskl.ipynb #0576a2e6
 biggest_pickle = 2**33  # Bytes
-most_steps = 2**24  # Of a pickle
+most_steps = 2**24  # Steps of the reading of one pickle
 free_steps = 2**18  # So many in a file of any size
 longest_kept = 1024  # Bytes; text and bytes that are longer stay in the file
 

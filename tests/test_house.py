@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tokenize
 import venv
 from pathlib import Path
 
@@ -217,6 +218,24 @@ def test_loads_sees_them():
         "torch.load(p, weights_only=False); np.load(p); np.load(p, allow_pickle=True)"
     )
     assert list(loads(ast.parse(text))) == ["pickle.load", "torch.load", "torch.load", "np.load"]
+
+
+def comments(path):
+    "Comments of a file, as (line, text)"
+    with open(path, "rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
+
+
+def test_comments_stand_alone():
+    found = [
+        f"{name(path)}:{line}: {text}"
+        for path in modules
+        for line, text in comments(path)
+        if re.match(r"#\s+(Of|Its|Their)\b", text)
+    ]
+    assert not found, "comments that need what stands beside them: " + "; ".join(found)
 
 
 def test_sizes():
