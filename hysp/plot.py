@@ -109,7 +109,7 @@ def fidelity_text(
     return str(fidelity).replace("; trust", f"{line_break}trust")
 
 # %% ../nbs/72_plot.ipynb #6e5d6fd8
-def _draw_frame(ax, rings, distances):
+def _paint_frame(ax, rings, distances):
     "Rim, rings and their distances"
     ink = plt.rcParams["text.color"]
     ground = plt.rcParams["axes.facecolor"]
@@ -231,7 +231,7 @@ def plot_disk(
         room = _legend_width(names, highlighted)
     if ax is None:
         _, ax = plt.subplots(figsize=(4.8 + room * legend, 4.8), layout="constrained")
-    _draw_frame(ax, rings, distances)
+    _paint_frame(ax, rings, distances)
     _print_fidelity(ax, fidelity)
     if by_value:
         _scatter_values(ax, x, as_array(labels), size, legend)
@@ -362,7 +362,7 @@ def plot_density(
     _print_fidelity(ax, fidelity)
     look = dict(extent=(-1, 1, -1, 1), cmap="viridis", lw=0.1, zorder=0.5)
     hexagons = ax.hexbin(*x.T, gridsize=n, bins="log", mincnt=1, **look)
-    _draw_frame(ax, rings, distances)
+    _paint_frame(ax, rings, distances)
     if bar:
         ax.figure.colorbar(hexagons, ax=ax, shrink=0.6, label="points")
     return ax
@@ -552,7 +552,7 @@ def curve_panels(
     )
 
 # %% ../nbs/72_plot.ipynb #0053735f
-def _draw_lines(ax, x, lines):
+def _paint_lines(ax, x, lines):
     "The lines of a panel, the first one thicker"
     for i, (name, values) in enumerate(lines.items()):
         known = np.isfinite(values)
@@ -581,7 +581,7 @@ def plot_curves(
         )
     axs = np.ravel(axs)
     for ax, (title, lines) in zip(axs, curves.panels.items()):
-        _draw_lines(ax, curves.x, lines)
+        _paint_lines(ax, curves.x, lines)
         ax.set(xlabel=curves.x_name, title=title)
         ax.spines[["top", "right"]].set_visible(False)
         handles = list(ax.lines)
