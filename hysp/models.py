@@ -37,13 +37,13 @@ class Online(nn.Module):
         encoder: str = "stgcn",  # Name of the encoder, see `hysp.encoders`
         gain: float = 1.0,  # Factor on the initial weights of the heads' last layers
         middle: int | None = None,  # Hidden width of the last head; as `head` if None
-        **own,  # What this encoder alone takes, such as `edge_importance` of the stgcn
+        **options,  # What this encoder alone takes, such as `edge_importance` of the stgcn
     ):
         super().__init__()
         head = head or out
         middle = middle or head
         self.online_encoder = make_encoder(
-            encoder, layout, channels(stream), hidden, out, dropout, pool, **own
+            encoder, layout, channels(stream), hidden, out, dropout, pool, **options
         )
         self.online_projector = Projector(out, head if self.predicts else middle, head)
         if self.predicts:
