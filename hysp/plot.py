@@ -524,6 +524,9 @@ class Curves:
     weight: np.ndarray | None  # λ of the curriculum, 0…1
     panels: dict  # Title → {column: values}
 
+    def __repr__(self):
+        return f"Curves by {self.x_name}, {len(self.x)} values each: {', '.join(self.panels)}"
+
 # %% ../nbs/72_plot.ipynb #be474636
 def curve_panels(
     columns: dict,  # Name → values, as from `read_curves`
