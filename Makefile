@@ -60,9 +60,8 @@ lint: .venv/.installed-dev
 	$(BIN)/ruff format --check --quiet && $(BIN)/ruff check
 	@if ! $(BIOME) --version >/dev/null 2>&1; then \
 	echo 'JavaScript was passed over: biome needs node (apt install npm) and, the first time, a network'; exit 0; fi; \
-	whole=$$(mktemp -d) && trap 'rm -rf "$$whole"' EXIT && cd hysp/assets && \
-	cat disk.js look.js skeleton.js points.js stage.js panels.js explorer.js > "$$whole/explorer.js" && \
-	cat disk.js look.js skeleton.js page.js > "$$whole/page.js" && \
+	whole=$$(mktemp -d) && trap 'rm -rf "$$whole"' EXIT && \
+	$(BIN)/python tools/scripts.py "$$whole" && cd hysp/assets && \
 	$(BIOME) format *.js *.css && $(BIOME) lint --config-path=../.. "$$whole"
 
 notebooks: .venv/.installed-dev

@@ -46,7 +46,7 @@ class Views(Dataset):
 
     def __getitem__(self, i):
         g = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
-        drawn = plain.rows(self.strong.draw(1, self.x.shape[2], g), 1)[0]
+        drawn = plain.rows(self.strong.sample(1, self.x.shape[2], g), 1)[0]
         rng = np.random.default_rng()
         strong = plain.strong_view(self.x[i], drawn, self.mirror, 0.01, rng, False)
         return strong, plain.normal_view(self.x[i], drawn).astype(np.float32)

@@ -229,7 +229,7 @@ def augmentation(short, work):
     x, layout = clips(n), get_layout("ntu-rgb+d")
     normal, strong = Normal(layout), Strong(layout)
     g = torch.Generator().manual_seed(0)
-    drawn = strong.draw(n, 50, g)
+    drawn = strong.sample(n, 50, g)
     mirror = list(layout.mirror)
     rng = np.random.default_rng(0)
 

@@ -11,6 +11,7 @@ __all__ = ['ranges', 'views', 'linear', 'shear_matrix', 'shear', 'rotation_matri
 
 # %% ../nbs/13_augment.ipynb #73f4a3e3
 import math
+import warnings
 from dataclasses import dataclass, field, fields
 from functools import cache, lru_cache
 
@@ -501,8 +502,34 @@ def within(
     return field(default=default, metadata=dict(ranges=names))
 
 # %% ../nbs/13_augment.ipynb #565f9785
+def _old_draw(sample):
+    "The method `draw` of earlier versions, from the `sample` of a view"
+
+    def draw(self, *args, **options):
+        warnings.warn(
+            "a view's draw is now sample; the old name ends with the next version",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return sample(self, *args, **options)
+
+    return draw
+
+
 class View:
-    "What all views have in common: they draw one set of numbers a clip, then apply them"
+    "What all views have in common: they sample one set of numbers a clip, then apply them"
+
+    def __init_subclass__(cls):
+        "Views of earlier versions have `draw` in place of `sample`: either name brings the other"
+        if "draw" in vars(cls):
+            warnings.warn(
+                f"{cls.__name__}.draw is to be named sample; the old name ends with the next version",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            cls.sample = cls.draw
+        elif "sample" in vars(cls):
+            cls.draw = _old_draw(cls.sample)
 
     def __post_init__(self):
         self.layout = get_layout(self.layout)
@@ -529,7 +556,7 @@ class View:
                 f"a view draws from a torch.Generator, not from {type(generator).__name__}"
             )
         n, _, frames, _, bodies = _check(x, self.layout).shape
-        return self.apply(x.contiguous(), self.draw(n, frames, generator, bodies), generator)
+        return self.apply(x.contiguous(), self.sample(n, frames, generator, bodies), generator)
 
 # %% ../nbs/13_augment.ipynb #d2a9df43
 @dataclass(repr=False)
@@ -540,7 +567,7 @@ class Normal(View):
     shear: float = within(0.5, "amount")  # Off-diagonal terms from U(-shear, shear)
     crop: int = within(6, "amount", "whole")  # T//crop mirrored frames at each end
 
-    def draw(self, n, frames, generator, bodies=1):
+    def sample(self, n, frames, generator, bodies=1):
         "The numbers of `n` clips of so many frames: where the crop starts, how it is sheared"
         pad = frames // self.crop if self.crop else 0
         start = torch.randint(2 * pad + 1, (n,), generator=generator, device=generator.device)
@@ -577,10 +604,10 @@ class Strong(Normal):
         self.blur_sigma = tuple(self.blur_sigma)
         super().__post_init__()
 
-    def draw(self, n, frames, generator, bodies=1):
+    def sample(self, n, frames, generator, bodies=1):
         "The numbers of `n` clips; what is switched off is drawn too, so that the others stay the same"
         source = dict(generator=generator, device=generator.device)
-        drawn = super().draw(n, frames, generator)
+        drawn = super().sample(n, frames, generator)
         drawn["angles"] = rotation_angles(n, self.rotate, generator)
         names = ("flip", "noise", "blur", "mask_axis", "reverse")
         chance = torch.tensor([getattr(self, name) for name in names], device=generator.device)
@@ -680,7 +707,7 @@ class Natural(View):
     noise: float = within(0.03, "amount")  # Largest σ, in the clips' unit: σ from U(0, noise)
     mirror: float = within(0.0, "probability")  # Chance of the mirror image
 
-    def draw(self, n, frames, generator, bodies=1):
+    def sample(self, n, frames, generator, bodies=1):
         "The numbers of `n` clips; what is switched off is drawn too, so that the others stay the same"
         source = dict(generator=generator, device=generator.device)
         share = 1 - (1 - self.crop) * torch.rand(n, **source)

@@ -193,7 +193,7 @@ class Keys(list):
 # %% ../nbs/50_checkpoint.ipynb #d3e58a11
 def load_reference(
     path: str | Path,  # A Lightning checkpoint of HYSP's authors, or a state dict of AimCLR's kind
-    layout: str | Layout = "ntu-rgb+d",  # Its skeleton
+    layout: str | Layout = "ntu-rgb+d",  # Skeleton of its clips
 ) -> tuple:  # The model in eval mode, and the `Keys` of the file and of the model
     "A model with the weights of a reference checkpoint; nothing in the file is executed"
     held = _read_pickle(path)
@@ -316,7 +316,7 @@ def _run_onnx(path, x):
 
 def run_exported(
     path: str | Path,  # A file of `export_encoder` that you trust: a TorchScript file is a program
-    format: str,  # Its format
+    format: str,  # Format of the file, as it was exported
     x: Tensor,  # Clips
 ) -> Tensor:  # Features
     "What an exported encoder makes of clips: ONNX by onnxruntime, the others by torch"

@@ -174,7 +174,7 @@ def _lines(node, path, prefix=""):
 # %% ../nbs/80_config.ipynb #ba03ba50
 def read_yaml(
     path: Path,  # A YAML file
-) -> tuple:  # Its mapping, and the line of each dotted key
+) -> tuple:  # The mapping, and the line of each dotted key
     "A YAML file that holds a mapping"
     values, text = load_yaml(path)
     if not isinstance(values or {}, dict):

@@ -228,7 +228,7 @@ def old_names() -> dict:  # Where a name was: where it is, both as module.name
 
 
 def renamed(
-    module: str,  # Its `__name__`
+    module: str,  # Name of the module, as in `__name__`
 ):  # A function for the module's `__getattr__`
     "Finds the module's names of earlier versions, with a `DeprecationWarning`"
 

@@ -75,9 +75,7 @@ def _at(r, angle):
 # %% ../nbs/70_disk.ipynb #a40cb21c
 def rays(
     u: Tensor,  # Tangents at the origin (c=1), shape (...,d)
-) -> (
-    tuple
-):  # Their directions, shape (...,d), and distances of exp₀ `u` from the middle, shape (...)
+) -> tuple:  # Directions, shape (...,d), and distances of exp₀ `u` from the middle, shape (...)
     "Points as directions and hyperbolic distances from the middle"
     size = u.norm(dim=-1, keepdim=True)
     return u / size.clamp(min=1e-300), 2 * size[..., 0]
@@ -225,7 +223,7 @@ class Drawing:
 
     points: Tensor  # Shape (N,2), float64
     fidelity: Fidelity  # What of the ball's geometry they keep
-    map: object = None  # Its `transform` places new points on the same disk; None where the method has no such map
+    map: object = None  # Places new points on the same disk by `transform`; None where the method has no such map
 
     def __str__(self):
         return str(self.fidelity)
@@ -262,7 +260,7 @@ class Polar:
     mean: Tensor = field(
         default=None, init=False
     )  # Mean of the directions, (d,); None before `fit`
-    axes: Tensor = field(default=None, init=False)  # Their plane, (d,2)
+    axes: Tensor = field(default=None, init=False)  # Plane of the directions, (d,2)
 
     def __repr__(self):
         state = "not fitted" if self.mean is None else f"fitted on {len(self.mean)} dimensions"

@@ -39,8 +39,11 @@ class Embeddings:
     about: dict  # Run, split, checksum of the data, weights of each epoch, curvature magnitude
 
     def __repr__(self):
-        epochs = ", ".join(map(str, self.epochs))
-        return f"{len(self.names)} clips, {len(self.class_names)} classes, at epochs {epochs}"
+        epochs = list(map(str, self.epochs))
+        if len(epochs) > 8:
+            epochs = [*epochs[:3], "…", epochs[-1]]
+        counts = f"{len(self.names)} clips, {len(self.class_names)} classes"
+        return f"{counts}, at epochs {', '.join(epochs)}"
 
     def at(
         self,

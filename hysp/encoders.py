@@ -95,8 +95,8 @@ def make_encoder(
     out: int,  # Width of the features
     dropout: float = 0.0,  # Share of activations dropped in training
     pool: str = "present",  # Average over the bodies 'present', or over 'all' places for one
-    **own,  # What this encoder alone takes
+    **options,  # What this encoder alone takes
 ) -> BodyEncoder:  # With random weights, in train mode
     "An encoder by its name"
     kind = pick(name, encoders, "encoder")
-    return faster(kind(layout, in_channels, hidden, out, dropout=dropout, pool=pool, **own))
+    return faster(kind(layout, in_channels, hidden, out, dropout=dropout, pool=pool, **options))

@@ -154,7 +154,7 @@ def fixed_weights(
 # %% ../nbs/61_ensemble.ipynb #a6fd0a76
 def fit_weights(
     scores,  # Logits (N,classes), one a stream, of clips that the classifiers were kept from
-    labels,  # Their classes, (N,)
+    labels,  # Classes of the clips, (N,)
 ) -> Fusion:
     "Weights of the likeliest labels"
     scores = _stack(scores)
@@ -177,7 +177,7 @@ def fit_weights(
 # %% ../nbs/61_ensemble.ipynb #1dc058ec
 def oracle_weights(
     scores,  # Matrices (N,classes), one a stream, of the clips that are judged
-    labels,  # Their classes, (N,): the answers
+    labels,  # Classes of the clips, (N,): the answers
     steps: int = 10,  # Weights are multiples of 1/steps
 ) -> Fusion:
     "Weights that are best on the test labels; of equally good ones the most even"

@@ -34,16 +34,16 @@ class Online(nn.Module):
         head: int | None = None,  # Width of projector and predictor; as `out` if None
         dropout: float = 0.5,  # In the encoder
         pool: str = "all",  # Average over 'all' bodies (the paper) or those 'present'
-        encoder: str = "stgcn",  # Its name, see `hysp.encoders`
+        encoder: str = "stgcn",  # Name of the encoder, see `hysp.encoders`
         gain: float = 1.0,  # Factor on the initial weights of the heads' last layers
         middle: int | None = None,  # Hidden width of the last head; as `head` if None
-        **own,  # What this encoder alone takes, such as `edge_importance` of the stgcn
+        **options,  # What this encoder alone takes, such as `edge_importance` of the stgcn
     ):
         super().__init__()
         head = head or out
         middle = middle or head
         self.online_encoder = make_encoder(
-            encoder, layout, channels(stream), hidden, out, dropout, pool, **own
+            encoder, layout, channels(stream), hidden, out, dropout, pool, **options
         )
         self.online_projector = Projector(out, head if self.predicts else middle, head)
         if self.predicts:
@@ -203,7 +203,7 @@ class SimCLR(Online):
     "One branch whose projections of two views of a clip find each other among those of all clips"
 
     predicts = False
-    whole_batch = True  # Its loss compares the clips of a step, of all processes
+    whole_batch = True  # The loss compares the clips of a step, of all processes
 
     def forward(
         self,

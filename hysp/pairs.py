@@ -106,7 +106,7 @@ def mutual_choices(
 # %% ../nbs/15_pairs.ipynb #776b5ac7
 def guises(
     x: Tensor,  # Clips, shape (N, 3, T, V, M)
-    layout: str | Layout,  # Their skeleton
+    layout: str | Layout,  # Skeleton of the clips
 ):  # Yields clips, as `x`
     "The clips, their mirror images, and where there are two bodies both in the other order"
     two = (present(x).sum(1) == 2).view(-1, 1, 1, 1, 1)
@@ -214,7 +214,7 @@ def _share(true):
 
 def find_pairs(
     x: Tensor,  # Clips as prepared, shape (N, 3, T, V, M)
-    layout: str | Layout,  # Their skeleton
+    layout: str | Layout,  # Skeleton of the clips
     person=None,  # Who is in each clip, whole numbers, shape (N,); None: not known
     all_pairs: int = 4000,  # Up to so many clips all pairs are warped, beyond it candidates alone
     progress: bool = False,  # A progress bar?

@@ -109,7 +109,7 @@ def fidelity_text(
     return str(fidelity).replace("; trust", f"{line_break}trust")
 
 # %% ../nbs/72_plot.ipynb #6e5d6fd8
-def _draw_frame(ax, rings, distances):
+def _paint_frame(ax, rings, distances):
     "Rim, rings and their distances"
     ink = plt.rcParams["text.color"]
     ground = plt.rcParams["axes.facecolor"]
@@ -231,7 +231,7 @@ def plot_disk(
         room = _legend_width(names, highlighted)
     if ax is None:
         _, ax = plt.subplots(figsize=(4.8 + room * legend, 4.8), layout="constrained")
-    _draw_frame(ax, rings, distances)
+    _paint_frame(ax, rings, distances)
     _print_fidelity(ax, fidelity)
     if by_value:
         _scatter_values(ax, x, as_array(labels), size, legend)
@@ -274,8 +274,8 @@ def plot_geodesic(
 
 # %% ../nbs/72_plot.ipynb #cd56fb22
 def hyperbolic_circle(
-    x,  # Its middle, shape (2,)
-    rho: float,  # Its hyperbolic radius (c=1)
+    x,  # Middle of the circle, shape (2,)
+    rho: float,  # Hyperbolic radius of the circle (c=1)
 ) -> tuple:  # Centre on paper, shape (2,), and radius on paper
     "The circle of points at distance `rho` from `x`, as it is drawn"
     x = as_array(x, float)
@@ -362,7 +362,7 @@ def plot_density(
     _print_fidelity(ax, fidelity)
     look = dict(extent=(-1, 1, -1, 1), cmap="viridis", lw=0.1, zorder=0.5)
     hexagons = ax.hexbin(*x.T, gridsize=n, bins="log", mincnt=1, **look)
-    _draw_frame(ax, rings, distances)
+    _paint_frame(ax, rings, distances)
     if bar:
         ax.figure.colorbar(hexagons, ax=ax, shrink=0.6, label="points")
     return ax
@@ -524,6 +524,9 @@ class Curves:
     weight: np.ndarray | None  # λ of the curriculum, 0…1
     panels: dict  # Title → {column: values}
 
+    def __repr__(self):
+        return f"Curves by {self.x_name}, {len(self.x)} values each: {', '.join(self.panels)}"
+
 # %% ../nbs/72_plot.ipynb #be474636
 def curve_panels(
     columns: dict,  # Name → values, as from `read_curves`
@@ -552,7 +555,7 @@ def curve_panels(
     )
 
 # %% ../nbs/72_plot.ipynb #0053735f
-def _draw_lines(ax, x, lines):
+def _paint_lines(ax, x, lines):
     "The lines of a panel, the first one thicker"
     for i, (name, values) in enumerate(lines.items()):
         known = np.isfinite(values)
@@ -581,7 +584,7 @@ def plot_curves(
         )
     axs = np.ravel(axs)
     for ax, (title, lines) in zip(axs, curves.panels.items()):
-        _draw_lines(ax, curves.x, lines)
+        _paint_lines(ax, curves.x, lines)
         ax.set(xlabel=curves.x_name, title=title)
         ax.spines[["top", "right"]].set_visible(False)
         handles = list(ax.lines)

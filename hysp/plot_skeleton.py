@@ -90,7 +90,7 @@ def _alpha(rank):
     return 1 if rank == 0 else 0.55
 
 
-def _draw_body(ax, body, layout, rank=0, width=2.2):
+def _paint_body(ax, body, layout, rank=0, width=2.2):
     "One body at one moment (3,V)"
     layout = get_layout(layout)
     colours = _joint_colours(layout)
@@ -117,7 +117,7 @@ def plot_skeleton(
         _, ax = plt.subplots(figsize=(2.5, 3.5), layout="constrained")
     clip = as_array(frame, float)[:, None]
     for rank, body in enumerate(visible_bodies(clip, layout, up, turn)):
-        _draw_body(ax, body[:, 0], layout, rank)
+        _paint_body(ax, body[:, 0], layout, rank)
     return ax
 
 # %% ../nbs/73_plot_skeleton.ipynb #9c794ed0
@@ -148,7 +148,7 @@ def skeleton_strip(
         middle = (x[:, 0, t].min() + x[:, 0, t].max()) / 2
         for rank, body in enumerate(x[:, :, t]):
             shift = np.array([place * width - middle, 0, 0])[:, None]
-            _draw_body(ax, body + shift, layout, rank, 1.8)
+            _paint_body(ax, body + shift, layout, rank, 1.8)
         time = f"{t / fps:.1f} s" if fps else f"{t}"
         ax.text(place * width, ground - 0.07 * height, time, **label)
     ax.axhline(ground - 0.03 * height, color=ink, lw=0.6, alpha=0.3)

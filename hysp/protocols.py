@@ -145,7 +145,7 @@ def _by_reranking(z, labels, classes, rerank, costs, metric, bodies):
 # %% ../nbs/64_protocols.ipynb #96704150
 def judge_frozen(
     z: tuple,  # Features of the training and of the other clips, (n, d) and (m, d)
-    labels: tuple,  # Their classes, (n,) and (m,)
+    labels: tuple,  # Classes of the same clips, (n,) and (m,)
     classes: int,  # Number of classes
     people=None,  # Who performs in the training clips, (n,); None: not known
     protocols=("knn", "linear"),  # Some of knn, linear, mobius; all others are passed over

@@ -39,7 +39,7 @@ from .skeleton import Layout, layouts
 
 # %% ../nbs/05_pyskl.ipynb #0576a2e6
 biggest_pickle = 2**33  # Bytes
-most_steps = 2**24  # Of a pickle
+most_steps = 2**24  # Steps of the reading of one pickle
 free_steps = 2**18  # So many in a file of any size
 longest_kept = 1024  # Bytes; text and bytes that are longer stay in the file
 
@@ -178,7 +178,7 @@ _deeds = dict(
     assign="SETITEM SETITEMS",
     keep="PUT BINPUT LONG_BINPUT MEMOIZE",
     recall="GET BINGET LONG_BINGET",
-    ask="GLOBAL STACK_GLOBAL",
+    request="GLOBAL STACK_GLOBAL",
     call="REDUCE",
     fill="BUILD",
     go_on="PROTO FRAME STOP",
@@ -265,12 +265,12 @@ class _Machine:
     def recall(self, _, number):
         self.stack.append(self.memo[number])
 
-    def ask(self, name, value):
+    def request(self, name, value):
         if name == "GLOBAL":
-            module, _, asked = value.partition(" ")
+            module, _, wanted = value.partition(" ")
         else:
-            module, asked = self.last_two()
-        self.stack.append(_request(module, asked))
+            module, wanted = self.last_two()
+        self.stack.append(_request(module, wanted))
 
     def call(self, *_):
         given = self.stack.pop()
@@ -380,8 +380,8 @@ def _why_no_keypoint(annotation):
         return f"has a keypoint_score of shape {score_shape}; expected {shape[:3]}"
     frames = annotation.get("total_frames", shape[1])
     if not isinstance(frames, int) or frames != shape[1]:
-        told = frames if isinstance(frames, int) else "that is no whole number"
-        return f"has a total_frames {told}, and a keypoint of {shape[1]} frames"
+        stated = frames if isinstance(frames, int) else "that is no whole number"
+        return f"has a total_frames {stated}, and a keypoint of {shape[1]} frames"
     return None
 
 # %% ../nbs/05_pyskl.ipynb #26751f4e
@@ -663,8 +663,8 @@ def humanml3d(
     kept = [file for file in found if file.name[0] != "M" or file.name[1:] not in names]
     copies = len(found) - len(kept)
     found[:] = kept
-    told = naming is not None or (folder / "clips.csv").is_file()
-    base = folder if told else folder.parent
+    has_labels = naming is not None or (folder / "clips.csv").is_file()
+    base = folder if has_labels else folder.parent
     source = folder_source(base, found, read_npy, layout, naming, fps=20, bodies=1)
     skipped = dict(source.skipped)
     if copies:

@@ -501,7 +501,7 @@ def sense(
     g: np.random.Generator,  # Where the errors come from
     x: np.ndarray,  # Joints as they are, shape (T,V,3)
     t: np.ndarray,  # Seconds, shape (T,)
-    v: Variety = Variety(),  # Its noise, dropout and swap count
+    v: Variety = Variety(),  # Noise, dropout and swaps of the sensor
     fps: float = fps,  # Frames a second
 ) -> np.ndarray:  # Joints as measured, shape (T,V,3)
     "What a depth sensor makes of a body"

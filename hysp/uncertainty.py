@@ -330,7 +330,7 @@ class RadiusHistory:
                 first = i + 1
         return self.epochs[min(first, len(self.epochs) - 1)]
 
-    ripe = settled_epoch  # Its name in earlier versions
+    ripe = settled_epoch  # Name of the method in earlier versions
 
     def __repr__(self):
         groups = {"": self.quantiles()}

@@ -227,7 +227,7 @@ def test_a_generator_goes_on():
 
 def test_frequencies():
     n, frames = 20000, 50
-    d = A.Strong("ntu-rgb+d").draw(n, frames, gen())
+    d = A.Strong("ntu-rgb+d").sample(n, frames, gen())
     names = ["flip", "noise", "blur", "mask_axis", "reverse"]
     p = torch.stack([d[o].double() for o in names])
     assert (p.mean(1) - 0.5).abs().max() < 4 * 0.5 / n**0.5  # four standard errors
@@ -372,7 +372,7 @@ def test_natural_views_of_every_kind(layout, bodies, frames, dtype):
 def test_natural_is_its_cores_in_order(layout, seed, frames, dtype):
     view = A.Natural(layout, mirror=0.5)
     x = people(layout, 70, frames, 2, dtype, seed)  # more than a group
-    d = view.draw(70, frames, gen(seed), bodies=2)
+    d = view.sample(70, frames, gen(seed), bodies=2)
     y = view.apply(x, d, gen(seed))
     at = A.frame_places(d["share"], d["start"], d["speed"], frames)
     plain = A.scale_bones(A.warp_time(x, at), d["bones"], layout)
@@ -399,7 +399,7 @@ def test_strong_is_its_steps_in_order(layout, normalise, frames, dtype):
     "The fast form in groups, against one augmentation after the other; the notebook adds the noise"
     view = A.Strong(layout, noise=0, normalise_blur=normalise)
     x = people(layout, 70, frames, 2, dtype)  # more than a group
-    drawn = view.draw(70, frames, gen())
+    drawn = view.sample(70, frames, gen())
     want = view.in_order(x, drawn, torch.zeros_like(x))
     size = max(1, want.abs().max())
     assert (view.apply(x, drawn, gen()) - want).abs().max() < 1e-5 * size
@@ -426,7 +426,7 @@ def test_company_changes_nothing(seed):
 def test_draws_of_natural_views():
     n, layout = 4000, layouts["ntu-rgb+d"]
     view = A.Natural(layout, mirror=0.3)
-    d = view.draw(n, 16, gen(), bodies=2)
+    d = view.sample(n, 16, gen(), bodies=2)
     degrees = d["angles"].double() * 180 / math.pi
 
     def near(values, mean, sd):
@@ -474,7 +474,7 @@ def test_left_and_right_bones_are_alike(layout):
     ratio = bone(y, layout).norm(dim=1) / bone(x, layout).norm(dim=1)
     ratio = torch.where(ratio.isfinite(), ratio, 1.0)  # the root has no bone
     torch.testing.assert_close(ratio, ratio[:, :, mirror])
-    d = view.draw(8, 1, gen(), bodies=2)
+    d = view.sample(8, 1, gen(), bodies=2)
     assert torch.equal(d["bones"], d["bones"][:, mirror])
 
 
@@ -549,8 +549,8 @@ def test_people_stay_together():
 
 
 def test_one_switch_changes_no_other_draw():
-    a = A.Natural("coco").draw(9, 16, gen(), 2)
-    b = A.Natural("coco", **still | dict(tilt=7.5, noise=0.03)).draw(9, 16, gen(), 2)
+    a = A.Natural("coco").sample(9, 16, gen(), 2)
+    b = A.Natural("coco", **still | dict(tilt=7.5, noise=0.03)).sample(9, 16, gen(), 2)
     for name in ("noise", "mirror"):
         assert torch.equal(a[name], b[name])
     assert torch.equal(a["angles"][:, [0, 2]], b["angles"][:, [0, 2]])
@@ -592,12 +592,26 @@ class Slow(A.View):
     layout: str | Layout
     least: float = A.within(0.5, "share")  # Smallest speed, from U(least, 1)
 
-    def draw(self, n, frames, generator, bodies=1):
+    def sample(self, n, frames, generator, bodies=1):
         chance = torch.rand(n, generator=generator, device=generator.device)
         return dict(speed=1 - (1 - self.least) * chance)
 
     def apply(self, x, drawn, generator):
         return A.resample(x, drawn["speed"])
+
+
+def test_a_view_of_earlier_versions_still_works():
+    with pytest.warns(DeprecationWarning, match="Older.draw is to be named sample"):
+
+        @dataclasses.dataclass(repr=False)
+        class Older(A.Normal):
+            def draw(self, n, frames, generator, bodies=1):
+                return super().draw(n, frames, generator, bodies)
+
+    x = people("coco")
+    with pytest.warns(DeprecationWarning, match="a view's draw is now sample"):
+        y = Older("coco")(x, gen())
+    assert torch.equal(y, A.Normal("coco")(x, gen()))
 
 
 def test_a_third_kind_is_a_class_and_a_line(monkeypatch):

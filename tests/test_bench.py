@@ -225,7 +225,7 @@ def test_views(n):
     speed, layout = load("speed"), get_layout("ntu-rgb+d")
     for normalise in (False, True):
         strong = Strong(layout, normalise_blur=normalise)
-        drawn = strong.draw(n, 50, torch.Generator().manual_seed(n))
+        drawn = strong.sample(n, 50, torch.Generator().manual_seed(n))
         assert (
             speed.view_gap(speed.clips(n), (Normal(layout), strong), drawn, list(layout.mirror))
             < 1e-5

@@ -9,8 +9,10 @@ import re
 import shutil
 import subprocess
 import sys
+import tokenize
 import venv
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -219,6 +221,24 @@ def test_loads_sees_them():
     assert list(loads(ast.parse(text))) == ["pickle.load", "torch.load", "torch.load", "np.load"]
 
 
+def comments(path):
+    "Comments of a file, as (line, text)"
+    with open(path, "rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
+
+
+def test_comments_stand_alone():
+    found = [
+        f"{name(path)}:{line}: {text}"
+        for path in modules
+        for line, text in comments(path)
+        if re.match(r"#\s+(Of|Its|Their)\b", text)
+    ]
+    assert not found, "comments that need what stands beside them: " + "; ".join(found)
+
+
 def test_sizes():
     big = {name(o): o.stat().st_size for o in files() if o.stat().st_size > 2_000_000}
     assert not big
@@ -317,6 +337,108 @@ def test_old_names_still_work():
             found = getattr(importlib.import_module(f"hysp.{module}"), name)
         home, name = today.split(".")
         assert found is getattr(importlib.import_module(f"hysp.{home}"), name)
+
+
+# CHANGELOG says so: a range stands in the type of its field
+gone = {"config.ranges", "config.within", "recipes.ranges"}
+
+
+@pytest.mark.filterwarnings("ignore:hysp:DeprecationWarning")
+def test_public_names_of_before_are_there():
+    "All that `__all__` of the modules held before the package was taken apart, but for `gone`"
+    before = (root / "tests/golden/public_names.txt").read_text("utf-8").split()
+    assert len(before) == 422 and gone < set(before)
+    split = (entry.split(".") for entry in before)
+    missing = {
+        f"{module}.{name}"
+        for module, name in split
+        if not hasattr(importlib.import_module(f"hysp.{module}"), name)
+    }
+    assert missing == gone
+
+
+# Objects on a screen
+
+
+@pytest.fixture(scope="module")
+def big_objects(tmp_path_factory):
+    "One of each kind that holds much, by name"
+    import torch
+
+    from hysp.disk import HoroPCA, Polar, TangentPCA, horopca
+    from hysp.embeddings import Embeddings
+    from hysp.explore import Explorer, Scene, Training
+    from hysp.feeder import Dataset
+    from hysp.page import ReportClips
+    from hysp.pairs import find_pairs
+    from hysp.plot import curve_panels
+    from hysp.prepare import prepare
+    from hysp.run_folder import RunFolder
+    from hysp.survey import survey
+    from hysp.synthetic import generate
+
+    folder = tmp_path_factory.mktemp("big")
+    source = generate(24, classes=["wave", "kick"], subjects=2, seed=0)
+    data = Dataset(prepare(source, folder / "data", frames=8, progress=False), "all")
+    epochs, n = list(range(0, 300, 2)), len(data)
+    known = torch.zeros(n, dtype=torch.int64)
+    embeddings = Embeddings(
+        epochs=epochs,
+        z=torch.randn(len(epochs), n, 16),
+        predicted=known.expand(len(epochs), n),
+        labels=known,
+        bodies=known + 1,
+        frames=known + 8,
+        subjects=known - 1,
+        names=list(data.names),
+        class_names=data.class_names,
+        about=dict(c=1.0),
+    )
+    points = horopca(embeddings.z[-1])
+    scene = Scene(embeddings, data)
+    clips = data.batch(range(n))
+    trainer = SimpleNamespace(epoch=3, run=folder / "run")
+    return dict(
+        clip=source[0],
+        source=source,
+        dataset=data,
+        survey=survey(folder / "data"),
+        run_folder=RunFolder(folder / "run"),
+        pairs=find_pairs(clips, data.layout),
+        embeddings=embeddings,
+        drawing=points,
+        polar=Polar().fit(embeddings.z[-1]),
+        tangent_pca=TangentPCA().fit(embeddings.z[-1]),
+        horopca=HoroPCA(steps=3).fit(embeddings.z[-1]),
+        curves=curve_panels(dict(loss=[1.0] * 900, lr=[0.1] * 900, knn=[0.5] * 900)),
+        report_clips=ReportClips(points=points, labels=known, clips=clips, layout=data.layout),
+        scene=scene,
+        explorer=Explorer(scene, ["polar"]),
+        training=Training(trainer),
+    )
+
+
+def test_big_objects_say_in_a_line_what_they_are(big_objects):
+    for kind, thing in big_objects.items():
+        text = repr(thing)
+        assert 0 < len(text) < 200 and "\n" not in text, f"{kind}: {text[:300]}"
+        assert not re.match(r"<.* at 0x", text), f"{kind} says only where it lies"
+
+
+# What a browser gets
+
+
+def test_lint_reads_what_a_browser_gets(tmp_path):
+    from hysp.explore import Explorer
+
+    command = [sys.executable, root / "tools/scripts.py", tmp_path]
+    subprocess.run(command, check=True, cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
+    assert (tmp_path / "explorer.js").read_text("utf-8") == str(Explorer._esm)
+    assert (
+        (tmp_path / "page.js")
+        .read_text("utf-8")
+        .endswith((root / "hysp/assets/page.js").read_text("utf-8"))
+    )
 
 
 # What `import hysp` offers
