@@ -201,7 +201,8 @@ def _principal(train, share, most):
     enough = np.searchsorted(ratio.cumsum(), share) + 1
     kept = max(1, min(enough, (ratio > 1e-9).sum()))  # At least one, else none without variance
     scale = np.sqrt(pca.explained_variance_[:kept]).clip(min=1e-12)
-    return torch.as_tensor(pca.mean_), torch.as_tensor(pca.components_[:kept].T / scale)
+    directions = pca.components_[:kept].T / scale
+    return torch.as_tensor(pca.mean_), torch.as_tensor(directions)
 
 
 def whiten(
@@ -567,7 +568,8 @@ def difference(
     seed: int = 0,  # Seed of the draws
 ) -> tuple:  # Difference of the shares right, and the ends of its 95 % interval, all -1...1
     "How much more the first gets right than the second (paired bootstrap)"
-    first_clips, second_clips = len(first_right), len(second_right)
+    first_clips = len(first_right)
+    second_clips = len(second_right)
     if first_clips != second_clips or not first_clips:
         raise HyspError(
             "two classifiers are compared on the same clips, "
