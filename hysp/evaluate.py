@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['geometries', 'heads', 'probe_descent', 'tune_descent', 'weights_hash', 'features', 'untrained_norms', 'diagnose',
-           'few_labels', 'hold_out', 'whiten', 'join_features', 'neighbours', 'knn', 'choose_k', 'rerank',
-           'neighbour_scores', 'standardise', 'Mobius', 'make_head', 'Descent', 'linear_probe', 'Classifier',
-           'fine_tune', 'Verdict', 'judge', 'difference', 'merge_classes']
+           'few_labels', 'hold_out', 'whiten', 'join_features', 'Verdict', 'judge', 'neighbours', 'knn', 'choose_k',
+           'rerank', 'neighbour_scores', 'standardise', 'Mobius', 'make_head', 'Descent', 'linear_probe', 'Classifier',
+           'fine_tune', 'difference', 'merge_classes']
 
 # %% ../nbs/60_evaluate.ipynb #b33f6fff
 import copy, hashlib, math
@@ -123,7 +123,7 @@ def untrained_norms(
         if isinstance(module, _BatchNorm) and module.num_batches_tracked == 0
     ]
 
-# %% ../nbs/60_evaluate.ipynb #0e595c75
+# %% ../nbs/60_evaluate.ipynb #7ae10010
 def _encode_copy(encoder, clips, batch, training):
     net = copy.deepcopy(encoder).cpu().train(training)
     return torch.cat([net(x).float() for x in clips.split(batch)])
@@ -134,7 +134,7 @@ def _mean_gap(z, expected):
     gap = z.mean(0) - expected.mean(0)
     return float(gap.norm() / expected.mean(0).norm().clamp(min=1e-12))
 
-
+# %% ../nbs/60_evaluate.ipynb #0e595c75
 @torch.no_grad()
 def diagnose(
     z: Tensor,  # Features of all clips of `data`, (n, d), in this order
@@ -193,6 +193,18 @@ def hold_out(
     return np.setdiff1d(clips, held), held
 
 # %% ../nbs/60_evaluate.ipynb #a58dbe87
+def _principal(train, share, most):
+    "Mean of the clips, and their principal directions, each divided by its standard deviation"
+    pca = PCA(min(most, len(train) - 1, train.shape[1]), random_state=0)
+    with np.errstate(invalid="ignore"):  # Clips that are all the same: 0/0, taken as 0
+        ratio = np.nan_to_num(pca.fit(train.numpy()).explained_variance_ratio_)
+    enough = np.searchsorted(ratio.cumsum(), share) + 1
+    kept = max(1, min(enough, (ratio > 1e-9).sum()))  # At least one, else none without variance
+    scale = np.sqrt(pca.explained_variance_[:kept]).clip(min=1e-12)
+    directions = pca.components_[:kept].T / scale
+    return torch.as_tensor(pca.mean_), torch.as_tensor(directions)
+
+
 def whiten(
     train: Tensor,  # Features, (n, d), n at least 2
     *others: Tensor,  # More features, (m, d)
@@ -202,14 +214,7 @@ def whiten(
     "Principal directions of the training clips, each scaled to variance 1 (PCA whitening)"
     if len(train) < 2:
         raise HyspError("whitening compares clips: give two training clips or more, not one")
-    pca = PCA(min(most, len(train) - 1, train.shape[1]), random_state=0)
-    with np.errstate(invalid="ignore"):  # Clips that are all the same: 0/0, taken as 0
-        ratio = np.nan_to_num(pca.fit(train.numpy()).explained_variance_ratio_)
-    enough = np.searchsorted(ratio.cumsum(), share) + 1
-    kept = max(1, min(enough, (ratio > 1e-9).sum()))
-    scale = np.sqrt(pca.explained_variance_[:kept]).clip(min=1e-12)
-    mean = torch.as_tensor(pca.mean_)
-    directions = torch.as_tensor(pca.components_[:kept].T / scale)
+    mean, directions = _principal(train, share, most)
     return [((x - mean) @ directions).float() for x in (train, *others)]
 
 # %% ../nbs/60_evaluate.ipynb #76f26953
@@ -224,7 +229,50 @@ def join_features(
         others.append(nn.functional.normalize(other - mean, dim=1))
     return torch.cat(trains, 1), torch.cat(others, 1)
 
-# %% ../nbs/60_evaluate.ipynb #8aa8dbe9
+# %% ../nbs/60_evaluate.ipynb #4e65cd12
+@dataclass
+class Verdict:
+    "How scores agree with labels, over the whole set"
+
+    top1: float  # Share right, 0...1
+    top5: float  # Share with the label among the first five
+    interval: tuple  # Ends of the 95 % bootstrap interval of `top1`
+    per_class: Tensor  # Share right of each class, NaN for a class without clips
+    confusion: Tensor  # Clips by label (rows) and by prediction (columns)
+    pred: Tensor  # Predicted class of each clip
+    right: Tensor  # For each clip: is the prediction its label?
+
+    def __repr__(self):
+        low, high = self.interval
+        top1 = f"top-1 {self.top1:.1%} ({low:.1%} to {high:.1%})"
+        return f"{top1}, top-5 {self.top5:.1%} of {len(self.pred)} clips"
+
+# %% ../nbs/60_evaluate.ipynb #c348a232
+def judge(
+    scores: Tensor,  # One column a class, (m, classes)
+    labels,  # Classes, (m,)
+) -> Verdict:
+    "Top-1 with its interval, top-5, accuracy of each class and confusion"
+    labels = torch.as_tensor(np.asarray(labels))
+    classes = scores.shape[1]
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        raise HyspError(
+            f"labels lie in {int(labels.min())}...{int(labels.max())}, "
+            f"but there are {classes} classes"
+        )
+    top1 = accuracy(scores, labels)
+    right = (scores >= scores.gather(1, labels[:, None])).sum(1) <= 1
+    return Verdict(
+        top1=top1,
+        top5=accuracy(scores, labels, min(5, classes)),
+        interval=tuple(bootstrap(np.mean, right).tolist()),
+        per_class=class_accuracy(scores, labels),
+        confusion=confusion(scores, labels),
+        pred=scores.argmax(1),
+        right=right,
+    )
+
+# %% ../nbs/60_evaluate.ipynb #13c57a8b
 def _cosine(u, v):
     "One minus the cosine of unit vectors"
     return torch.cdist(u, v).square() / 2
@@ -232,7 +280,14 @@ def _cosine(u, v):
 
 geometries = dict(cosine=_cosine, euclidean=torch.cdist, poincare=tangent_cdist)
 
+# %% ../nbs/60_evaluate.ipynb #3a913954
+def _allowed(train_bodies, bodies, k):
+    "Which training clips may be neighbours of each clip, (m, n)"
+    same = bodies[:, None] == train_bodies
+    enough = same.sum(1, keepdim=True) >= k
+    return same | ~enough
 
+# %% ../nbs/60_evaluate.ipynb #8aa8dbe9
 def neighbours(
     train: Tensor,  # Features, (n, d)
     val: Tensor,  # Features whose neighbours are wanted, (m, d)
@@ -255,9 +310,8 @@ def neighbours(
     rows = max(1, 2**22 // len(train))  # Clips at a time: their distances take 32 MB
     distances, positions = [], []
     for clips, count in zip(val.split(rows), val_bodies.split(rows)):
-        same = count[:, None] == train_bodies
-        barred = ~same & (same.sum(1, keepdim=True) >= k)
-        near = distance(clips, train).masked_fill(barred, torch.inf).topk(k, largest=False)
+        allowed = _allowed(train_bodies, count, k)
+        near = distance(clips, train).masked_fill(~allowed, torch.inf).topk(k, largest=False)
         distances.append(near.values)
         positions.append(near.indices)
     return torch.cat(distances), torch.cat(positions)
@@ -387,7 +441,7 @@ class Descent:
 probe_descent = Descent(100, (60, 80), lr=5.0, batch=256, weight_decay=0.0)
 tune_descent = Descent(100, (60, 80), lr=0.1, batch=32, weight_decay=1e-4)
 
-
+# %% ../nbs/60_evaluate.ipynb #4382fba5
 def _descend(
     module,  # What is trained: inputs to logits
     groups,  # Groups of its parameters, each with a learning rate, as for torch's optimizers
@@ -506,62 +560,22 @@ def fine_tune(
         _descend(net, groups, batches, descent)
     return features(net, val, stream, device=device)
 
-# %% ../nbs/60_evaluate.ipynb #4e65cd12
-@dataclass
-class Verdict:
-    "How scores agree with labels, over the whole set"
-
-    top1: float  # Share right, 0...1
-    top5: float  # Share with the label among the first five
-    interval: tuple  # Ends of the 95 % bootstrap interval of `top1`
-    per_class: Tensor  # Share right of each class, NaN for a class without clips
-    confusion: Tensor  # Clips by label (rows) and by prediction (columns)
-    pred: Tensor  # Predicted class of each clip
-    right: Tensor  # For each clip: is the prediction its label?
-
-    def __repr__(self):
-        low, high = self.interval
-        top1 = f"top-1 {self.top1:.1%} ({low:.1%} to {high:.1%})"
-        return f"{top1}, top-5 {self.top5:.1%} of {len(self.pred)} clips"
-
-# %% ../nbs/60_evaluate.ipynb #c348a232
-def judge(
-    scores: Tensor,  # One column a class, (m, classes)
-    labels,  # Classes, (m,)
-) -> Verdict:
-    "Top-1 with its interval, top-5, accuracy of each class and confusion"
-    labels = torch.as_tensor(np.asarray(labels))
-    classes = scores.shape[1]
-    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise HyspError(
-            f"labels lie in {int(labels.min())}...{int(labels.max())}, "
-            f"but there are {classes} classes"
-        )
-    top1 = accuracy(scores, labels)
-    right = (scores >= scores.gather(1, labels[:, None])).sum(1) <= 1
-    return Verdict(
-        top1=top1,
-        top5=accuracy(scores, labels, min(5, classes)),
-        interval=tuple(bootstrap(np.mean, right).tolist()),
-        per_class=class_accuracy(scores, labels),
-        confusion=confusion(scores, labels),
-        pred=scores.argmax(1),
-        right=right,
-    )
-
 # %% ../nbs/60_evaluate.ipynb #7eeb8103
 def difference(
-    right: Tensor,  # For each clip: is the first right? (m,)
-    other: Tensor,  # For the same clips: is the second right? (m,)
+    first_right: Tensor,  # For each clip: is the first classifier right? (m,)
+    second_right: Tensor,  # For the same clips: is the second right? (m,)
     draws: int = 10_000,  # Times that the clips are drawn
     seed: int = 0,  # Seed of the draws
 ) -> tuple:  # Difference of the shares right, and the ends of its 95 % interval, all -1...1
     "How much more the first gets right than the second (paired bootstrap)"
-    if len(right) != len(other) or not len(right):
+    first_clips = len(first_right)
+    second_clips = len(second_right)
+    if first_clips != second_clips or not first_clips:
         raise HyspError(
-            f"two classifiers are compared on the same clips, not on {len(right)} and {len(other)}"
+            "two classifiers are compared on the same clips, "
+            f"not on {first_clips} and {second_clips}"
         )
-    gain = right.long().numpy() - other.long().numpy()
+    gain = first_right.long().numpy() - second_right.long().numpy()
     counts = np.bincount(gain + 1, minlength=3)  # Clips of gain -1, 0 and 1
     clips = counts.sum()
     drawn = np.random.default_rng(seed).multinomial(clips, counts / clips, draws)

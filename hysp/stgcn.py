@@ -112,15 +112,17 @@ class STGCN(BodyEncoder):
         self.data_bn = nn.BatchNorm1d(in_channels * joints)
 
         blocks = [Block(in_channels, hidden, parts, 1, kernel, residual=False)]
-        sizes = widths(hidden, out)
-        for (channels, _), (wider, stride) in zip(sizes, sizes[1:]):
-            blocks.append(Block(channels, wider, parts, stride, kernel, dropout))
+        channels = hidden
+        for width, stride in widths(hidden, out)[1:]:
+            blocks.append(Block(channels, width, parts, stride, kernel, dropout))
+            channels = width
         self.st_gcn_networks = nn.ModuleList(blocks)
 
-        self.edge_importance = [1.0] * len(blocks)
         if edge_importance:
             ones = [nn.Parameter(torch.ones_like(A)) for _ in blocks]
             self.edge_importance = nn.ParameterList(ones)
+        else:
+            self.edge_importance = [1.0] * len(blocks)
 
     def activations(
         self,
@@ -128,8 +130,10 @@ class STGCN(BodyEncoder):
     ) -> Tensor:  # (B, out, ceil(T/4), V)
         "What the last block makes of each body"
         B, C, T, V = x.shape
-        coordinates = x.permute(0, 3, 1, 2).reshape(B, V * C, T)
-        x = self.data_bn(coordinates).view(B, V, C, T).permute(0, 2, 3, 1)
+        coordinates = x.permute(0, 3, 1, 2).reshape(
+            B, V * C, T
+        )  # Joints × coordinates are channels
+        x = self.data_bn(coordinates).view(B, V, C, T).permute(0, 2, 3, 1)  # (B, C, T, V) again
         for block, importance in zip(self.st_gcn_networks, self.edge_importance):
             x = block(x, self.A * importance)
         return x

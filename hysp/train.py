@@ -29,7 +29,7 @@ from .skeleton import stream
 __getattr__ = renamed(__name__)
 
 # %% ../nbs/52_train.ipynb #556a95f5
-def _seed(*key):
+def _number_from(*key):
     "A whole number that depends on the key and on nothing else"
     return int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:7], "big")
 
@@ -40,7 +40,9 @@ def epoch_order(
     epoch: int,  # From 0
 ) -> Tensor:  # A permutation of 0...n-1
     "The order of an epoch: every clip once"
-    return torch.randperm(n, generator=torch.Generator().manual_seed(_seed("order", seed, epoch)))
+    return torch.randperm(
+        n, generator=torch.Generator().manual_seed(_number_from("order", seed, epoch))
+    )
 
 # %% ../nbs/52_train.ipynb #63835966
 @contextmanager
@@ -121,14 +123,14 @@ def run_key(
 ) -> dict:  # Plain values by name
     "What must not change between a run and its continuation"
 
-    def course(schedule):  # A function of the epoch, by eight of its values
+    def eight_values(course):  # Of a function of the epoch
         epochs = [eighth * trainer.epochs / 8 for eighth in range(8)]
-        return [round(schedule(epoch), 6) for epoch in epochs]
+        return [round(course(epoch), 6) for epoch in epochs]
 
     key = dict(
         data=trainer.data.checksum,
         clips=len(trainer.data),
-        names=f"{_seed(trainer.data.names):x}",
+        names=f"{_number_from(trainer.data.names):x}",
         epochs=trainer.epochs,
         batch=trainer.batch,
         stream=trainer.stream,
@@ -140,10 +142,11 @@ def run_key(
         normal=repr(trainer.normal),
         optimizer=type(trainer.optimizer).__name__,
         base_lr=trainer.descent.base,
-        lr=course(trainer.lr),
-        lam=course(trainer.lam),
+        lr=eight_values(trainer.lr),
+        lam=eight_values(trainer.lam),
         precision=trainer.precision,
     )
+    # States saved before there were `steps` and `pairs` have no such names
     if trainer.steps != len(trainer.data) // trainer.batch:
         key["steps"] = trainer.steps
     if trainer.pairs is not None:
@@ -218,10 +221,10 @@ def two_views(
     devices = trainer.devices
     progress = trainer.progress
     at = (trainer.seed, progress.epoch, progress.step)
-    if devices.rank:  # the first process draws as a single one does
+    if devices.rank:  # The first process draws as a single one does
         at += (devices.rank,)
-    torch.manual_seed(_seed("dropout", *at))
-    generator = torch.Generator(trainer.device).manual_seed(_seed("views", *at))
+    torch.manual_seed(_number_from("dropout", *at))
+    generator = torch.Generator(trainer.device).manual_seed(_number_from("views", *at))
 
     def fetch(clips):
         return trainer.data.batch(devices.part(clips)).to(trainer.device)
@@ -241,12 +244,13 @@ def check_loss(
     if loss.isfinite().all():
         return
     part = trainer.devices.part(clips)
-    bad = ~trainer.data.batch(part).flatten(1).isfinite().all(1)
-    if not bad.any():
-        bad = ~loss.isfinite()
-    if len(bad) < len(clips):
+    # The clips with a hole in their coordinates
+    bad_clips = ~trainer.data.batch(part).flatten(1).isfinite().all(1)
+    if not bad_clips.any():  # All coordinates are whole: the clips whose own loss is not finite
+        bad_clips = ~loss.isfinite()
+    if len(bad_clips) < len(clips):  # Known of this process's part alone
         clips = part
-    names = [trainer.data.names[int(clip)] for clip in clips[bad.cpu()]]
+    names = [trainer.data.names[int(clip)] for clip in clips[bad_clips.cpu()]]
     more = "…" if len(names) > 5 else ""
     at = trainer.progress
     raise HyspError(
@@ -268,9 +272,9 @@ def step_loss(
     if getattr(trainer.model, "whole_batch", False) and trainer.pairs is not None:
         extra["match"] = trainer.pairs.match(torch.cat([first, second])).to(trainer.device)
     terms = [trainer.loss(*pair, *rest, **extra) for pair in predicted]
-    losses = [sum(term) / len(predicted) for term in zip(*terms)]
-    check_loss(trainer, losses[0], first)
-    return losses
+    loss, euclidean, hyperbolic = (sum(term) / len(predicted) for term in zip(*terms))
+    check_loss(trainer, loss, first)
+    return [loss, euclidean, hyperbolic]
 
 # %% ../nbs/52_train.ipynb #41f01eff
 class Descent:
@@ -349,7 +353,9 @@ def epoch_batches(
     "The steps that are left of the epoch"
     first = second = epoch_order(len(trainer.data), trainer.seed, trainer.epoch)
     if trainer.pairs:
-        generator = torch.Generator().manual_seed(_seed("pairs", trainer.seed, trainer.epoch))
+        generator = torch.Generator().manual_seed(
+            _number_from("pairs", trainer.seed, trainer.epoch)
+        )
         first, second = paired_order(first, trainer.pairs, trainer.batch, trainer.own, generator)
     for step in range(trainer.progress.step, trainer.steps):
         now = slice(step * trainer.batch, (step + 1) * trainer.batch)
@@ -453,7 +459,7 @@ def train_epoch(
         bar.update(trainer.batch)
     end_epoch(trainer, time.perf_counter() - start, log)
 
-
+# %% ../nbs/52_train.ipynb #95dbc4ed
 def progress_bar(
     trainer,  # A `Trainer`
     shown: bool,
@@ -466,7 +472,7 @@ def progress_bar(
     done = trainer.epoch * whole + trainer.progress.step * trainer.batch
     return tqdm(total=trainer.epochs * whole, initial=done, **look)
 
-
+# %% ../nbs/52_train.ipynb #2c352242
 @contextmanager
 def under_way(
     trainer,  # A `Trainer`
