@@ -70,14 +70,14 @@ _unprintable = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def printable(
-    text: str,  # Of any origin
+    text: str,  # A text of any origin
 ) -> str:  # One line of UTF-8
     "A text with what cannot be printed written as \\x.."
     return _unprintable.sub(lambda match: f"\\x{ord(match[0]):02x}", str(text))
 
 
 def why_no_name(
-    name: str,  # Of a clip, a class or a file
+    name: str,  # Name of a clip, a class or a file
 ) -> str:  # For messages; empty where nothing is wrong
     "Why a text cannot be a name"
     name = str(name)
@@ -150,7 +150,7 @@ class Fault(HyspError):
     def __init__(
         self,
         file,  # The file, as the user knows it
-        line,  # Its line, from 1; None where there is no such
+        line,  # Line of the file, from 1; None where there is no such
         reason: str,  # What is wrong, and what to do if that is not plain
     ):
         self.file, self.line = printable(file), line
@@ -175,13 +175,13 @@ class Source(Sequence):
     class_names: list  # Names of the classes, in order of the labels
     fps: float = None  # Frames a second, where known
     bodies: int = None  # No clip has more bodies than this, where known beforehand
-    protocols: dict = None  # Its own splits, as `hysp.prepare.prepare` takes them
+    protocols: dict = None  # Splits of the set itself, as `hysp.prepare.prepare` takes them
     faults: list = ()  # A `Fault` for each clip that is known beforehand not to be readable
     skipped: dict = None  # Reason to number: what was left out on purpose
     about: Callable = None  # `about(i)` gives label, subject, … of a clip that is not read yet
     stamp: str = None  # Changes when the files do; an interrupted `prepare` continues only with it
     benchmark: bool = False  # Is it a set of the literature, prepared by default as is usual there?
-    unit: str = None  # Of the coordinates, one of `units`, where known
+    unit: str = None  # Unit of the coordinates, one of `units`, where known
     up: str = None  # The axis that points upwards, one of `up_axes`, where known
     taken: list = ()  # What was taken for what, a line each, to be shown before work starts
     files: list = ()  # The `File` of each clip, where it has one of its own
@@ -227,7 +227,7 @@ class File:
     "A file on the disk, or one within a zip archive, which is not unpacked"
 
     path: str  # The file, or the zip that holds it
-    member: str = None  # Its name within the zip
+    member: str = None  # Name within the zip
     place: tuple = None  # Where it lies: offset of its header, packed size, size, CRC-32, method
 
     def __str__(self):
@@ -691,7 +691,7 @@ def _stands(position, seen, layout):
 def keep_identity(
     position: np.ndarray,  # Shape (3, T, V, M)
     seen: np.ndarray,  # Which joints were seen, shape (T, V, M)
-    layout: str | Layout,  # Its hips say where a body stands
+    layout: str | Layout,  # Skeleton, whose hips say where a body stands
 ) -> tuple:  # The same two, with bodies exchanged back
     "Undo what a tracker exchanged"
     bodies = position.shape[-1]
@@ -1028,7 +1028,7 @@ def _by_table(found, folder, table):
 
 # %% ../nbs/02_clips.ipynb #d463a3fa
 def natural_order(
-    name: str,  # Of a class or a subject
+    name: str,  # Name of a class or a subject
 ) -> tuple:  # To sort by
     "Numbers in their order, then names in theirs"
     return (0, int(name), name) if name.isdecimal() and len(name) < 16 else (1, 0, name)
@@ -1284,7 +1284,7 @@ def _first_clip(read, file):
 # %% ../nbs/02_clips.ipynb #2ef01ca1
 def folder_source(
     folder: str | Path,  # Holds the files, or is the only one
-    found,  # Its `File`s, from `find`
+    found,  # The `File`s in it, from `find`
     read: Callable,  # `read(file)` gives position (3, T, V, M), seen (or None), and fps if known
     layout: str | Path | Layout,  # The skeleton of all clips
     naming: str = None,  # Template of paths below the folder; None: clips.csv, or the folders

@@ -115,7 +115,7 @@ def features(
 # %% ../nbs/60_evaluate.ipynb #7863c0d9
 def untrained_norms(
     encoder: nn.Module,  # Any module
-) -> list:  # Their names; empty where the weights were trained or loaded
+) -> list:  # Names of the norms; empty where the weights were trained or loaded
     "Batch norms that have never seen a batch"
     return [
         name
@@ -330,7 +330,7 @@ def _vote(distances, labels, classes):
 
 def knn(
     train: Tensor,  # Features, (n, d)
-    labels,  # Their classes, (n,), integers in 0...classes-1
+    labels,  # Classes of the features, (n,), integers in 0...classes-1
     val: Tensor,  # Features to judge, (m, d)
     classes: int,  # Number of classes
     k: int = 1,  # Neighbours that vote
@@ -344,7 +344,7 @@ def knn(
 # %% ../nbs/60_evaluate.ipynb #5b3dd1b8
 def choose_k(
     train: Tensor,  # Features, (n, d)
-    labels,  # Their classes, (n,)
+    labels,  # Classes of the features, (n,)
     classes: int,  # Number of classes
     people=None,  # Who performs, (n,)
     metric: str = "cosine",  # cosine, euclidean or poincare
@@ -368,7 +368,7 @@ def choose_k(
 # %% ../nbs/60_evaluate.ipynb #7ffd95fb
 def rerank(
     near: Tensor,  # Positions of neighbours, the nearest first, (m, k)
-    costs: Tensor,  # Their costs by another measure, (m, k)
+    costs: Tensor,  # Costs of the neighbours by another measure, (m, k)
 ) -> Tensor:  # The same positions, the cheapest first, (m, k)
     "Neighbours in the order of another measure"
     return near.gather(1, costs.argsort(dim=1, stable=True))
@@ -468,7 +468,7 @@ def _descend(
 # %% ../nbs/60_evaluate.ipynb #3fedaecf
 def linear_probe(
     train: Tensor,  # Features, (n, d)
-    labels,  # Their classes, (n,), integers in 0...classes-1
+    labels,  # Classes of the features, (n,), integers in 0...classes-1
     val: Tensor,  # Features to judge, (m, d)
     classes: int,  # Number of classes
     *,

@@ -38,7 +38,7 @@ from .core import HyspError, pick
 from .skeleton import Layout, layouts, normal_name
 
 # %% ../nbs/06_keypoints.ipynb #ed1ecf23
-# Of one file; 10,000 frames with three people in COCO's form have less
+# Most values of one file; 10,000 frames with three people in COCO's form have less
 most_values = 2_000_000
 
 
@@ -123,7 +123,7 @@ class Person:
 
 def make_person(
     coordinates: np.ndarray,  # In the numbers of the file, float64, shape (V, C)
-    confidence: np.ndarray,  # Of each joint, shape (V,); None where the file gives none
+    confidence: np.ndarray,  # Confidence of each joint, shape (V,); None where the file gives none
     least: float,  # A joint with a confidence at or below that was not seen
     where: str,  # Names the person in a `Fault`
     file: File,  # Names the file
@@ -203,13 +203,13 @@ def _nearest_pairs(people, others):
 @dataclass
 class _Track:
     number: int
-    frame: int  # Of the last sighting
+    frame: int  # Frame of the last sighting
     joints: np.ndarray  # As they were then
 
 
 def match_people(
-    frames: list,  # Of each frame, in order: joints of its people, shape (P, V, C), NaN where not seen
-) -> list:  # Of each frame: a number for each of its people, from 0
+    frames: list,  # Joints of the people of each frame, in order, shape (P, V, C), NaN where not seen
+) -> list:  # Numbers of the people of each frame, from 0
     "Who is who from frame to frame, by where they are"
     tracks = []  # Who was seen last comes last
     count = 0
@@ -282,7 +282,7 @@ def gather(
 
 # %% ../nbs/06_keypoints.ipynb #20fefe44
 def frame_number(
-    name: str,  # Of a picture or a frame, without the ending
+    name: str,  # Name of a picture or a frame, without the ending
 ) -> tuple:  # What stands before the number at its end, and the number; None where there is none
     "The name of a recording and the number of a frame in it"
     head = name.rstrip("0123456789")
@@ -291,7 +291,7 @@ def frame_number(
 
 
 def frame_places(
-    numbers,  # Of frames, whole numbers in any order
+    numbers,  # Numbers of frames, whole, in any order
     file,  # Names the clip in a `Fault`
 ) -> dict:  # Number: place of the frame in the clip, from 0; raises `Fault`
     "Where frames are in time, gaps included"
@@ -337,7 +337,7 @@ def mend_left_out(
 class FrameFiles(File):
     "The files of one clip, a frame each, under the name that they have in common"
 
-    numbers: tuple = ()  # Of the frames, in the order of time
+    numbers: tuple = ()  # Numbers of the frames, in the order of time
     files: tuple = ()  # The `File` of each
 
 
@@ -618,7 +618,7 @@ def _predictions(content, file):
 
 
 def coco_frames(
-    file: File,  # Of one of the three forms
+    file: File,  # A file of one of the three forms
 ) -> dict:  # Name or number of a picture: list of `Person`s; raises `Fault`
     "People in a file of COCO, MMPose or AlphaPose"
     content = read_json(file)

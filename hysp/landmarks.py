@@ -172,7 +172,7 @@ def _number(cell, file, line, what):
 class _Record:
     "The landmarks of a person in a frame"
 
-    line: int  # Of the file, the first that has some of it
+    line: int  # First line of the file that has some of it
     frame: str  # As the file has it; its number where it has none
     body: str  # As the file has it
     values: np.ndarray  # Shape (33, 4): x, y, z, visibility; NaN where nothing is said

@@ -736,7 +736,7 @@ def _find_recording(cell, names):
 class Interval:
     "A part of a recording in which one thing is done"
 
-    recording: int  # Its number in the source
+    recording: int  # Number of the recording in the source
     start: float  # First frame, or the time in seconds
     end: float  # The frame or the time after it
     label: str  # Name of the class

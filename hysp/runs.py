@@ -230,7 +230,7 @@ def data_record(
 
 def weights_record(
     model: nn.Module,  # From `load_run`
-    about: dict,  # Its description
+    about: dict,  # Description of the run
     picked: str,  # How the checkpoint was picked
 ) -> dict:
     "What names the weights that were used"
