@@ -76,9 +76,14 @@ def _steps(cfg):
     )
 
 # %% ../nbs/83_cli.ipynb #74fa3fd1
+def _strict(cfg):
+    "Is `prepare` to stop at the first clip that cannot be used?"
+    return cfg.strict or cfg.kind == "arrays"
+
+
 def _look(source, cfg):
     "Print and draw what would be prepared"
-    from hysp.prepare import would_do
+    from hysp.prepare import would_do, would_leave_out
     from hysp.splits import planned_splits
     from hysp.survey import plot_survey, survey_lines, survey_source
 
@@ -88,9 +93,15 @@ def _look(source, cfg):
     for line in [*would_do(source, cfg.frames, **_steps(cfg)), *planned_splits(source)]:
         print(f"would do    {line}")
     _classes_info(seen)
+    faults = would_leave_out(source, cfg.frames, strict=_strict(cfg), **_steps(cfg))
     picture = cfg.picture or Path(f"prepare-{cfg.kind}.png")
     plot_survey(seen, picture)
     print(f"drawn to {picture}; nothing else was written, as --dry-run says")
+    if not faults:
+        return 0
+    return _say(
+        f"{len(faults)} clips could not be used and would be left out; the first: {faults[0]}", 3
+    )
 
 # %% ../nbs/83_cli.ipynb #908d79f7
 def _write(source, cfg, picture=None, **options):
@@ -126,7 +137,7 @@ def prepare(
         picture=cfg.picture,
         protocols=source.protocols if cfg.train_subjects else None,
         **_steps(cfg),
-        strict=cfg.strict or cfg.kind == "arrays",
+        strict=_strict(cfg),
         workers=cfg.workers,
     )
 
@@ -170,11 +181,12 @@ def _table(rows):
 
 
 def _class_rows(class_names, parts):
-    "A row for each class: its clips in each part, given as labels"
+    "A row for each class that has clips: how many in each part, given as labels"
     rows = []
     for i, name in enumerate(class_names):
         clips = [(labels == i).sum() for labels in parts]
-        rows.append((f"{i:3} {name}", clips))
+        if any(clips):
+            rows.append((f"{i:3} {name}", clips))
     return rows
 
 

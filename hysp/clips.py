@@ -9,7 +9,8 @@ __all__ = ['metadata_columns', 'largest', 'most_bodies', 'most_frames', 'most_cl
            'find', 'join_roots', 'stamp_of', 'quote', 'plain_text', 'Tokens', 'to_float', 'decimals',
            'why_no_coordinate', 'to_coordinates', 'read_numbers', 'body_slots', 'keep_identity', 'mend_gaps',
            'class_list', 'our_joint_names', 'own_layout', 'read_layout', 'read_rows', 'naming_pattern',
-           'missing_column', 'natural_order', 'number_names', 'what_was_taken', 'body_size', 'folder_source']
+           'missing_column', 'natural_order', 'number_names', 'names_of_numbers', 'what_was_taken', 'body_size',
+           'folder_source']
 
 # %% ../nbs/02_clips.ipynb #1b88df31
 import csv, difflib, hashlib, os, re, stat, struct, zipfile, zlib
@@ -185,6 +186,7 @@ class Source(Sequence):
     up: str = None  # The axis that points upwards, one of `up_axes`, where known
     taken: list = ()  # What was taken for what, a line each, to be shown before work starts
     files: list = ()  # The `File` of each clip, where it has one of its own
+    subject_names: dict = None  # Number of a subject: its name, where the files have names
 
     def __post_init__(self):
         self.names = list(self.names)
@@ -1049,6 +1051,13 @@ def number_names(
             return numbers
     return {word: i for i, word in enumerate(there, 1)}
 
+
+def names_of_numbers(
+    numbers: dict,  # Text: whole number, from `number_names`
+) -> dict:  # Whole number: text; a text that is a number itself is left out
+    "The names that whole numbers stand for"
+    return {number: word for word, number in numbers.items() if not word.isdecimal()}
+
 # %% ../nbs/02_clips.ipynb #cabb4369
 def _number_columns(clips, table):
     "Numbers in place of the texts of subjects and their like; faults; and the numbers by column"
@@ -1331,4 +1340,5 @@ def folder_source(
         stamp=stamp_of(files + table),
         files=files,
         taken=[*taken, *getattr(found, "passed", ())],
+        subject_names=names_of_numbers(numbers["subject"]),
     )

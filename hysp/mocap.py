@@ -28,6 +28,7 @@ from hysp.clips import (
     metadata_columns,
     missing_column,
     natural_order,
+    names_of_numbers,
     number_names,
     plain_text,
     printable,
@@ -829,6 +830,12 @@ def _load_part(source, interval, table, last):
     return replace(recording, position=recording.position[:, part], seen=seen)
 
 
+def _subject_names(intervals, source):
+    "Names of the subjects by their numbers, as the table has them; else those of the recordings"
+    words = [interval.words["subject"] for interval in intervals if "subject" in interval.words]
+    return names_of_numbers(number_names(words)) if words else source.subject_names
+
+
 def _with_numbers(intervals, table):
     "Intervals with whole numbers for subject, camera, …, and faults where there is none"
     numbers = {}
@@ -864,6 +871,7 @@ def cut_by_intervals(
     "Clips cut from recordings by a table of intervals"
     table = File(str(table))
     intervals, unread, in_seconds = _read_intervals(source, table)
+    subject_names = _subject_names(intervals, source)
     intervals, unnumbered = _with_numbers(intervals, table)
     if in_seconds and source.fps is None:
         raise HyspError(
@@ -905,6 +913,7 @@ def cut_by_intervals(
         files=files,
         stamp=f"{source.stamp}{stamp_of([table])}",
         taken=[f"recordings: {line}" for line in source.taken] + [*taken, f"cut by {what}"],
+        subject_names=subject_names,
     )
 
 # %% ../nbs/07_mocap.ipynb #84a5d72d

@@ -7,7 +7,7 @@ __all__ = ['normalizers', 'centres', 'missing_ways', 'usual', 'lost', 'interpola
            'resize', 'resize_masks', 'turn_about_y', 'align', 'align_clip', 'torso_length', 'scale_by_torso',
            'first_frames', 'to_masks', 'to_array', 'recorded_motion', 'turn_and_scale', 'amount_of_motion',
            'rank_bodies', 'choose_bodies', 'assign', 'refuse_strangers', 'Steps', 'Dropped', 'keep_memory', 'cores',
-           'prepare', 'would_do', 'problems']
+           'splits_in_words', 'who_is_where', 'prepare', 'would_do', 'problems', 'would_leave_out']
 
 # %% ../nbs/10_prepare.ipynb #b08c6e95
 import csv, errno, fcntl, hashlib, io, json, os, pickle, re, shutil, signal, sys, threading, time
@@ -32,10 +32,11 @@ from hysp.core import (
     write_table,
     write_yaml,
     renamed,
+    some_of,
 )
 from .clips import Fault, Source, metadata_columns, seen_joints
 from .skeleton import Layout, get_layout
-from .units import is_flat
+from .units import why_no_depth
 
 __getattr__ = renamed(__name__)
 
@@ -376,9 +377,9 @@ def _why_not(source, step, way):
     "Why a step cannot be done, and what to do; empty where it can"
     if lack := _lack(source.layout, way):
         return lack, "name those joints in the layout, such as 'left shoulder' and 'left hip'"
-    if step == "align" and way != "none" and is_flat(source):
-        why = "the clips are flat, and to turn about the vertical needs depth"
-        return why, "bring a third coordinate"
+    if step == "align" and way != "none" and (why := why_no_depth(source)):
+        reason = f"{why}, and to turn about the vertical needs depth"
+        return reason, "bring a third coordinate that is depth"
     return "", ""
 
 
@@ -928,6 +929,13 @@ def cores() -> int:  # At least 1
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
 
 # %% ../nbs/10_prepare.ipynb #4df17613
+def _stop_if_strict(name, what, strict):
+    "Raise what is wrong with a clip, unless it is left out on purpose"
+    file, line, reason, on_purpose = what
+    if strict and not on_purpose:
+        raise HyspError(reason if file == name else str(Fault(file, line, reason)))
+
+
 def _run(job, part, workers, strict, progress):
     "Prepare the clips that are not done yet"
     clips = len(job.source)
@@ -938,10 +946,7 @@ def _run(job, part, workers, strict, progress):
         for i, crc, what in _each(todo, job, part.rows, workers):
             part.add(i, crc, what)
             if crc is None:
-                file, line, reason, on_purpose = what
-                if strict and not on_purpose:
-                    fault = Fault(file, line, reason)
-                    raise HyspError(reason if file == job.source.names[i] else str(fault))
+                _stop_if_strict(job.source.names[i], what, strict)
                 left_out += 1
                 bar.set_postfix(left_out=left_out, refresh=False)
             bar.update()
@@ -978,6 +983,12 @@ _cut_words = dict(
     count="frames with somebody counted, and as many taken from the start, as the reference does",
     none="all frames kept",
 )
+_bodies_words = dict(file="the first in the file", motion="those who move most")
+_missing_words = {
+    "interpolate": "interpolated over time",
+    "zero": "set to 0",
+    "drop-clip": "their clip is left out",
+}
 
 
 def _steps_in_words(job):
@@ -989,6 +1000,9 @@ def _steps_in_words(job):
     if steps.align in _turned_words:
         left, right = (layout.joints[joint] for joint in layout.shoulders)
         lines.append(f"aligned {_turned_words[steps.align]} by {left} and {right}")
+    if steps.scale == "torso":
+        lines.append("scaled: each clip divided by the length of its torso")
+    lines.append(f"bodies kept: at most {job.room}, {_bodies_words[steps.bodies]}")
     sides = []
     for joint, twin in enumerate(layout.mirror):
         if joint < twin:
@@ -1002,21 +1016,28 @@ def _missing_in_words(rows, steps):
     shares = [row["missing"] for row in rows if row["missing"]]
     if not shares:
         return []
-    done = dict(interpolate="interpolated over time", zero="set to 0")[steps.missing_joints]
+    done = _missing_words[steps.missing_joints]
     worst = f"up to {max(shares):.1%} of a clip"
     return [f"joints that were not seen in {len(shares)} of {len(rows)} clips, {worst}: {done}"]
 
 
-def _splits_in_words(who, counts):
-    "Who trains and who validates, a line a protocol"
+def splits_in_words(
+    who: dict,  # From `who_is_where`
+    splits: dict,  # Name of a protocol: train, val or '' for each clip, from `assign`
+    subject_names: dict = None,  # Number of a subject: name, where there are names
+) -> list:  # A line a protocol
+    "Who trains and who validates"
     lines = []
     for name, spec in who.items():
-        clips = counts[name]
+        trains = splits[name].count("train")
+        validate = splits[name].count("val")
         if spec["by"] == "name":
-            line = f"{clips['train']} clips train, {clips['val']} validate, by name"
-        else:
-            trains = f"{spec['by']} {_list(spec['train'])} train ({clips['train']} clips)"
-            line = f"{trains}, {_list(spec['val'])} validate ({clips['val']})"
+            lines.append(f"{name}: {trains} clips train, {validate} validate, by name")
+            continue
+        names = (subject_names or {}) if spec["by"] == "subject" else {}
+        trained = _list([names.get(number, number) for number in spec["train"]])
+        held_out = _list([names.get(number, number) for number in spec["val"]])
+        line = f"{spec['by']} {trained} train ({trains} clips), {held_out} validate ({validate})"
         lines.append(f"{name}: {line}")
     return lines
 
@@ -1033,7 +1054,11 @@ def _splits(rows, source, protocols):
     return splits, protocols, why
 
 
-def _who_is_where(rows, splits, specs):
+def who_is_where(
+    rows: list,  # One dict a clip, with name, subject, camera, setup, replication
+    splits: dict,  # Name of a protocol: train, val or '' for each clip, from `assign`
+    specs: dict,  # Name of a protocol: what `assign` was told
+) -> dict:  # Name of a protocol: by, and but for names the numbers that train and val
     "For each protocol: the column that decides, and which of its values train and validate"
     who = {}
     for name, split_of in splits.items():
@@ -1047,7 +1072,7 @@ def _who_is_where(rows, splits, specs):
     return who
 
 # %% ../nbs/10_prepare.ipynb #e7ea36f5
-def _prepared_how(job, rows, who, counts, no_split):
+def _prepared_how(job, rows, who, splits, no_split):
     "What dataset.yaml says of the steps"
     steps = job.steps
     how = dict(
@@ -1063,7 +1088,7 @@ def _prepared_how(job, rows, who, counts, no_split):
     how["done"] = [
         *_steps_in_words(job),
         *_missing_in_words(rows, steps),
-        *_splits_in_words(who, counts),
+        *splits_in_words(who, splits, job.source.subject_names),
     ]
     not_done = list(job.not_done)
     if no_split:
@@ -1124,19 +1149,21 @@ def _finish(job, part, out, protocols, overwrite):
     if job.steps.reference:
         reference = _write_reference(part, kept, rows, splits)
     made, bodies = _whole_arrays(job, part, kept, rows)
-    who = _who_is_where(rows, splits, specs)
+    who = who_is_where(rows, splits, specs)
     counts = _counts(rows, splits, len(faults), source.skipped)
     about = dict(
         format=2,
         shape=[len(kept), *part.rows["position"].shape[1:-1], bodies],
         checksum=checksum(made["position"]),
         fps=source.fps,
-        prepared=_prepared_how(job, rows, who, counts, no_split),
+        prepared=_prepared_how(job, rows, who, splits, no_split),
         protocols=who,
         counts=counts,
         class_names=source.class_names,
         layout=source.layout.to_dict(),
     )
+    if source.subject_names:
+        about["subject_names"] = source.subject_names
     with atomic_dir(out, overwrite) as tmp:
         for kind, file in made.items():
             os.replace(file, tmp / f"{kind}.npy")
@@ -1173,6 +1200,12 @@ def _check_source(source, strict):
 
 def _settle(source, steps):
     "The job, with what is usual for such a source where nothing was asked for"
+    if steps.frames is None:
+        steps = replace(steps, frames=usual[source.benchmark]["frames"])
+    if steps.frames < 1 or steps.max_bodies is not None and steps.max_bodies < 1:
+        raise HyspError(
+            f"frames and max_bodies must be at least 1, not {steps.frames} and {steps.max_bodies}"
+        )
     pick(steps.bodies, ("file", "motion"), "order of bodies")
     pick(steps.missing_joints, missing_ways, "way with missing joints")
     centre = _way_to_centre(steps.centre)
@@ -1222,12 +1255,6 @@ def prepare(
 ) -> Path:  # The folder; raises `HyspError`, and leaves no folder that looks whole
     "Write a dataset folder of all clips of a source"
     steps = Steps(frames, **steps)
-    if frames is None:
-        steps = replace(steps, frames=usual[source.benchmark]["frames"])
-    if steps.frames < 1 or steps.max_bodies is not None and steps.max_bodies < 1:
-        raise HyspError(
-            f"frames and max_bodies must be at least 1, not {steps.frames} and {steps.max_bodies}"
-        )
     workers = _how_many(workers)
     _check_source(source, strict)
     _check_protocols(source, protocols)
@@ -1252,9 +1279,11 @@ def would_do(
     **steps,  # As for `prepare`
 ) -> list:  # A line each; raises `HyspError` where something cannot be done that was asked for
     "What `prepare` would do to each clip, and which usual steps it would leave out"
-    frames = frames or usual[source.benchmark]["frames"]
     job = _settle(source, Steps(frames, **steps))
-    return [f"{frames} frames a clip", *_steps_in_words(job), *job.not_done]
+    how = "" if job.steps.resize else ": the first ones, not resized"
+    missing = f"joints that were not seen: {_missing_words[job.steps.missing_joints]}"
+    first = f"{job.steps.frames} frames a clip{how}"
+    return [first, *_steps_in_words(job), missing, *job.not_done]
 
 # %% ../nbs/10_prepare.ipynb #de68950c
 def problems(
@@ -1269,3 +1298,27 @@ def problems(
     return [
         Fault(row["file"], int(row["line"]) if row["line"] else None, row["reason"]) for row in rows
     ]
+
+# %% ../nbs/10_prepare.ipynb #4e91d37f
+def would_leave_out(
+    source: Source,  # Clips, from a reader or `hysp.synthetic`
+    frames: int = None,  # As for `prepare`
+    *,
+    most: int = 200,  # Try so many clips
+    strict: bool = True,  # As for `prepare`
+    **steps,  # As for `prepare`
+) -> list:  # A `Fault` each; raises `HyspError` where `prepare` would make no folder
+    "Which clips of a sample `prepare` would leave out, and those that are known not to be readable"
+    _check_source(source, strict)
+    job = _settle(source, Steps(frames, **steps))
+    tried = some_of(len(source), most)
+    faults = []
+    for i in tried:
+        _, crc, what = _done(i, job, {})
+        if crc is not None:
+            continue
+        _stop_if_strict(source.names[i], what, strict)
+        faults.append(Fault(*what[:3]))
+    if len(faults) == len(tried):
+        raise HyspError(f"none of the {len(tried)} clips can be used; the first: {faults[0]}")
+    return sorted([*source.faults, *faults], key=lambda fault: str(fault.file))

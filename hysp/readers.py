@@ -25,6 +25,8 @@ from hysp.clips import (
     lost_joints,
     mend_gaps,
     metadata_columns,
+    names_of_numbers,
+    number_names,
     most_bodies,
     most_classes,
     own_layout,
@@ -216,23 +218,32 @@ def _seen(position):
     return seen_joints(Clip("", position, 0)) & ~lost if lost.any() else None
 
 # %% ../nbs/04_readers.ipynb #daae2cc8
+def _named_column(content, key, n, path):
+    "An array of n names as whole numbers, and names with their numbers"
+    words = _names(content, key, n, path)
+    if len(words) != n:
+        raise HyspError(f"'{key}' in {path} must be {n} names or whole numbers, not {len(words)}")
+    numbers = number_names(words)
+    for word in words:
+        if not word or word not in numbers:
+            raise HyspError(
+                f"'{key}' in {path} holds '{word[:40]}', which is neither a name among names nor "
+                "a whole number among numbers; write all of one kind"
+            )
+    return np.array([numbers[word] for word in words]), numbers
+
+
 def _npz_columns(content, n, path):
-    "What is known of each clip: label, and subject and its like where they are there"
-    known = {}
-    for key in ("label", *metadata_columns):
-        column = _whole_numbers(content, key, n, path)
-        if column is not None:
-            known[key] = column
-    return known
-
-
-def _npz_taken(known, class_names, path):
-    "What was taken for what, a line each"
-    labels = [class_names[label] for label in known["label"].tolist()]
+    "What is known of each clip, whole numbers by column; and by column what the numbers stand for"
+    known = dict(label=_whole_numbers(content, "label", n, path))
     numbers = {}
-    for key in known.keys() - {"label"}:
-        numbers[key] = {str(number): number for number in np.unique(known[key]).tolist()}
-    return what_was_taken(labels, numbers, f"the arrays of {path.name}")
+    for key in metadata_columns:
+        if key in content and content[key].dtype.kind in "US":
+            known[key], numbers[key] = _named_column(content, key, n, path)
+        elif key in content:
+            known[key] = _whole_numbers(content, key, n, path)
+            numbers[key] = {str(number): number for number in np.unique(known[key]).tolist()}
+    return known, numbers
 
 # %% ../nbs/04_readers.ipynb #8111a2cd
 def arrays(
@@ -251,13 +262,14 @@ def arrays(
     _check_frames(frames, layout, path)
     _check_offsets(offsets, len(frames), path)
     n = len(offsets) - 1
-    known = _npz_columns(content, n, path)
+    known, numbers = _npz_columns(content, n, path)
     class_names = _npz_classes(content, known["label"], path)
     names = _names(content, "name", n, path)
     if names is None:
         names = [f"clip{i:05}" for i in range(n)]
     if len(names) != n:
         raise HyspError(f"'name' in {path} must be {n} names, not {len(names)}")
+    labels = [class_names[label] for label in known["label"].tolist()]
 
     def about(i):
         return {key: int(column[i]) for key, column in known.items()}
@@ -278,7 +290,8 @@ def arrays(
         bodies=1 if frames.ndim == 3 else frames.shape[1],
         about=about,
         stamp=stamp_of([File(str(path))]),
-        taken=_npz_taken(known, class_names, path),
+        taken=what_was_taken(labels, numbers, f"the arrays of {path.name}"),
+        subject_names=names_of_numbers(numbers.get("subject", {})),
     )
 
 # %% ../nbs/04_readers.ipynb #fdd953ee

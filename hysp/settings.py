@@ -356,9 +356,9 @@ class Prepare:
     third_is_score: bool = False  # Numbers: the third one is no depth but a score, 0 where not seen
     to: str | None = None  # Numbers: map the joints to another layout, such as common-15
 
-    # Splits: subjects that train under the protocol `xsub`, the others validate; none given: those
-    # of the set's own protocols, or the odd ones
-    train_subjects: tuple[int, ...] = ()
+    # Splits: subjects, by name or number, that train under the protocol `xsub`, the others
+    # validate; none given: those of the set's own protocols, or the odd ones
+    train_subjects: tuple[str, ...] = ()
     # Splits: also so many folds that hold out every subject once, for `evaluate --protocol folds`
     folds: Annotated[int, Range(2)] | None = None
     # Splits: also a protocol that holds out each subject alone, for `evaluate --protocol loso`

@@ -12,8 +12,9 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
-from .clips import Source, metadata_columns
+from .clips import Source, metadata_columns, natural_order
 from .core import HyspError
+from .prepare import assign, splits_in_words, who_is_where
 
 # %% ../nbs/16_splits.ipynb #f9190a42
 def known_facts(
@@ -28,9 +29,10 @@ def known_facts(
 
 # %% ../nbs/16_splits.ipynb #7f2585ef
 def _listed(numbers, most=12):
-    "Numbers in order, divided by commas"
+    "Numbers or names in order, divided by commas"
     more = f" and {len(numbers) - most} more" if len(numbers) > most else ""
-    return ", ".join(map(str, sorted(numbers)[:most])) + more
+    ordered = sorted(map(str, numbers), key=natural_order)
+    return ", ".join(ordered[:most]) + more
 
 
 def why_no_split(
@@ -62,21 +64,33 @@ def why_no_split(
 # %% ../nbs/16_splits.ipynb #529fcf03
 def check_subjects(
     subjects,  # Who is in each clip; None where unknown
-    trained,  # The subjects who are to train
-):
+    trained,  # The subjects who are to train, names or numbers
+    subject_names: dict = None,  # Number of a subject: name, where there are names
+) -> list:  # Numbers of the subjects who train, ascending
     "Refuse training subjects who are not there, and training subjects who are all"
+    names = subject_names or {}
     there = {subject for subject in subjects if subject is not None}
     if not there:
         raise HyspError("--train-subjects names people, but nobody is named in the clips")
-    if missing := set(trained) - there:
-        raise HyspError(
-            f"there is no subject {_listed(missing)} to train on; the set has {_listed(there)}"
-        )
-    if there <= set(trained):
+    known = {str(subject): subject for subject in there}
+    known |= {names[subject]: subject for subject in there & names.keys()}
+    words = {_plain_number(who) for who in trained}
+    people = _listed([names.get(subject, subject) for subject in there])
+    if missing := words - known.keys():
+        raise HyspError(f"there is no subject {_listed(missing)} to train on; the set has {people}")
+    chosen = {known[word] for word in words}
+    if there <= chosen:
         raise HyspError(
             f"protocol 'xsub' leaves no clip to val: --train-subjects names all subjects "
-            f"({_listed(there)}); leave some to be held out"
+            f"({people}); leave some to be held out"
         )
+    return sorted(chosen)
+
+
+def _plain_number(who):
+    "A name as it is, a number without zeros before it"
+    word = str(who)
+    return word.lstrip("0") or "0" if word.isdecimal() else word
 
 # %% ../nbs/16_splits.ipynb #4d033e8c
 def _clips_of(subjects, what):
@@ -129,7 +143,7 @@ def _hold_out(people, everybody):
 # %% ../nbs/16_splits.ipynb #5a2b4364
 def with_splits(
     source: Source,  # Clips
-    trained=(),  # Subjects who train under `xsub`; empty: the set's own splits, or the odd ones
+    trained=(),  # Who trains under `xsub`, names or numbers; empty: the usual, or the set's own
     n_folds: int | None = None,  # Make so many folds; None: none
     leave_one_out: bool = False,  # Hold out one person after the other?
 ) -> Source:  # Raises `HyspError`
@@ -138,8 +152,7 @@ def with_splits(
         return source
     subjects = [facts["subject"] for facts in known_facts(source)]
     if trained:
-        check_subjects(subjects, trained)
-        protocols = dict(xsub=list(trained))
+        protocols = dict(xsub=check_subjects(subjects, trained, source.subject_names))
     else:
         protocols = dict(source.protocols or _usual(subjects))
     if n_folds:
@@ -159,24 +172,19 @@ def _usual(subjects):
 def planned_splits(
     source: Source,  # Clips, from `with_splits`
 ) -> list:  # A sentence a protocol; or one that says why there is none
-    "How a source will be split"
-    subjects = [facts["subject"] for facts in known_facts(source)]
+    "How a source will be split: who trains, who is held out, and how many clips each have"
+    rows = known_facts(source)
+    for name, facts in zip(source.names, rows):
+        facts["name"] = name
+    subjects = [facts["subject"] for facts in rows]
     protocols = source.protocols
     if protocols is None:
         protocols = _usual(subjects)
     if not protocols:
         return [f"no split: {why_no_split(subjects)}"]
-    return [f"split {name}: {_trains(spec)}" for name, spec in protocols.items()]
-
-
-def _trains(spec):
-    "Who trains under a protocol, in words"
-    spec = spec if isinstance(spec, dict) else dict(train=spec)
-    by = spec.get("by", "subject")
-    if by == "name":
-        return f"{len(spec['train'])} clips train, by name"
-    held_out = f", held out: {_listed(spec['val'])}" if "val" in spec else ""
-    return f"{by} {_listed(spec['train'])} train{held_out}"
+    splits = {name: assign(rows, name, spec, part=True) for name, spec in protocols.items()}
+    who = who_is_where(rows, splits, protocols)
+    return [f"split {line}" for line in splits_in_words(who, splits, source.subject_names)]
 
 # %% ../nbs/16_splits.ipynb #e3e0f320
 families = dict(folds=r"fold\d+", loso=r"loso_\d+")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['sample_clips', 'sample_frames', 'metres', 'up_axis', 'left_is_left', 'guess_unit', 'Measures', 'measure', 'questions',
-           'convert', 'is_flat', 'scores_to_seen', 'counterparts', 'map_joints']
+           'convert', 'why_no_depth', 'is_flat', 'scores_to_seen', 'counterparts', 'map_joints']
 
 # %% ../nbs/09_units.ipynb #25153871
 from dataclasses import dataclass, replace
@@ -338,16 +338,26 @@ def convert(
     )
 
 # %% ../nbs/09_units.ipynb #0c6c917e
+def why_no_depth(
+    source: Source,  # From any reader
+) -> str:  # Empty where there is depth, and where nothing can be measured
+    "Why turning about the vertical has no meaning, in words"
+    if source.benchmark:
+        return ""
+    try:
+        found = measure(source)
+    except HyspError:
+        return ""
+    if found.scored:
+        return "the third coordinate lies between 0 and 1, as a score does"
+    return "the clips are flat" if found.flat else ""
+
+
 def is_flat(
     source: Source,  # From any reader
 ) -> bool:  # False too where nothing can be measured
     "Do the bodies have no depth, so that turning about y has no meaning?"
-    if source.benchmark:
-        return False
-    try:
-        return measure(source).flat
-    except HyspError:
-        return False
+    return bool(why_no_depth(source))
 
 # %% ../nbs/09_units.ipynb #ac849285
 def scores_to_seen(

@@ -537,13 +537,49 @@ def test_dry_run_looks_and_writes_a_picture_alone(capsys, tmp_path, monkeypatch)
     assert "taken       6 clips, 2 classes" in out and "s1 as 1, s2 as 2" in out
     assert "question    the skeletons are" in out and "--unit cm" in out
     assert "would do    aligned once a clip by left shoulder and right shoulder" in out
-    assert "would do    split fold3: subject" in out
+    assert re.search(r"would do    split fold3: subject .* train \(4 clips\), s. validate", out)
+    assert "would do    scaled: each clip divided by the length of its torso" in out
+    assert "would do    bodies kept: at most" in out
+    assert "would do    joints that were not seen: interpolated over time" in out
     assert re.search(r"^clips +6$", out, re.M)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["prepare-csv.png", "raw"]
     assert (tmp_path / "prepare-csv.png").read_bytes()[:4] == b"\x89PNG"
     made(capsys, *own, "raw", "--dry-run", "--picture", "look.svg")
     assert (tmp_path / "look.svg").exists()
     assert "say where to write" in refused(capsys, *own, "raw")
+
+
+def test_a_dry_run_ends_as_the_real_run_would(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own_files(tmp_path / "raw")
+    files = sorted((tmp_path / "raw").rglob("*.csv"))
+    files[0].write_text("1,2\n")
+    for last in (["--dry-run"], ["--out", "d", "--frames", "8"]):
+        assert cli.main([*own, "raw", *last]) == 3
+        assert files[0].name in capsys.readouterr().err.splitlines()[-1]
+        assert cli.main([*own, "raw", *last, "--strict", "--overwrite"]) == 2
+        assert files[0].name in capsys.readouterr().err.splitlines()[-1]
+    for file in files:
+        file.write_text("1,2\n")
+    (tmp_path / "prepare-csv.png").unlink()
+    for last in (["--dry-run"], ["--out", "e"]):
+        assert cli.main([*own, "raw", *last]) == 2
+        said = capsys.readouterr().err.splitlines()[-1]
+        first = "none of the 6 clips can be used; the first: raw/wave/s1_0.csv, line 1: 2 numbers"
+        assert first in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d", "raw"]
+
+
+def test_classes_without_clips_are_said_in_a_line(capsys, tmp_path):
+    npz_of(["hip", "neck", "head"], [-1, 0, 1], tmp_path / "a.npz")
+    arrays = dict(np.load(tmp_path / "a.npz"))
+    arrays["class_names"] = np.array(["wave", "clap", "bow", "sit"])
+    np.savez(tmp_path / "a.npz", **arrays)
+    from_arrays = "prepare", "arrays", tmp_path / "a.npz"
+    for last in (["--out", tmp_path / "d"], ["--dry-run", "--picture", tmp_path / "a.png"]):
+        out = made(capsys, *from_arrays, *last)
+        assert "no clip of  2 classes: bow, sit" in out
+        assert re.search(r"^ +0 wave +\d", out, re.M) and not re.search(r"^ +2 bow", out, re.M)
 
 
 def test_units_axes_and_joints_are_what_was_asked_for(capsys, tmp_path):

@@ -547,6 +547,16 @@ def test_parts_keep_what_is_known_of_their_recording(tmp_path):
     assert clips.stamp.startswith("made up") and clips.stamp != "made up"
 
 
+@pytest.mark.parametrize(
+    "column, cell, names",
+    [("subject", "ben", {1: "ben"}), ("subject", "7", {}), ("camera", "7", {8: "anna"})],
+)
+def test_names_of_subjects_are_those_of_the_table(tmp_path, column, cell, names):
+    text = f"file,start,end,label,{column}\ns2/walk,10,20,a,{cell}\n"
+    clips = cut_by_intervals(recordings(subject_names={8: "anna"}), table_of(tmp_path, text))
+    assert clips.subject_names == names
+
+
 def test_a_name_that_two_recordings_end_with_is_refused(tmp_path):
     text = "file,start,end,label\nwalk,10,20,a\nrun,0,9,b\n"
     clips = cut_by_intervals(recordings(), table_of(tmp_path, text))

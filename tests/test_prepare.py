@@ -41,8 +41,10 @@ from hysp.prepare import (
     turn_about_y,
     turn_and_scale,
     valid_frames,
+    would_do,
+    would_leave_out,
 )
-from hysp.clips import Clip, Source
+from hysp.clips import Clip, Fault, Source
 from hysp.kinect import ntu
 from hysp.readers import arrays
 from hysp.skeleton import Layout, layouts
@@ -877,6 +879,75 @@ def test_unknown_number_of_bodies_is_found_out(tmp_path):
     assert np.load(out / "position.npy").shape[-1] == 1
 
 
+@pytest.mark.parametrize("asked", [None, "frame", "clip"])
+def test_a_score_is_no_depth_to_turn_in(tmp_path, asked):
+    scores = made_up()
+    load = scores.load
+
+    def load_scores(i):
+        position = 100 * load(i).position
+        position[2] = np.linspace(0.2, 0.9, position[2].size).reshape(position[2].shape)
+        return replace(load(i), position=position)
+
+    scores.load = load_scores
+    why = "the third coordinate lies between 0 and 1, as a score does"
+    if asked:
+        with pytest.raises(HyspError, match=f"align '{asked}' cannot be done: {why}"):
+            prepare(scores, tmp_path / "s", align=asked, progress=False)
+        return
+    prepared = Dataset(prepare(scores, tmp_path / "s", progress=False)).about["prepared"]
+    assert prepared["align"] == "none"
+    assert prepared["not_done"][0].startswith(f"align 'clip' was left out: {why}")
+
+
+@pytest.mark.parametrize(
+    "asked,says",
+    [
+        (dict(), "scaled: each clip divided by the length of its torso"),
+        (dict(max_bodies=2), "bodies kept: at most 2, the first in the file"),
+        (dict(), "joints that were not seen: interpolated over time"),
+        (dict(missing_joints="zero"), "joints that were not seen: set to 0"),
+        (dict(missing_joints="drop-clip"), "joints that were not seen: their clip is left out"),
+        (dict(max_bodies=1, bodies="motion"), "bodies kept: at most 1, those who move most"),
+        (dict(frames=9, resize=False), "9 frames a clip: the first ones, not resized"),
+    ],
+)
+def test_what_would_be_done_names_every_step(asked, says):
+    assert says in would_do(made_up(), **asked)
+
+
+def test_what_would_be_done_refuses_what_prepare_refuses():
+    for asked in (dict(frames=0), dict(max_bodies=0)):
+        with pytest.raises(HyspError, match="must be at least 1"):
+            would_do(made_up(), **asked)
+
+
+def test_what_would_be_left_out_is_what_is_left_out(tmp_path):
+    some = made_up()
+    load = some.load
+
+    def load_some(i):
+        if i == 2:
+            raise Fault("c2.csv", 5, "is damaged")
+        return replace(load(i), position=load(i).position * (i != 4))
+
+    some.load = load_some
+    planned = would_leave_out(some, 4, strict=False)
+    out = prepare(some, tmp_path / "s", 4, strict=False, progress=False)
+    assert [str(fault) for fault in planned] == [str(fault) for fault in problems(out)]
+    assert len(planned) == 2
+    with pytest.raises(HyspError, match="c2.csv, line 5: is damaged"):
+        would_leave_out(some, 4)
+
+
+def test_names_of_subjects_are_kept(tmp_path):
+    named = replace(made_up(), subject_names={1: "anna", 3: "ben"})
+    about = Dataset(prepare(named, tmp_path / "s", frames=3, progress=False)).about
+    assert about["subject_names"] == {1: "anna", 3: "ben"}
+    done = "xsub: subject anna, ben train (4 clips), 2 validate (2)"
+    assert about["prepared"]["done"][-1] == done
+
+
 def test_own_layout_and_switches(tmp_path):
     s = made_up(layout=hand)
     out = prepare(s, tmp_path / "s", frames=3, centre=False, progress=False)
@@ -894,6 +965,7 @@ def test_own_layout_and_switches(tmp_path):
         done=[
             "centred: none",
             "frames with nobody taken out",
+            "bodies kept: at most 1, the first in the file",
             "mirrored pairs of joints: 1, left tip - right tip",
             "xsub: subject 1, 3 train (4 clips), 2 validate (2)",
         ],

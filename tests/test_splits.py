@@ -179,6 +179,33 @@ def test_subjects_who_are_not_there_are_refused_before_the_work(capsys, tmp_path
     assert list(tmp_path.iterdir()) == [file]
 
 
+people_by_name = ["anna", "ben", "anna", "ben", "carl", "carl", "anna", "ben"]
+
+
+def test_subjects_are_named(capsys, tmp_path):
+    file = npz(tmp_path / "a.npz", people_by_name)
+    command = "prepare arrays", file, "--frames 8 --out"
+    said = done(capsys, *command, tmp_path / "d", "--train-subjects anna carl")
+    assert "subject by the arrays of a.npz: anna as 1, ben as 2, carl as 3" in said
+    assert "xsub: subject anna, carl train (5 clips), ben validate (3)" in said
+    data = Dataset(tmp_path / "d")
+    assert data.about["subject_names"] == {1: "anna", 2: "ben", 3: "carl"}
+    assert data.about["protocols"]["xsub"] == dict(by="subject", train=[1, 3], val=[2])
+    done(capsys, *command, tmp_path / "e", "--train-subjects 3 01")
+    assert (tmp_path / "d/samples.csv").read_text() == (tmp_path / "e/samples.csv").read_text()
+    said = refused(capsys, *command, tmp_path / "f", "--train-subjects anna dora")
+    assert "there is no subject dora to train on; the set has anna, ben, carl" in said
+    said = refused(capsys, *command, tmp_path / "f", "--train-subjects anna ben carl")
+    assert "names all subjects (anna, ben, carl)" in said
+
+
+@pytest.mark.parametrize("odd", ["", "7"])
+def test_subjects_are_all_names_or_all_numbers(capsys, tmp_path, odd):
+    file = npz(tmp_path / "a.npz", [odd, *people_by_name[1:]])
+    said = refused(capsys, "prepare arrays", file, "--frames 8 --out", tmp_path / "d")
+    assert "'subject' in" in said and "write all of one kind" in said
+
+
 def test_a_demo_of_odd_subjects_makes_folds(capsys, tmp_path):
     file = npz(tmp_path / "a.npz", [1, 1, 3, 3, 5, 5, 7, 7])
     recipe = tmp_path / "r.yaml"

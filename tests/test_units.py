@@ -19,6 +19,7 @@ from hysp.units import (
     convert,
     counterparts,
     is_flat,
+    why_no_depth,
     map_joints,
     measure,
     metres,
@@ -163,12 +164,18 @@ def test_where_nobody_sees_the_front_nothing_is_asked(name):
 def test_pixels_of_any_resolution_are_treated_alike(height):
     source = standing("openpose", lambda x: (2 - x) * [1, 1, 0] * height / 2)
     asked = questions(source)
-    assert is_flat(source) and len(asked) == 2
+    assert why_no_depth(source) == "the clips are flat" and len(asked) == 2
     assert "no metres: are these pixels? --unit pixel" in asked[0]
     told = convert(source, unit="pixel", up="-y")
     assert questions(told) == [] and told.unit == "pixel"
     np.testing.assert_array_equal(told[0].position[1], -source[0].position[1])
     assert not told[0].position[2].any() and told[0].position.max() > height / 2
+
+
+def test_a_score_is_no_depth():
+    scored = standing("openpose", lambda x: 500 * (2 - x) * [1, 1, 0] + [0, 0, 1] * abs(x) / 9)
+    assert why_no_depth(scored) == "the third coordinate lies between 0 and 1, as a score does"
+    assert is_flat(scored) and why_no_depth(standing("ntu-rgb+d")) == ""
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, -1e9])
