@@ -631,7 +631,7 @@ def test_a_message_advises_what_can_be_typed(capsys, tmp_path):
         ("csv raw", "say what the joints are: --layout NAME"),
         ("csv raw --layout coco --order TVC", "--order is for npy, txt, not for csv"),
         ("uiprmd raw --name {label}/{*}", "--name is not for uiprmd"),
-        ("bvh raw --gaps fill", "--gaps is for csv, trc, not for bvh"),
+        ("bvh raw --gaps fill", "freemocap, trc, not for bvh"),
         ("csv raw --layout coco --missing x.txt", "--missing is for ntu60, ntu120, not for csv"),
         ("csv raw b --layout coco", "read from one place, not from 2: raw, b"),
         ("csv --layout coco", "say what to read: hysp prepare csv FOLDER"),
