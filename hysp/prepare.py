@@ -74,7 +74,7 @@ def _all_joints(position):
 
 def centre(
     position: np.ndarray,  # Shape (3, T, V, M)
-    layout: str | Layout,  # Its centre becomes the origin
+    layout: str | Layout,  # Skeleton, whose centre becomes the origin
     on: str = "each",  # That of `each` body, of the `first`, or the middle of the `pair`
     seen: np.ndarray = None,  # Which joints were seen, (T, V, M); None: all of a body that is not 0
 ) -> np.ndarray:  # Same shape; raises `HyspError` where the centre of a body was never seen
@@ -111,7 +111,7 @@ def kept_frames(
     position: np.ndarray,  # Shape (3, T, V, M), as recorded
     cut: str,  # Take out the `empty` frames, `count` as the reference does, or `none`
     seen: np.ndarray = None,  # Which joints were seen, (T, V, M); None: all of a body that is not 0
-) -> np.ndarray:  # Their numbers, ascending
+) -> np.ndarray:  # Numbers of the frames, ascending
     "Which frames of a clip stay"
     frames = np.arange(position.shape[1])
     if pick(cut, ("empty", "count", "none"), "way to cut") == "none":
@@ -428,7 +428,7 @@ def rank_bodies(
     position: np.ndarray,  # Shape (3, T, V, M)
     most: int = 2,  # Keep this many bodies
     by: str = "file",  # In the order of the `file`, or by `motion`
-) -> np.ndarray:  # Their numbers; bodies who are never there are left out
+) -> np.ndarray:  # Numbers of the bodies; those who are never there are left out
     "Which bodies a clip keeps, and in which order"
     there = np.flatnonzero((position != 0).any((0, 1, 2)))
     if pick(by, ("file", "motion"), "order of bodies") == "motion":

@@ -40,9 +40,9 @@ class StrongView(NormalView):
     flip: float = 0.5  # Probability of swapping left and right
     rotate: float = 30.0  # Largest angle about one axis, degrees; the other two up to 1
     noise: float = 0.5  # Probability of noise on every coordinate
-    noise_sigma: float = 0.01  # Its standard deviation, metres
+    noise_sigma: float = 0.01  # Standard deviation of the noise, metres
     blur: float = 0.5  # Probability of a blur over time
-    blur_sigma: tuple[float, float] = (0.1, 2.0)  # Its width in frames is drawn between these
+    blur_sigma: tuple[float, float] = (0.1, 2.0)  # Width of the blur in frames, drawn between these
     # Blur with weights that add up to one; the reference's do not, and amplify up to five times
     normalise_blur: bool = False
     mask_axis: float = 0.5  # Probability of setting one coordinate axis to zero
@@ -414,8 +414,8 @@ class Info:
     # Folder of raw files (NTU RGB+D, PKU-MMD, UI-PRMD, CSV; also a zip or an npz), dataset folder
     # or run folder
     path: Positional[Path]
-    read: int = 200  # Of a raw tree: read this many clips, evenly spaced; 0: all
-    # Of CSV files: the skeleton, a known layout or a YAML file of your own
+    read: int = 200  # Clips that are read of a raw tree, evenly spaced; 0: all
+    # Skeleton of CSV files: a known layout or a YAML file of your own
     layout: str | None = None
     # Draw classes, lengths and some clips into this file (png, svg or pdf)
     picture: Path | None = None

@@ -163,7 +163,7 @@ class Measures:
     largest: float  # Largest coordinate, without its sign
     height: float  # Median extent along the axis that is up, or the longest where none is
     torso: float  # Median from the middle of the shoulders to that of the hips; None without them
-    shoulders: float  # Their median width; None without them
+    shoulders: float  # Median width of the shoulders; None without them
     bones: tuple  # Median length of the bone of each of V joints; None for the root, or never seen
     up: str  # The axis that they stand along, one of `up_axes`; None where it is not sure
     flat: bool  # Is the third coordinate the same everywhere?
@@ -361,7 +361,7 @@ def is_flat(
 
 # %% ../nbs/09_units.ipynb #ac849285
 def scores_to_seen(
-    source: Source,  # Its third coordinate is a score, 0 for a joint that was not found
+    source: Source,  # A source whose third coordinate is a score, 0 for a joint that was not found
 ) -> Source:  # Flat; what was not found is not seen
     "Take the third coordinate for a score"
 
