@@ -425,7 +425,7 @@ def splits_meant(
         return list(asked)
     (only,) = protocols
     meant = [re.sub(f"^{usual_protocol}/", f"{only}/", split) for split in asked]
-    first = os.environ.get("RANK", "0") == "0"  # Of several processes, one says it
+    first = os.environ.get("RANK", "0") == "0"  # One of several processes says it
     if first and meant != list(asked):
         print(f"{path} has no {usual_protocol}; its one protocol, {only}, is used")
     return meant

@@ -123,7 +123,7 @@ def run_key(
 ) -> dict:  # Plain values by name
     "What must not change between a run and its continuation"
 
-    def eight_values(course):  # Of a function of the epoch
+    def eight_values(course):  # A function of the epoch, by eight of its values
         epochs = [eighth * trainer.epochs / 8 for eighth in range(8)]
         return [round(course(epoch), 6) for epoch in epochs]
 
