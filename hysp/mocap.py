@@ -397,6 +397,8 @@ def _motion_head(lines, start, file):
         value = to_float(match[1].encode()) if match else np.nan
         if not value > 0 or key == "Frames" and value % 1:
             raise Fault(file, i, f"{quote(line)} where '{key}:' and a number above 0 should be")
+        if key == "Frame Time" and not 1e-5 <= value <= 100:
+            raise Fault(file, i, f"{quote(line)} is no time of a frame: 0.00001 to 100 seconds")
         found.append(value)
         if len(found) == 2:
             return int(min(found[0], 1e15)), found[1], i
@@ -488,6 +490,8 @@ def _trc_facts(head, markers, file):
             raise Fault(file, 3, f"{key} is {head.get(key.lower(), 'missing')[:20]}, not a number")
         counts.append(value)
     fps, frames, number = counts
+    if not 0.01 <= fps <= 100_000:
+        raise Fault(file, 3, f"DataRate is {fps:g}, not between 0.01 and 100,000 frames a second")
     if number != len(markers):
         raise Fault(file, 4, f"names {len(markers)} markers, but NumMarkers is {number:.0f}")
     if number > most_joints:

@@ -90,9 +90,10 @@ def _load_npz(path):
                 f"'{key}' in {path} holds Python objects; "
                 "save it as an array of numbers or of strings"
             ) from e
-        at = f" at {key}" if key else ""
+        at = f" at {printable(key)[:40]}" if key else ""
+        why = printable(" ".join(str(e).split()))[:200]
         raise HyspError(
-            f"cannot read {path}{at}: {e}; expected an npz file as np.savez writes it"
+            f"cannot read {path}{at}: {why}; expected an npz file as np.savez writes it"
         ) from e
 
 # %% ../nbs/04_readers.ipynb #c06ad150

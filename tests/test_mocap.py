@@ -198,6 +198,8 @@ def test_small_differences_of_writers_do_not_matter(tmp_path, change):
         (small.replace("OFFSET 1.0 0.0 0.0", ""), "line 3: joint 'a' has no OFFSET"),
         (small.replace("JOINT b", "JOINT c"), "two joints are named 'c'"),
         (small.replace("Frame Time: 0.04", "Frame Time: nan"), "'Frame Time: nan' where"),
+        (small.replace("Frame Time: 0.04", "Frame Time: 1e999"), "'Frame Time: 1e999' is no time"),
+        (small.replace("Frame Time: 0.04", "Frame Time: 1e-9"), "'Frame Time: 1e-9' is no time"),
         (small.replace("Frames: 2", "Frames: 1e300"), "frames are said to follow, but 2 do"),
         (small.replace("Frames: 2", "Frames: 1"), "but 2 do; mend 'Frames:'"),
         (small.replace("90.0", "1e999"), "'1e999' is beyond 50,000"),
