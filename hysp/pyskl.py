@@ -325,7 +325,7 @@ def position_and_seen(
 ) -> tuple:  # Position, float32 (3, T, V, M), 0 where lost; seen, bool (T, V, M)
     "Positions with a third coordinate, and which joints were seen"
     position = np.zeros((3, *x.shape[1:]), np.float32)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # Too large, or a NaN of a rare kind
         position[: len(x)] = x
     seen = ~np.isnan(position).any(0)
     if score is not None:
