@@ -749,13 +749,13 @@ PARTS = dict(
     agree=Part(check_agreement, 90, beside=True),
     speed=Part(measure_speed, 120),
     plain=Part(measure_plain, 65),
-    compiled=Part(measure_compiled, 100),
     curves=Part(overlay_losses, 110),
     profile=Part(profile_steps, 50),
-    quick=Part(measure_quick, 60),
+    quick=Part(measure_quick, 50),
+    compiled=Part(measure_compiled, 130),
     resumed=Part(resumed_runs, 30),
     learn=Part(learn, 150),
-    both=Part(measure_both, 110),
+    both=Part(measure_both, 130),
 )
 
 
