@@ -314,7 +314,7 @@ def gpu_arguments(tmp_path, *more):
 
 def test_gpu_parts_run_on_a_cpu(tmp_path):
     gpu = load("gpu")
-    args = gpu.options(gpu_arguments(tmp_path, "--limit", 12))
+    args = gpu.options(gpu_arguments(tmp_path, "--limit", 20))
     args.out.mkdir()
     found = {}
     for part in ("sets", "plain", "curves", "resumed", "learn"):
