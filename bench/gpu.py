@@ -693,8 +693,9 @@ def learn(args, rows):
     start = time.monotonic()
     multiply_like("on")
     cost_nothing(args, rows, "hard16")
+    before = time.monotonic()
     trainer = trainer_of(args, "quick", "hard16", "xsub/train", **little_changes(args))
-    setting_up = time.monotonic() - start
+    setting_up = time.monotonic() - before
     looked_at(args, rows, trainer, "quick", "hard16", 0.25 * args.limit, setting_up)
     cost_nothing(args, rows, "hard50")
     changes = paper_size(args) | dict(precision="bf16")
