@@ -89,7 +89,7 @@ class Range:
             if number is None:
                 continue
             if number < self.low or self.high is not None and number >= self.high:
-                below = "" if self.high is None else f" and below {self.high}"
+                below = "" if self.high is None else f" and below {self.high:,}"
                 raise HyspError(f"{where} must be at least {self.low}{below}, not {number}")
 
 

@@ -11,7 +11,7 @@ import math, torch
 from dataclasses import dataclass, field
 from torch import Tensor
 from torch.nn.functional import normalize
-from .core import HyspError, pick
+from .core import HyspError, pick, tell_progress
 
 # %% ../nbs/70_disk.ipynb #dcb40842
 def _points(z, d=None):
@@ -369,7 +369,7 @@ def _descend(loss, start, n, steps, batch, rate, seed):
         optimizer, lambda step: (1 + math.cos(math.pi * step / steps)) / 2
     )
     order = torch.empty(0, dtype=torch.long)
-    for step in range(steps):
+    for step in tell_progress(range(steps), "lay out", unit="steps"):
         if len(order) < min(batch, n):
             order = torch.randperm(n, generator=generator)
         chosen = order[:batch].to(x.device)

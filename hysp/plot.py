@@ -504,6 +504,8 @@ def read_curves(
         with suppress(ValueError, TypeError):  # words are left out
             values = [float(row[name]) if row[name] else math.nan for row in rows]
             columns[name] = np.array(values)
+    if "epoch" in columns:
+        columns["epoch"] += 1  # A file counts from 0
     return columns
 
 # %% ../nbs/72_plot.ipynb #373677ed

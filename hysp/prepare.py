@@ -21,7 +21,6 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 import numpy as np
-from tqdm.auto import tqdm
 from hysp.core import (
     HyspError,
     atomic_dir,
@@ -33,6 +32,7 @@ from hysp.core import (
     write_yaml,
     renamed,
     some_of,
+    tell_progress,
 )
 from .clips import Fault, Source, metadata_columns, seen_joints
 from .skeleton import Layout, get_layout
@@ -941,14 +941,14 @@ def _run(job, part, workers, strict, progress):
     clips = len(job.source)
     todo = [i for i in range(clips) if i not in part.done]
     left_out = sum(not isinstance(outcome, _Row) for outcome in part.done.values())
-    look = dict(desc="prepare", unit="clip", disable=not progress)
-    with tqdm(total=clips, initial=clips - len(todo), **look) as bar:
+    look = dict(total=clips, initial=clips - len(todo), leave=True, shown=progress)
+    with tell_progress(desc="prepare", **look) as bar:
         for i, crc, what in _each(todo, job, part.rows, workers):
             part.add(i, crc, what)
             if crc is None:
                 _stop_if_strict(job.source.names[i], what, strict)
                 left_out += 1
-                bar.set_postfix(left_out=left_out, refresh=False)
+                bar.set_postfix_str(f"{left_out} left out", refresh=False)
             bar.update()
 
 # %% ../nbs/10_prepare.ipynb #f2fb1a59

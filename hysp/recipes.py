@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 from .augment import views
-from .config import load_config, save_config, to_plain
-from .core import HyspError, pick, renamed, some_of
+from .config import check_config, load_config, save_config, to_plain
+from .core import HyspError, check_apart, check_free, check_room, pick, renamed, some_of
 from .embeddings import save_arrays, save_embeddings, scene
 from .ensemble import check_same_clips, fit_weights, fixed_weights, fuse, oracle_weights
 from .evaluate import difference, features, join_features, judge, whiten
@@ -64,7 +64,7 @@ from .settings import Demo, Embed, Ensemble, Evaluate, Pretrain, Subset, resolve
 from .splits import families, known_facts, protocols_meant, why_no_split, with_splits
 from .survey import preparation
 from .synthetic import generate
-from .train import Trainer
+from .train import Trainer, epoch_steps
 from .uncertainty import choose_by_certainty, clip_radii, online_part
 
 __getattr__ = renamed(__name__)
@@ -73,7 +73,8 @@ __getattr__ = renamed(__name__)
 def set_up_torch(
     cfg,  # Settings with `device` and `threads`
 ) -> str:  # A torch device
-    "Set the number of threads and find the device that is meant"
+    "Check the settings, set the number of threads and find the device that is meant"
+    check_config(cfg)
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
     if cfg.device == "auto":
@@ -205,6 +206,24 @@ def settled(
     (split,) = splits_meant(cfg.data, cfg.split)
     return resolved(dataclasses.replace(cfg, split=split))
 
+# %% ../nbs/82_recipes.ipynb #bd0bb0bd
+def _check_course(cfg, data):
+    "Raise what the settings would end in after pairs were sought"
+    epochs, batch, steps = budget(cfg, len(data))
+    epoch_steps(len(data), batch, most=steps)
+    _make_views(cfg, data.layout, None)
+    curriculum(0, cfg.ramp)
+    schedule(cfg.schedule, epochs, cfg.milestones, cfg.warmup * epochs)
+
+
+def _check_weights_fit(cfg, model, epochs):
+    "Raise where the weights to be kept, and the state with its momenta, have no room"
+    size = sum(tensor.nbytes for tensor in model.state_dict().values())
+    kept = math.ceil(epochs / cfg.keep_every)
+    if cfg.keep_last:
+        kept = min(kept, cfg.keep_last)
+    check_room(cfg.out, size * (kept + 1) + 2 * 3 * size)  # Best weights; two states while saving
+
 # %% ../nbs/82_recipes.ipynb #7780c5b0
 def make_trainer(
     cfg: Pretrain,  # Settings
@@ -213,15 +232,18 @@ def make_trainer(
     "The trainer that the settings mean"
     cfg = settled(cfg)
     device = set_up_torch(cfg)
+    check_apart(cfg.out, cfg.data)
     data = Dataset(cfg.data, cfg.split)
+    _check_course(cfg, data)
     epochs, batch, steps = budget(cfg, len(data))
-    pairs = find_partners(cfg, data)
     spec = model_spec(cfg, data.layout)
     model = build(spec, cfg.seed)
+    _check_weights_fit(cfg, model, epochs)
     if cfg.init:
         load_initial_weights(model, cfg.init)
     learned = [p for p in model.to(device).parameters() if p.requires_grad]
     optimizer = make_optimizer(learned, cfg.optimizer, cfg.lr, cfg.momentum, cfg.weight_decay)
+    pairs = find_partners(cfg, data)
     return Trainer(
         model,
         data,
@@ -347,10 +369,14 @@ def _announce(cfg, t):
     "Print what is about to run"
     if t.pairs is not None:
         print(describe_pairs(t.pairs, t.data))
-    going_on = f", going on from epoch {t.epoch}" if t.epoch or t.progress.step else ""
+    begun = ""
+    if t.epoch == t.epochs:
+        begun = ", all of them done before"
+    elif t.epoch or t.progress.step:
+        begun = f", going on in epoch {t.epoch + 1}"
     print(
         f"{cfg.model} on {len(t.data)} clips of {cfg.data} ({cfg.split}), {t.epochs} epochs "
-        f"of {t.steps} steps of {t.batch} clips on {t.devices}{going_on}"
+        f"of {t.steps} steps of {t.batch} clips on {t.devices}{begun}"
     )
     if prepared := t.data.about.get("prepared"):
         print("prepared: " + "; ".join(preparation(prepared)))
@@ -400,6 +426,10 @@ class Evaluation:
                     "prepare it with subjects on both sides"
                 )
         self.out = Path(cfg.out or Path(self.about["file"]).parent)
+        check_apart(self.out, self.sets[0].path)
+        clips = sum(map(len, self.sets))
+        kinds = 2 + len(self.models)  # Features: each checkpoint, tangents, the untrained encoder
+        check_room(self.out, kinds * clips * self.models[0][0].online_encoder.out * 4)
         self.out.mkdir(parents=True, exist_ok=True)
         self.raw = [coordinates(part, self.stream) for part in self.sets]
         self.bodies = tuple(map(body_counts, self.sets)) if cfg.same_bodies else None
@@ -611,15 +641,17 @@ def ensemble(
     if len(cfg.runs) < 2:
         raise HyspError(f"an ensemble needs two runs or more, not {len(cfg.runs)}")
     device = set_up_torch(cfg)
+    fixed = fixed_weights(cfg.weights, len(cfg.runs))
     models = [open_checkpoints(run)[-1] for run in cfg.runs]
     parts = f"{cfg.protocol}/train", f"{cfg.protocol}/val"
     pairs = [open_data(model, cfg.data, *parts) for model in models]
     check_same_clips(pairs)
+    check_apart(cfg.out, *(train.path for train, _ in pairs))
     probes = [_probe(cfg, *model, sets, device) for model, sets in zip(models, pairs)]
     scores, held, held_labels = map(list, zip(*probes))
     labels = pairs[0][1].labels
 
-    found = [fixed_weights(cfg.weights, len(models))]
+    found = [fixed]
     if cfg.fitted:
         found.append(fit_weights(held, held_labels[-1]))
     if cfg.oracle:
@@ -641,6 +673,8 @@ def subset(
 ) -> Path:  # The dataset folder
     "Write a dataset folder of the clips that an encoder is sure of, or unsure"
     device = set_up_torch(cfg)
+    check_apart(cfg.out, cfg.data, cfg.run, replaces=True)
+    check_free(cfg.out, cfg.overwrite)
     [(model, about)] = open_checkpoints(cfg.run)
     (data,) = open_data((model, about), cfg.data, cfg.split)
     z = features(online_part(model, cfg.part), data, about["spec"]["stream"], device=device)
@@ -678,7 +712,10 @@ def embed(
             place = f"{file.parent} to write {file.name} into"
             raise HyspError(f"there is no folder {place}; make it first")
 
-    shown = scene(cfg.run, cfg.data, cfg.split, cfg.untrained, set_up_torch(cfg))
+    device = set_up_torch(cfg)
+    for file in files:
+        check_apart(file, cfg.data)
+    shown = scene(cfg.run, cfg.data, cfg.split, cfg.untrained, device)
     split = shown.e.about["split"]
     if out:
         write(shown.e, out)
@@ -736,6 +773,8 @@ def demo(
     cfg: Demo,  # Settings
 ) -> Path:  # The page
     "Pre-train, judge, draw"
+    check_apart(cfg.out, cfg.data)
+    load_config(Pretrain, cfg.settings, dict(data=cfg.out))  # Refused before clips are prepared
     data = demo_data(cfg)
     where = dict(seed=cfg.seed, device=cfg.device, threads=cfg.threads)
     own = dict(where, data=data, out=Path(cfg.out) / "run", steps=cfg.steps)

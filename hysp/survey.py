@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
-from tqdm.auto import tqdm
-from .core import HyspError, renamed
+from .core import HyspError, renamed, tell_progress
 from .feeder import Dataset, split_names
 from .formats import open_source
 from .plot_skeleton import skeleton_strip
@@ -222,7 +221,7 @@ def survey_source(
         columns[name] = [known[name] for known in facts]
     some = np.unique(evenly(len(source), read or len(source)))
     reading = Reading(source, labels, some)
-    for i in tqdm(some, desc="read", unit="clip", disable=not progress):
+    for i in tell_progress(some, "read", leave=True, shown=progress):
         reading.read(i)
     return Survey(
         kind=kind,

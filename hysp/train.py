@@ -16,7 +16,8 @@ from operator import attrgetter
 from pathlib import Path
 from torch import nn, Tensor
 from tqdm.auto import tqdm
-from .core import HyspError, renamed
+from .clips import largest
+from .core import HyspError, renamed, tell_progress
 from .devices import Devices, tracked
 from .losses import curriculum_loss
 from .metrics import collapse_std, effective_rank, radius
@@ -90,7 +91,7 @@ class Progress:
 
     def __str__(self):
         means = dict(zip(measures, self.sums / self.step))
-        return f"epoch {self.epoch}, loss {means['loss']:.3f}, radius {means['radius']:.3f}"
+        return f"epoch {self.epoch + 1}, loss {means['loss']:.3f}, radius {means['radius']:.3f}"
 
     def time(self, steps: int) -> float:
         "Epochs done, with the share of `steps` of the one that runs"
@@ -164,7 +165,7 @@ def finite_weights(
         return weights
     at = trainer.progress
     raise HyspError(
-        f"the weights are not finite after epoch {at.epoch}, step {at.step}; "
+        f"the weights are not finite in epoch {at.epoch + 1}, after step {at.step}; "
         "lower the learning rate in a new run folder"
     )
 
@@ -244,9 +245,12 @@ def check_loss(
     if loss.isfinite().all():
         return
     part = trainer.devices.part(clips)
-    # The clips with a hole in their coordinates
-    bad_clips = ~trainer.data.batch(part).flatten(1).isfinite().all(1)
-    if not bad_clips.any():  # All coordinates are whole: the clips whose own loss is not finite
+    # The clips with a coordinate that is none
+    bad_clips = ~(trainer.data.batch(part).flatten(1).abs().amax(1) <= largest)
+    what_to_do = "lower the learning rate in a new run folder"
+    if bad_clips.any():
+        what_to_do = f"they hold coordinates that are no number or beyond {largest:,.0f}; mend them"
+    else:  # The clips whose own loss is not finite
         bad_clips = ~loss.isfinite()
     if len(bad_clips) < len(clips):  # Known of this process's part alone
         clips = part
@@ -254,9 +258,9 @@ def check_loss(
     more = "…" if len(names) > 5 else ""
     at = trainer.progress
     raise HyspError(
-        f"the loss is not finite in epoch {at.epoch}, step {at.step}: "
-        f"clips {', '.join(names[:5])}{more}; look at these clips, or lower the learning rate "
-        "in a new run folder (what was saved is from before this step)"
+        f"the loss is not finite in epoch {at.epoch + 1}, step {at.step + 1}: "
+        f"clips {', '.join(names[:5])}{more}; {what_to_do} "
+        "(what was saved is from before this step)"
     )
 
 # %% ../nbs/52_train.ipynb #2372ce3c
@@ -367,7 +371,7 @@ def epoch_warnings(
     c: float = 1.0,  # Curvature magnitude, c>0
 ) -> dict:  # A sentence for each, by its name
     "What is wrong with an epoch, in words"
-    epoch = row["epoch"]
+    epoch = row["epoch"] + 1
     found = {}
     if row["std"] < 0.05:
         found["collapse"] = (
@@ -441,7 +445,7 @@ def end_epoch(
 # %% ../nbs/52_train.ipynb #4a5508a2
 def train_epoch(
     trainer,  # A `Trainer`
-    bar: tqdm,  # Progress bar
+    bar,  # From `progress_bar`
     log,  # Function that a row of metrics is handed to
 ):
     "The steps that are left of an epoch, and its end; a run that is asked to stop saves itself"
@@ -451,7 +455,7 @@ def train_epoch(
         if trainer.devices.any(trainer.asked):
             trainer.save()
             raise KeyboardInterrupt(
-                f"stopped in epoch {trainer.epoch} and saved to {trainer.run}; "
+                f"stopped in epoch {trainer.epoch + 1} and saved to {trainer.run}; "
                 "the same command goes on from there"
             )
         trainer.progress.add(trainer.step(first, second))
@@ -463,14 +467,13 @@ def train_epoch(
 def progress_bar(
     trainer,  # A `Trainer`
     shown: bool,
-) -> tqdm:
+):  # From `hysp.core.tell_progress`
     "A bar that counts clips, from where the run is to its end"
-    look = dict(unit="clip", unit_scale=True)
-    if not (shown and trainer.devices.main):
-        look["disable"] = True  # otherwise tqdm's own TQDM_DISABLE decides
     whole = trainer.steps * trainer.batch  # clips of an epoch
     done = trainer.epoch * whole + trainer.progress.step * trainer.batch
-    return tqdm(total=trainer.epochs * whole, initial=done, **look)
+    shown = shown and trainer.devices.main
+    total = trainer.epochs * whole
+    return tell_progress(desc="train", total=total, initial=done, leave=True, shown=shown)
 
 # %% ../nbs/52_train.ipynb #2c352242
 @contextmanager

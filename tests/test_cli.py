@@ -149,7 +149,7 @@ def test_overview_names_every_command(capsys):
         ("prepare arrays a --out d --align clips", "unknown align 'clips'; did you mean 'clip'?"),
         ("prepare arrays a --out d --scale toros", "unknown scale 'toros'; did you mean 'torso'?"),
         ("prepare arrays a --out d --no-aligned", "--no-aligned"),
-        ("synth --out d --n 0", "n must be a whole number of at least 1, not 0"),
+        ("synth --out d --n 0", "n must be at least 1 and below 10,000,000, not 0"),
         ("info nowhere", "there is no folder nowhere"),
         ("config pretain", "unknown command or config 'pretain'; did you mean 'pretrain'?"),
         ("config ntu60/xviw", "did you mean 'ntu60/xview'?"),
@@ -502,7 +502,7 @@ def test_info_of_a_run(capsys, tmp_path):
     out = made(capsys, "info", tmp_path)
     assert (
         "epoch_0002.safetensors" in out
-        and "2 epochs; the last: epoch 1, loss 1.25" in out
+        and "2 epochs; the last: epoch 2, loss 1.25" in out
         and re.search("^data +clips$", out, re.M)
     )
 

@@ -195,7 +195,7 @@ def test_prepare_pretrain_evaluate_info(tmp_path, capsys, source):
     out = done(capsys, "info", run)
     assert (
         "epoch_0002.safetensors" in out
-        and "2 epochs; the last: epoch 1" in out
+        and "2 epochs; the last: epoch 2" in out
         and re.search(f"^data +{re.escape(str(data))}$", out, re.M)
     )
     before = weights(run)
@@ -761,11 +761,11 @@ def test_a_signal_leaves_a_checkpoint_and_the_same_command_goes_on(
     )
     assert said and said[2] == str(run)
     state = load_state(run / "last.pt")
-    assert state["epoch"] == int(said[1]) > 0 and not list(run.glob("epoch_*")), (
+    assert state["epoch"] == int(said[1]) - 1 > 0 and not list(run.glob("epoch_*")), (
         "too late to mean anything"
     )
     assert len(metrics(run)) == state["epoch"]
-    assert f"going on from epoch {state['epoch']}" in done(capsys, command)
+    assert f"going on in epoch {state['epoch'] + 1}" in done(capsys, command)
     assert (weights(run), metrics(run)) == whole
 
 
@@ -960,7 +960,7 @@ def test_nan_stops_with_epoch_step_and_clip(folder, capsys):
     x[data.index[5], 1, 2, 3] = np.nan
     x.flush()
     said = refused(capsys, "pretrain uiprmd --data", folder / "set", "--out", folder / "new", small)
-    assert re.search(rf"the loss is not finite in epoch 0, step \d: clips {data.names[5]};", said)
+    assert re.search(rf"the loss is not finite in epoch 1, step \d: clips {data.names[5]}", said)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw", "riemannian_sgd"])
@@ -976,7 +976,7 @@ def test_a_learning_rate_that_diverges(made, capsys, tmp_path, optimizer):
         optimizer,
     )
     assert re.search(
-        r"not finite in epoch 0, step \d: clips clip\d{5}, .*lower the learning rate", said
+        r"not finite in epoch 1, step \d: clips clip\d{5}, .*lower the learning rate", said
     ) and not list(tmp_path.glob("run/*.safetensors"))
 
 
