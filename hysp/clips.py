@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 import numpy as np
-from .core import HyspError, load_yaml, pick
+from .core import HyspError, check_readable, load_yaml, pick
 from .skeleton import Layout, get_layout, normal_name
 
 # %% ../nbs/02_clips.ipynb #a55844cb
@@ -313,6 +313,7 @@ def _is_hidden(name):
 
 def _members(path, suffix, faults):
     "The wanted files within a zip"
+    check_readable(path)
     try:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['most_yaml', 'deepest_yaml', 'HyspError', 'pick', 'some_of', 'atomic_write', 'check_free', 'atomic_dir', 'check_apart',
-           'size_in_words', 'check_room', 'write_table', 'write_yaml', 'write_json', 'parse_yaml', 'load_yaml',
-           'checksum', 'LogLines', 'tell_progress', 'old_names', 'renamed', 'complete_help']
+           'size_in_words', 'check_room', 'write_table', 'write_yaml', 'write_json', 'check_readable', 'parse_yaml',
+           'load_yaml', 'checksum', 'LogLines', 'tell_progress', 'old_names', 'renamed', 'complete_help']
 
 # %% ../nbs/00_core.ipynb #8d040e71
 import csv, difflib, hashlib, json, os, random, re, shutil, sys, time, warnings
@@ -201,6 +201,17 @@ def write_json(
     "Write a JSON file, whole or not at all"
     with atomic_write(path, "w") as file:
         json.dump(content, file, indent=1)
+
+# %% ../nbs/00_core.ipynb #befcf76c
+def check_readable(
+    path: str | Path,  # A file
+):
+    "Refuse a file that the system will not open, before what is in it is judged"
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise HyspError(f"cannot read {path}: {error.strerror or error}") from error
 
 # %% ../nbs/00_core.ipynb #d94ba01c
 most_yaml = 2**24  # Bytes of a YAML file; the largest of ours, of 60,000 names, has a tenth

@@ -533,7 +533,8 @@ def fine_tune(
     descent = replace(tune_descent, **changes)
     if descent.batch < 2 or len(index) < 2:
         raise HyspError(
-            "batch norm compares clips: give two labelled clips and a batch of 2, or more"
+            f"{len(index)} labelled clips in batches of {descent.batch} are too few to train on: "
+            "give two of either, or more"
         )
     index = torch.as_tensor(index)
     labels = torch.as_tensor(np.asarray(labels))

@@ -15,6 +15,7 @@ import numpy as np, torch
 from torch import Tensor
 from hysp.core import (
     HyspError,
+    check_readable,
     atomic_dir,
     checksum,
     load_yaml,
@@ -48,6 +49,7 @@ def _read_about(path):
 def _map_positions(path, layout):
     if not path.is_file():
         raise HyspError(f"there is no file {path}")
+    check_readable(path)
     try:
         x = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as e:
@@ -69,6 +71,7 @@ def _map_missing(folder, positions):
     path = folder / "missing.npy"
     if not path.exists():
         return None
+    check_readable(path)
     try:
         mask = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as e:

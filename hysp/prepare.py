@@ -26,6 +26,7 @@ from hysp.core import (
     atomic_dir,
     atomic_write,
     check_free,
+    check_room,
     checksum,
     pick,
     write_table,
@@ -595,6 +596,14 @@ class _Job:
         return arrays | dict(motion=position) if self.steps.reference else arrays
 
     @property
+    def size(self):
+        "Bytes of the arrays; those for other repositories stand twice"
+        size = sum(
+            np.dtype(dtype).itemsize * int(np.prod(shape)) for shape, dtype in self.shapes.values()
+        )
+        return size * (2 if self.steps.reference else 1)
+
+    @property
     def cut(self):
         "How it is cut, in a word of `kept_frames`"
         return usual[self.source.benchmark]["cut"] if self.steps.cut else "none"
@@ -834,10 +843,14 @@ def _lock(path, out):
     return lock
 
 # %% ../nbs/10_prepare.ipynb #0ce9a573
+def _part_path(out):
+    return out.with_name(f".{out.name}.part")
+
+
 @contextmanager
 def _part_beside(out, job):
     "The hidden folder of a run; it stays where an interrupted run can continue from it"
-    path = out.with_name(f".{out.name}.part")
+    path = _part_path(out)
     plan = _plan(job)
     path.mkdir(parents=True, exist_ok=True)
     lock = _lock(path, out)
@@ -1260,6 +1273,8 @@ def prepare(
     _check_protocols(source, protocols)
     job = _settle(source, replace(steps, align=_way_to_align(steps.align)))
     out = check_free(out, overwrite)
+    if not _part_path(out).exists():  # What an interrupted run has claimed is there already
+        check_room(out, job.size)
     again = "; the same command, typed again, goes on" if source.stamp is not None else ""
     try:
         with _part_beside(out, job) as part:

@@ -41,7 +41,7 @@ from hysp.clips import (
     what_was_taken,
     why_no_name,
 )
-from .core import HyspError, pick, renamed
+from .core import HyspError, check_readable, pick, renamed
 from .kinect import taken_by_numbers
 from .skeleton import Layout, euler, forward_kinematics, get_layout, layouts, normal_name
 
@@ -69,6 +69,7 @@ def _check_unpacked(path):
 def _load_npz(path):
     if not path.is_file():
         raise HyspError(f"there is no file {path}")
+    check_readable(path)
     _check_unpacked(path)
     key = None
     try:

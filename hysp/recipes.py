@@ -404,6 +404,23 @@ def live(
     "The same as `pretrain`, to watch in JupyterLab"
     return Live(ready_trainer(cfg, on_epoch), most)
 
+# %% ../nbs/82_recipes.ipynb #e079ca9b
+def _check_share(setting, share):
+    "Refuse a share that is none, before anything is encoded"
+    if not 0 < share <= 1:
+        raise HyspError(f"{setting}: a share lies above 0 and is at most 1, not {share}")
+
+
+def _check_classes(train, val):
+    "Refuse clips among which there is nothing to tell apart"
+    there = {*train.labels.tolist(), *val.labels.tolist()}
+    if len(there) == 1:
+        name = train.class_names[there.pop()]
+        raise HyspError(
+            f"all clips of {train.split} and {val.split} are of one class, '{name}', so there is "
+            "nothing to tell apart; name a set with two classes or more"
+        )
+
 # %% ../nbs/82_recipes.ipynb #94006435
 class Evaluation:
     "The checkpoints of a run, the clips they are judged by, and what is asked of them"
@@ -414,6 +431,8 @@ class Evaluation:
     ):
         self.cfg = cfg
         self.device = set_up_torch(cfg)
+        for share in cfg.shares:
+            _check_share("shares", share)
         self.models = open_checkpoints(cfg.run, cfg.checkpoints == "all")
         self.about = self.models[-1][1]  # What the last checkpoint says of itself
         self.stream = self.about["spec"]["stream"]
@@ -425,6 +444,7 @@ class Evaluation:
                     f"{part.split} of {part.path} has no clips; "
                     "prepare it with subjects on both sides"
                 )
+        _check_classes(*self.sets)
         self.out = Path(cfg.out or Path(self.about["file"]).parent)
         check_apart(self.out, self.sets[0].path)
         clips = sum(map(len, self.sets))
@@ -675,6 +695,7 @@ def subset(
     device = set_up_torch(cfg)
     check_apart(cfg.out, cfg.data, cfg.run, replaces=True)
     check_free(cfg.out, cfg.overwrite)
+    _check_share("share", cfg.share)
     [(model, about)] = open_checkpoints(cfg.run)
     (data,) = open_data((model, about), cfg.data, cfg.split)
     z = features(online_part(model, cfg.part), data, about["spec"]["stream"], device=device)

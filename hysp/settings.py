@@ -395,9 +395,8 @@ class Prepare:
     # Writing: stop at the first clip that cannot be used, as arrays always does; otherwise it is
     # left out and listed in problems.csv, and the exit code is 3
     strict: bool = False
-    workers: Annotated[int, Range(-1, 1025)] | None = (
-        None  # Writing: processes; None or -1: one a core
-    )
+    # Writing: processes; None or -1: one a core
+    workers: Annotated[int, Range(-1, 1025)] | None = None
     overwrite: bool = False  # Writing: replace a dataset folder that is there already
 
 # %% ../nbs/81_settings.ipynb #7bc1386c
@@ -408,9 +407,8 @@ class Synth:
     out: Path  # Dataset folder to write
     n: Annotated[int, Range(1, 10**7)] = 3600  # Clips
     classes: Annotated[int, Range(1, 1000)] = 12  # Actions
-    subjects: Annotated[int, Range(1, 10**6)] = (
-        30  # People; those with odd numbers train under the protocol `xsub`
-    )
+    # People; those with odd numbers train under the protocol `xsub`
+    subjects: Annotated[int, Range(1, 10**6)] = 30
     variety: float = 1.0  # How much clips of one action differ, as a factor of the usual
     difficulty: str = "hard"  # hard: as a sensor in a living room; easy: as in a laboratory
     frames: Frames | None = None  # Frames that each clip is resized to; None: 16

@@ -363,7 +363,9 @@ def test_synth_and_info(capsys, tmp_path):
         "--frames",
         8,
     )
-    assert made(capsys, "info", tmp_path / "a") == out and re.search(
+    *told, written, _ = out.splitlines()
+    assert written == f"written     {tmp_path / 'a'}"
+    assert made(capsys, "info", tmp_path / "a").splitlines()[:-1] == told and re.search(
         r"^clips +12 +12 +24$", out, re.M
     )
     assert "exists already" in refused_after_bar(
@@ -636,7 +638,7 @@ def test_a_message_advises_what_can_be_typed(capsys, tmp_path):
         ("csv raw b --layout coco", "read from one place, not from 2: raw, b"),
         ("csv --layout coco", "say what to read: hysp prepare csv FOLDER"),
         ("csv raw --layout coco --unit mms", "did you mean 'mm'?"),
-        ("csv raw --layout coco --fps 0", "fps must be at least 0.001, not 0"),
+        ("csv raw --layout coco --fps 0", "fps must be at least 0.001 and below 100,000, not 0"),
         ("npyy raw", "invalid choice 'npyy'"),
     ],
 )
