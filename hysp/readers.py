@@ -309,7 +309,7 @@ exercises = (
     "standing shoulder internal-external rotation",
     "standing shoulder scaption",
 )
-_uiprmd_name = re.compile(r"m(\d+)_s(\d+)(?:_e(\d+))?_positions(_inc)?\.txt")
+_uiprmd_name = re.compile(r"m(\d{1,9})_s(\d{1,9})(?:_e(\d{1,9}))?_positions(_inc)?\.txt")
 
 # %% ../nbs/04_readers.ipynb #e8ad42fd
 def _angles_of(path):

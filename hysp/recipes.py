@@ -716,6 +716,17 @@ def subset(
     )
     return out
 
+# %% ../nbs/82_recipes.ipynb #edf75288
+def _check_embedding(cfg, files):
+    "Refuse files within the clips, and a disk without room for the points of all epochs"
+    model, about = open_checkpoints(cfg.run)[-1]
+    (data,) = open_data((model, about), cfg.data, cfg.split)
+    epochs = len(list(Path(cfg.run).glob("epoch_*.safetensors"))) or 1
+    size = 4 * len(data) * model.online_encoder.out * (epochs + cfg.untrained)
+    for file in files:
+        check_apart(file, data.path)
+        check_room(file, size)
+
 # %% ../nbs/82_recipes.ipynb #92a09392
 def embed(
     cfg: Embed,  # Settings
@@ -734,8 +745,7 @@ def embed(
             raise HyspError(f"there is no folder {place}; make it first")
 
     device = set_up_torch(cfg)
-    for file in files:
-        check_apart(file, cfg.data)
+    _check_embedding(cfg, files)
     shown = scene(cfg.run, cfg.data, cfg.split, cfg.untrained, device)
     split = shown.e.about["split"]
     if out:
