@@ -856,7 +856,7 @@ def test_a_disk_without_room_is_said_beforehand(
 # Advice that fits
 
 
-def test_one_class_is_not_judged(capsys, tmp_path, small_run):
+def test_of_one_class_nothing_is_learned(capsys, tmp_path, small_run):
     npz_of(*trunk, tmp_path / "a.npz")
     arrays = dict(np.load(tmp_path / "a.npz"))
     np.savez(tmp_path / "a.npz", **arrays | dict(label=[0] * 6))
@@ -865,7 +865,7 @@ def test_one_class_is_not_judged(capsys, tmp_path, small_run):
     short = "--epochs 1 --batch 2 --width 4 --out-dim 8 --pairs own".split()
     made(capsys, "pretrain", "--data", data, "--out", tmp_path / "r", *short)
     says = refused_after_bar(capsys, "evaluate", tmp_path / "r", "--protocols", "semi")
-    assert "of one class, '0', so there is nothing to tell apart" in says
+    assert "of one class, '0', so there is nothing to learn from labels" in says
 
 
 @pytest.mark.parametrize("file", ["run/last.pt", "run/epoch_0002.safetensors", "new/position.npy"])
