@@ -876,7 +876,7 @@ def _teach_head(head, u, near, weight, place, steps, batch, rate, seed):
     itself = torch.eye(batch, dtype=torch.bool, device=u.device)
     optimizer = torch.optim.AdamW(layers.parameters(), rate, betas=(0.9, 0.99), weight_decay=0.01)
     schedule = _fading(optimizer, steps)
-    for _ in range(steps):
+    for _ in tell_progress(range(steps), "learn the disk", unit="steps"):
         some = torch.randperm(n, generator=generator)[:batch].to(u.device)
         lot = torch.rand(batch, 1, generator=generator).to(u.device) * total[some][:, -1:]
         drawn = torch.searchsorted(total[some], lot, right=True).clamp(max=near.shape[1] - 1)
