@@ -225,7 +225,8 @@ def _run_info(path):
     with open(path / "metrics.csv", encoding="utf-8", newline="") as f:
         epochs = list(csv.DictReader(f))
     if epochs:
-        metrics = ", ".join(f"{name} {float(value):.4g}" for name, value in epochs[-1].items())
+        last = {name: value for name, value in epochs[-1].items() if name != "run"}
+        metrics = ", ".join(f"{name} {float(value):.4g}" for name, value in last.items())
         print(f"{len(epochs)} epochs; the last: {metrics}")
 
 # %% ../nbs/83_cli.ipynb #e480bbec

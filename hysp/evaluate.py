@@ -100,8 +100,10 @@ def features(
             f"{data.split} of this set has no clips; prepare it with subjects on both sides"
         )
     file = Path(cache) / _file_name(encoder, data, stream) if cache else None
+    if file and hasattr(data, "verify"):  # The name of the file tells the checksum of the clips
+        data.verify(cache)
     kept = _read_features(file) if file else None
-    if kept is not None:
+    if kept is not None and len(kept) == len(data):
         return kept
     z = _encode(encoder, data, stream, batch, device, progress)
     finite = z.isfinite().all(1)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 from .augment import views
-from .config import load_config, save_config, to_plain
-from .core import HyspError, pick, renamed, some_of
+from .config import load_config, to_plain, to_yaml
+from .core import HyspError, atomic_write, pick, renamed, some_of
 from .embeddings import save_arrays, save_embeddings, scene
 from .ensemble import check_same_clips, fit_weights, fixed_weights, fuse, oracle_weights
 from .evaluate import difference, features, join_features, judge, whiten
@@ -60,6 +60,7 @@ from hysp.runs import (
     save_pairs,
     weights_record,
 )
+from .run_folder import RunFolder
 from .settings import Demo, Embed, Ensemble, Evaluate, Pretrain, Subset, resolved
 from .splits import families, known_facts, protocols_meant, why_no_split, with_splits
 from .survey import preparation
@@ -251,17 +252,18 @@ def make_trainer(
     )
 
 # %% ../nbs/82_recipes.ipynb #1f39abae
-may_change = "data out device threads save_every keep_every keep_last track".split()
+may_change = "data out device threads verify save_every keep_every keep_last track".split()
 
 
 def check_run(
     cfg: Pretrain,  # Settings
 ):
-    "Refuse a run folder that was begun with other settings"
-    path = Path(cfg.out) / "config.yaml"
-    if not (path.exists() and path.with_name("last.pt").exists()):
+    "Refuse a run folder where something was trained with other settings"
+    folder = RunFolder(cfg.out)
+    before = _settings_of(folder)
+    if before is None:
         return
-    before = _flat(dataclasses.asdict(load_config(Pretrain, path)))
+    before = _flat(dataclasses.asdict(before))
     now = _flat(dataclasses.asdict(cfg))
     changed = [
         f"{name} was {before[name]}, is {value}"
@@ -270,8 +272,21 @@ def check_run(
     ]
     if changed:
         raise HyspError(
-            f"{path.parent} holds another run ({'; '.join(changed)}); name a new run folder"
+            f"{folder.path} holds another run ({'; '.join(changed)}); name a new run folder"
         )
+
+
+def _settings_of(folder):
+    "The settings of a run that has trained: those in its state, else in config.yaml; None: unknown"
+    state = folder.load()
+    if not isinstance(state, dict):
+        return None
+    if not (state.get("epoch") or state.get("k") or folder.results()):
+        return None
+    if state.get("settings"):
+        return load_config(Pretrain, overrides=state["settings"])
+    path = folder.path / "config.yaml"
+    return load_config(Pretrain, path) if path.exists() else None
 
 
 def _flat(group, prefix=""):
@@ -332,15 +347,22 @@ def ready_trainer(
     cfg = settled(cfg)
     check_run(cfg)
     t = make_trainer(cfg, on_epoch)
-    t.resume()
+    with t.folder.hold():
+        t.begin(cfg.verify)
+        if t.devices.main:
+            _write_records(cfg, t)
     if t.devices.main:
-        t.run.mkdir(parents=True, exist_ok=True)
-        save_config(cfg, t.run / "config.yaml")
-        save_environment(t)
-        if t.pairs is not None:
-            save_pairs(t.run / "pairs.safetensors", t.pairs, t.data)
         _announce(cfg, t)
     return t
+
+
+def _write_records(cfg, t):
+    "Settings, environment and pairs, beside the state"
+    with atomic_write(t.run / "config.yaml", "w") as file:
+        file.write(f"# Run {t.folder.identity}\n{to_yaml(cfg)}")
+    save_environment(t)
+    if t.pairs is not None:
+        save_pairs(t.run / "pairs.safetensors", t.pairs, t.data, t.folder.identity)
 
 
 def _announce(cfg, t):
@@ -403,6 +425,8 @@ class Evaluation:
         self.out.mkdir(parents=True, exist_ok=True)
         self.raw = [coordinates(part, self.stream) for part in self.sets]
         self.bodies = tuple(map(body_counts, self.sets)) if cfg.same_bodies else None
+        if cfg.verify:
+            self.sets[0].verify(self.out / "features", every_byte=True)
         self.questions = {}  # Name of a set of classes: labels of both parts, number of classes
         for name, index in class_sets(self.sets[0].class_names, cfg.group).items():
             labels = [index[part.labels] for part in self.sets]
@@ -615,6 +639,9 @@ def ensemble(
     parts = f"{cfg.protocol}/train", f"{cfg.protocol}/val"
     pairs = [open_data(model, cfg.data, *parts) for model in models]
     check_same_clips(pairs)
+    if cfg.verify:
+        for (_, about), (train, _) in zip(models, pairs):
+            train.verify(Path(about["file"]).parent / "features", every_byte=True)
     probes = [_probe(cfg, *model, sets, device) for model, sets in zip(models, pairs)]
     scores, held, held_labels = map(list, zip(*probes))
     labels = pairs[0][1].labels
@@ -678,7 +705,8 @@ def embed(
             place = f"{file.parent} to write {file.name} into"
             raise HyspError(f"there is no folder {place}; make it first")
 
-    shown = scene(cfg.run, cfg.data, cfg.split, cfg.untrained, set_up_torch(cfg))
+    where = cfg.untrained, set_up_torch(cfg)
+    shown = scene(cfg.run, cfg.data, cfg.split, *where, every_byte=cfg.verify)
     split = shown.e.about["split"]
     if out:
         write(shown.e, out)

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from hysp.augment import Normal, Strong
-from hysp.checkpoint import load_state, load_weights
+from hysp.checkpoint import load_state, load_weights, save_state
 from hysp.core import HyspError
 from hysp.heads import ema_update
 from hysp.models import HYSP
@@ -104,13 +104,13 @@ def leaves(o, name=""):
         }
     found = {}
     for key, part in o:
-        if key != "seconds":
+        if key not in ("seconds", "run"):
             found |= leaves(part, f"{name}.{key}")
     return found
 
 
 def outcome(run):
-    "All that a run folder holds but the time it took, to the bit"
+    "All that a run folder holds but the time it took and its identity, to the bit"
     with open(run / "metrics.csv", newline="") as f:
         table = list(csv.DictReader(f))
     return leaves(
@@ -228,8 +228,9 @@ def test_killed_at_every_point_of_saving(tmp_path, whole):
             load_weights(o)
         trainer(run).fit()
         assert not differing(whole, outcome(run)), f"killed before call {n}"
-    assert n == 1 + (3 + 4) * 3, (
-        "two epochs, three files, a fourth for the best; and for each: fsync, rename, fsync of the folder"
+    assert n == 1 + (3 + 3 + 4) * 3, (
+        "the beginning, two epochs, three files, a fourth for the best; "
+        "and for each: fsync, rename, fsync of the folder"
     )
 
 
@@ -340,7 +341,12 @@ def test_the_state_has_the_keys_of_every_version(tmp_path, whole):
     "A run that an earlier version has begun continues, and the other way round"
     trainer(tmp_path).fit()
     keys = ["key", "model", "optimizer", "scaler", "epoch", "k", "sums", "rows"]
-    assert list(load_state(tmp_path / "last.pt")) == keys
+    state = load_state(tmp_path / "last.pt")
+    assert state.keys() == {*keys, "beside", "settings", "run"}
+    earlier = {name: state[name] for name in keys}
+    (tmp_path / "earlier").mkdir()
+    save_state(tmp_path / "earlier/last.pt", earlier)
+    assert trainer(tmp_path / "earlier").resume()
 
 
 def test_asked_in_the_last_step_it_is_done(tmp_path, whole):
