@@ -18,7 +18,7 @@ from .checkpoint import load_weights, save_weights
 from .core import HyspError, atomic_write, checksum, pick
 from .evaluate import features, linear_probe
 from .explore import Explorer, Scene
-from .feeder import Dataset, splits_meant
+from .feeder import Dataset, splits_meant, verify_clips
 from .metrics import radius
 from .run_folder import identity_of
 from .runs import build, example, example_data, load_run, open_checkpoints, open_data
@@ -143,7 +143,7 @@ def _verify(clips, run, every_byte=False):
     "Compare clips with their checksum; the note of it lies with the run, but not in the example"
     notes = run if run.is_dir() else run.parent
     if notes != example():
-        clips.verify(notes, every_byte)
+        verify_clips(clips, notes, every_byte)
 
 
 def embeddings(

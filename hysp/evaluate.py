@@ -21,6 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm.auto import tqdm
 from .core import HyspError, atomic_write, pick, renamed
+from .feeder import verify_clips
 from .heads import MobiusLinear
 from .metrics import accuracy, bootstrap, class_accuracy, confusion
 from .optim import make_optimizer, schedule
@@ -100,8 +101,8 @@ def features(
             f"{data.split} of this set has no clips; prepare it with subjects on both sides"
         )
     file = Path(cache) / _file_name(encoder, data, stream) if cache else None
-    if file and hasattr(data, "verify"):  # The name of the file tells the checksum of the clips
-        data.verify(cache)
+    if file:  # Its name tells the checksum of the clips
+        verify_clips(data, cache)
     kept = _read_features(file) if file else None
     if kept is not None and len(kept) == len(data):
         return kept

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import torch
 from .augment import views
-from .config import load_config, to_plain, to_yaml
-from .core import HyspError, atomic_write, pick, renamed, some_of
+from .config import load_config, save_config, to_plain
+from .core import HyspError, pick, renamed, some_of
 from .embeddings import save_arrays, save_embeddings, scene
 from .ensemble import check_same_clips, fit_weights, fixed_weights, fuse, oracle_weights
 from .evaluate import difference, features, join_features, judge, whiten
 from .explore import Live, explorer_page
-from .feeder import Dataset, split_names, splits_meant, write_view
+from .feeder import Dataset, split_names, splits_meant, verify_clips, write_view
 from .losses import batch_contrastive_loss, contrastive_loss, curriculum_loss
 from .optim import curriculum, make_optimizer, schedule
 from .pairs import find_pairs, short_clips
@@ -65,7 +65,7 @@ from .settings import Demo, Embed, Ensemble, Evaluate, Pretrain, Subset, resolve
 from .splits import families, known_facts, protocols_meant, why_no_split, with_splits
 from .survey import preparation
 from .synthetic import generate
-from .train import Trainer
+from .train import Trainer, take_up
 from .uncertainty import choose_by_certainty, clip_radii, online_part
 
 __getattr__ = renamed(__name__)
@@ -348,7 +348,7 @@ def ready_trainer(
     check_run(cfg)
     t = make_trainer(cfg, on_epoch)
     with t.folder.hold():
-        t.begin(cfg.verify)
+        take_up(t, cfg.verify)
         if t.devices.main:
             _write_records(cfg, t)
     if t.devices.main:
@@ -358,8 +358,7 @@ def ready_trainer(
 
 def _write_records(cfg, t):
     "Settings, environment and pairs, beside the state"
-    with atomic_write(t.run / "config.yaml", "w") as file:
-        file.write(f"# Run {t.folder.identity}\n{to_yaml(cfg)}")
+    save_config(cfg, t.run / "config.yaml", t.folder.identity)
     save_environment(t)
     if t.pairs is not None:
         save_pairs(t.run / "pairs.safetensors", t.pairs, t.data, t.folder.identity)
@@ -426,7 +425,7 @@ class Evaluation:
         self.raw = [coordinates(part, self.stream) for part in self.sets]
         self.bodies = tuple(map(body_counts, self.sets)) if cfg.same_bodies else None
         if cfg.verify:
-            self.sets[0].verify(self.out / "features", every_byte=True)
+            verify_clips(self.sets[0], self.out / "features", every_byte=True)
         self.questions = {}  # Name of a set of classes: labels of both parts, number of classes
         for name, index in class_sets(self.sets[0].class_names, cfg.group).items():
             labels = [index[part.labels] for part in self.sets]
@@ -641,7 +640,7 @@ def ensemble(
     check_same_clips(pairs)
     if cfg.verify:
         for (_, about), (train, _) in zip(models, pairs):
-            train.verify(Path(about["file"]).parent / "features", every_byte=True)
+            verify_clips(train, Path(about["file"]).parent / "features", every_byte=True)
     probes = [_probe(cfg, *model, sets, device) for model, sets in zip(models, pairs)]
     scores, held, held_labels = map(list, zip(*probes))
     labels = pairs[0][1].labels

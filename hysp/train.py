@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['measures', 'health', 'columns', 'epoch_order', 'stop_signal', 'Progress', 'run_key', 'beside_key', 'changes',
-           'finite_weights', 'saved_state', 'restore', 'two_views', 'check_loss', 'step_loss', 'Descent', 'measure',
-           'epoch_steps', 'epoch_batches', 'epoch_warnings', 'is_best', 'end_epoch', 'train_epoch', 'progress_bar',
-           'under_way', 'Trainer']
+           'finite_weights', 'saved_state', 'restore', 'take_up', 'two_views', 'check_loss', 'step_loss', 'Descent',
+           'measure', 'epoch_steps', 'epoch_batches', 'epoch_warnings', 'is_best', 'end_epoch', 'train_epoch',
+           'progress_bar', 'under_way', 'Trainer']
 
 # %% ../nbs/52_train.ipynb #039f07c1
 import hashlib, signal, threading, time
@@ -20,6 +20,7 @@ from torch import nn, Tensor
 from tqdm.auto import tqdm
 from .core import HyspError, renamed
 from .devices import Devices, tracked
+from .feeder import verify_clips
 from .losses import curriculum_loss
 from .metrics import collapse_std, effective_rank, radius
 from .models import concat_all_gather
@@ -261,6 +262,20 @@ def restore(
     folder.go_on(state.get("run"))
     folder.write_metrics(columns, trainer.rows)
     return True
+
+# %% ../nbs/52_train.ipynb #08a7be95
+def take_up(
+    trainer,  # A `Trainer`, whose folder is held
+    every_byte: bool = False,  # Compare the checksum of the clips with every byte of them?
+):
+    "Continue from the state in the run folder, or begin a new run there"
+    goes_on = trainer.resume()
+    if not goes_on:
+        trainer.folder.begin()
+    if trainer.devices.main:
+        verify_clips(trainer.data, trainer.run, every_byte)
+    if not goes_on:
+        trainer.save()
 
 # %% ../nbs/52_train.ipynb #547d608a
 def two_views(
@@ -607,17 +622,6 @@ class Trainer:
         "Continue from the state in the run folder, if there is one"
         return restore(self, self.folder.load(self.device))
 
-    def begin(self, every_byte: bool = False):
-        "Continue from the state in the run folder, or begin there; `every_byte` is as for the data"
-        goes_on = self.resume()
-        if not goes_on:
-            self.folder.begin()
-        verify = getattr(self.data, "verify", None)  # A `feeder.Dataset` has it
-        if verify and self.devices.main:
-            verify(self.run, every_byte)
-        if not goes_on:
-            self.save()
-
     def ask_to_stop(self):
         "Let `fit` save the run and stop before its next step"
         self.asked.append("ask_to_stop")
@@ -634,7 +638,7 @@ class Trainer:
     def fit(self, progress: bool = True) -> list:  # Rows of metrics, one an epoch
         "Train to the last epoch, from the beginning or from the saved state, with a bar or without"
         with self.folder.hold():
-            self.begin()
+            take_up(self)
             with under_way(self, progress) as (bar, log):
                 while self.epoch < self.epochs:
                     train_epoch(self, bar, log)
