@@ -101,7 +101,7 @@ def features(
             f"{data.split} of this set has no clips; prepare it with subjects on both sides"
         )
     file = Path(cache) / _file_name(encoder, data, stream) if cache else None
-    if file:  # Its name tells the checksum of the clips
+    if file:  # A file there is named by the checksum of the clips
         verify_clips(data, cache)
     kept = _read_features(file) if file else None
     if kept is not None and len(kept) == len(data):
