@@ -247,7 +247,7 @@ def _run_info(path):
     with open(path / "metrics.csv", encoding="utf-8", newline="") as f:
         epochs = list(csv.DictReader(f))
     if epochs:
-        last = epochs[-1]
+        last = {name: value for name, value in epochs[-1].items() if name != "run"}
         if "epoch" in last:
             last["epoch"] = int(last["epoch"]) + 1  # The file counts from 0
         metrics = ", ".join(f"{name} {float(value):.4g}" for name, value in last.items())

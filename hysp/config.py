@@ -309,9 +309,11 @@ def to_plain(
 def save_config(
     config,  # A settings dataclass
     path: str | Path,  # The file to write
+    run: str | None = None,  # Identity of the run that they are of, for a comment above them
 ):
     "Write all settings to a YAML file"
     with atomic_write(path, "w") as f:
+        f.write(f"# Run {run}\n" if run else "")
         f.write(to_yaml(config))
 
 # %% ../nbs/80_config.ipynb #69b5b33b

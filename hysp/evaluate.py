@@ -20,6 +20,7 @@ from torch import nn, Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.lr_scheduler import LambdaLR
 from .core import HyspError, atomic_write, pick, renamed, tell_progress
+from .feeder import verify_clips
 from .heads import MobiusLinear
 from .metrics import accuracy, bootstrap, class_accuracy, confusion
 from .optim import make_optimizer, schedule
@@ -97,8 +98,10 @@ def features(
             f"{data.split} of this set has no clips; prepare it with subjects on both sides"
         )
     file = Path(cache) / _file_name(encoder, data, stream) if cache else None
+    if file:  # A file there is named by the checksum of the clips
+        verify_clips(data, cache)
     kept = _read_features(file) if file else None
-    if kept is not None:
+    if kept is not None and len(kept) == len(data):
         return kept
     z = _encode(encoder, data, stream, batch, device, progress)
     finite = z.isfinite().all(1)

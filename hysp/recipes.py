@@ -20,7 +20,7 @@ from .embeddings import save_arrays, save_embeddings, scene
 from .ensemble import check_same_clips, fit_weights, fixed_weights, fuse, oracle_weights
 from .evaluate import difference, features, join_features, judge, whiten
 from .explore import Live, explorer_page
-from .feeder import Dataset, split_names, splits_meant, write_view
+from .feeder import Dataset, split_names, splits_meant, verify_clips, write_view
 from .losses import batch_contrastive_loss, contrastive_loss, curriculum_loss
 from .optim import curriculum, make_optimizer, schedule
 from .pairs import find_pairs, short_clips
@@ -60,11 +60,12 @@ from hysp.runs import (
     save_pairs,
     weights_record,
 )
+from .run_folder import RunFolder
 from .settings import Demo, Embed, Ensemble, Evaluate, Pretrain, Subset, resolved
 from .splits import families, known_facts, protocols_meant, why_no_split, with_splits
 from .survey import preparation
 from .synthetic import generate
-from .train import Trainer, epoch_steps
+from .train import Trainer, epoch_steps, take_up
 from .uncertainty import choose_by_certainty, clip_radii, online_part
 
 __getattr__ = renamed(__name__)
@@ -273,17 +274,18 @@ def make_trainer(
     )
 
 # %% ../nbs/82_recipes.ipynb #1f39abae
-may_change = "data out device threads save_every keep_every keep_last track".split()
+may_change = "data out device threads verify save_every keep_every keep_last track".split()
 
 
 def check_run(
     cfg: Pretrain,  # Settings
 ):
-    "Refuse a run folder that was begun with other settings"
-    path = Path(cfg.out) / "config.yaml"
-    if not (path.exists() and path.with_name("last.pt").exists()):
+    "Refuse a run folder where something was trained with other settings"
+    folder = RunFolder(cfg.out)
+    before = _settings_of(folder)
+    if before is None:
         return
-    before = _flat(dataclasses.asdict(load_config(Pretrain, path)))
+    before = _flat(dataclasses.asdict(before))
     now = _flat(dataclasses.asdict(cfg))
     changed = [
         f"{name} was {before[name]}, is {value}"
@@ -292,8 +294,21 @@ def check_run(
     ]
     if changed:
         raise HyspError(
-            f"{path.parent} holds another run ({'; '.join(changed)}); name a new run folder"
+            f"{folder.path} holds another run ({'; '.join(changed)}); name a new run folder"
         )
+
+
+def _settings_of(folder):
+    "The settings of a run that has trained: those in its state, else in config.yaml; None: unknown"
+    state = folder.load()
+    if not isinstance(state, dict):
+        return None
+    if not (state.get("epoch") or state.get("k") or folder.results()):
+        return None
+    if state.get("settings"):
+        return load_config(Pretrain, overrides=state["settings"])
+    path = folder.path / "config.yaml"
+    return load_config(Pretrain, path) if path.exists() else None
 
 
 def _flat(group, prefix=""):
@@ -354,15 +369,21 @@ def ready_trainer(
     cfg = settled(cfg)
     check_run(cfg)
     t = make_trainer(cfg, on_epoch)
-    t.resume()
+    with t.folder.hold():
+        take_up(t, cfg.verify)
+        if t.devices.main:
+            _write_records(cfg, t)
     if t.devices.main:
-        t.run.mkdir(parents=True, exist_ok=True)
-        save_config(cfg, t.run / "config.yaml")
-        save_environment(t)
-        if t.pairs is not None:
-            save_pairs(t.run / "pairs.safetensors", t.pairs, t.data)
         _announce(cfg, t)
     return t
+
+
+def _write_records(cfg, t):
+    "Settings, environment and pairs, beside the state"
+    save_config(cfg, t.run / "config.yaml", t.folder.identity)
+    save_environment(t)
+    if t.pairs is not None:
+        save_pairs(t.run / "pairs.safetensors", t.pairs, t.data, t.folder.identity)
 
 
 def _announce(cfg, t):
@@ -454,6 +475,8 @@ class Evaluation:
         self.out.mkdir(parents=True, exist_ok=True)
         self.raw = [coordinates(part, self.stream) for part in self.sets]
         self.bodies = tuple(map(body_counts, self.sets)) if cfg.same_bodies else None
+        if cfg.verify:
+            verify_clips(self.sets[0], self.out / "features", every_byte=True)
         self.questions = {}  # Name of a set of classes: labels of both parts, number of classes
         for name, index in class_sets(self.sets[0].class_names, cfg.group).items():
             labels = [index[part.labels] for part in self.sets]
@@ -668,6 +691,9 @@ def ensemble(
     pairs = [open_data(model, cfg.data, *parts) for model in models]
     check_same_clips(pairs)
     check_apart(cfg.out, *(train.path for train, _ in pairs))
+    if cfg.verify:
+        for (_, about), (train, _) in zip(models, pairs):
+            verify_clips(train, Path(about["file"]).parent / "features", every_byte=True)
     probes = [_probe(cfg, *model, sets, device) for model, sets in zip(models, pairs)]
     scores, held, held_labels = map(list, zip(*probes))
     labels = pairs[0][1].labels
@@ -747,7 +773,7 @@ def embed(
 
     device = set_up_torch(cfg)
     _check_embedding(cfg, files)
-    shown = scene(cfg.run, cfg.data, cfg.split, cfg.untrained, device)
+    shown = scene(cfg.run, cfg.data, cfg.split, cfg.untrained, device, every_byte=cfg.verify)
     split = shown.e.about["split"]
     if out:
         write(shown.e, out)

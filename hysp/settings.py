@@ -142,6 +142,7 @@ class Pretrain:
     threads: Threads = 1  # CPU threads; 0: as many as torch takes
     # Precision of the networks; distances stay in fp32 or better
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    verify: bool = False  # Read all clips and compare their checksum, not size and time of the file
     save_every: Count = 10  # Epochs between two saves of the state a stopped run continues from
     keep_every: Count = 50  # Epochs between two weights files that stay
     keep_last: WholeNumber = 0  # Number of these that stay, the newest; 0: all
@@ -233,6 +234,7 @@ class Evaluate:
     group: str | None = None
     batch: Count = 256  # Clips encoded at once
     seed: Seed = 0  # Seed of the probe
+    verify: bool = False  # Read all clips and compare their checksum, not size and time of the file
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     threads: Threads = 1  # CPU threads; 0: as many as torch takes
 
@@ -256,6 +258,7 @@ class Ensemble:
     linear: Linear = field(default_factory=Linear)  # The linear probe
     batch: Count = 256  # Clips encoded at once
     seed: Seed = 0  # Seed of the probes
+    verify: bool = False  # Read all clips and compare their checksum, not size and time of the file
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     threads: Threads = 1  # CPU threads; 0: as many as torch takes
 
@@ -299,6 +302,7 @@ class Embed:
     )
     clips: WholeNumber = 600  # Moving skeletons on the page, at most
     untrained: bool = True  # Before the first epoch too
+    verify: bool = False  # Read all clips and compare their checksum, not size and time of the file
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     threads: Threads = 1  # CPU threads; 0: as many as torch takes
 

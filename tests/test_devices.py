@@ -105,6 +105,7 @@ def test_the_folder_of_two_is_that_of_one(both):
             "epoch_0002.safetensors",
             "last.pt",
             "metrics.csv",
+            "run.json",
         ]
     )
     assert (b / "bf16" / "epoch_0001.safetensors").exists()
