@@ -405,7 +405,7 @@ def disk_animation(
         on_disk(epoch, c, "poincare")  # are all of them inside?
     labels, class_names = class_numbers(labels, class_names, x.shape[1])
     ax = plot_disk(x[-1], labels, class_names, c=c)
-    title = ax.set_title(titles[0], size=10)
+    title = ax.set_title(plain_text(titles[0]), size=10)
     note = _print_fidelity(ax, fidelity[0])
 
     def show(step):
@@ -413,7 +413,7 @@ def disk_animation(
         now = x[i] if not part else x[i] + (x[i + 1] - x[i]) * part / between
         for dots in ax.collections:
             dots.set_offsets(now[dots.rows])
-        title.set_text(str(titles[i]))
+        title.set_text(plain_text(titles[i]))
         if note:
             note.set_text(fidelity_text(fidelity[i]))
 
