@@ -435,7 +435,7 @@ def wilson(
 
 # %% ../nbs/72_plot.ipynb #ddca7cba
 def radius_accuracy(
-    radius,  # Radius of each clip, shape (N,)
+    radius,  # Distance of each clip from the middle, or any number that orders clips, shape (N,)
     correct,  # Was it right?, shape (N,)
     bins: int = 10,  # Bins of equal count; clips of equal radius stay together, so there may be fewer
 ) -> dict:  # Arrays, one entry a bin; `radius` is the median, `low` and `high` are the bin's ends
@@ -478,12 +478,12 @@ def _axes_behind(ax):
 
 
 def plot_radius(
-    radius,  # Radius of each clip, shape (N,)
+    radius,  # Hyperbolic distance of each clip from the middle of the ball, shape (N,)
     correct,  # Was it right?, shape (N,)
     bins: int = 10,  # Bins of equal count
     ax=None,  # Axes to draw into; new ones if None
 ):  # The axes
-    "Accuracy by radius with 95 % intervals, over the histogram of the radius"
+    "Accuracy by distance from the middle with 95 % intervals, over the histogram of the distance"
     found = radius_accuracy(radius, correct, bins)
     if ax is None:
         _, ax = plt.subplots(figsize=(5, 3.2), layout="constrained")
@@ -494,7 +494,7 @@ def plot_radius(
     ax.vlines(found["radius"], found["interval_low"], found["interval_high"], color=colour, lw=1.2)
     ax.hlines(found["accuracy"], found["low"], found["high"], color=colour, lw=3)
     ax.plot(found["radius"], found["accuracy"], "o", color=colour, ms=5)
-    ax.set(xlabel="radius", ylabel="accuracy", ylim=(0, 1.02))
+    ax.set(xlabel="distance from the middle", ylabel="accuracy", ylim=(0, 1.02))
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 
@@ -526,7 +526,7 @@ share_columns = (
     r"(?i).*(knn|linear|acc|top.?[15])"  # Columns that hold shares of clips that are right
 )
 _panel_columns = dict(
-    loss=r"loss", radius=r".*radius", accuracy=share_columns, rate=r"(lr|learning_rate)$"
+    loss=r"loss", norm=r".*radius", accuracy=share_columns, rate=r"(lr|learning_rate)$"
 )
 
 
@@ -590,7 +590,7 @@ def plot_curves(
     metrics,  # A dict of columns, a metrics.csv, or the run folder
     axs=None,  # One axes a panel; new ones in a row if None
 ):  # The axes
-    "Losses over the curriculum, radius, accuracy and learning rate of a run"
+    "Losses over the curriculum, norm in the ball, accuracy and learning rate of a run"
     curves = curve_panels(read_curves(metrics))
     if axs is None:
         width = 3.3 * len(curves.panels)
