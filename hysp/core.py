@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['a_day', 'sign_of_life', 'silence', 'most_yaml', 'deepest_yaml', 'HyspError', 'pick', 'some_of', 'this_machine',
            'lives', 'beside', 'leftovers', 'clear_leftovers', 'atomic_write', 'put_back', 'check_free', 'atomic_dir',
-           'check_apart', 'size_in_words', 'check_room', 'hold_folder', 'write_table', 'write_yaml', 'write_json',
-           'check_readable', 'parse_yaml', 'load_yaml', 'checksum', 'LogLines', 'tell_progress', 'old_names', 'renamed',
-           'complete_help']
+           'table_cell', 'from_table_cell', 'check_apart', 'size_in_words', 'check_room', 'hold_folder', 'write_table',
+           'write_yaml', 'write_json', 'check_readable', 'parse_yaml', 'load_yaml', 'checksum', 'LogLines',
+           'tell_progress', 'old_names', 'renamed', 'complete_help']
 
 # %% ../nbs/00_core.ipynb #8d040e71
 import csv, difflib, errno, fcntl, hashlib, json, os, random, re, shutil, sys, threading, time
@@ -193,6 +193,26 @@ def atomic_dir(
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 
+# %% ../nbs/00_core.ipynb #a9ee3aaf
+def table_cell(
+    content,  # What a cell is to hold
+):  # The same, or a text with an apostrophe before it
+    "A cell of a table that no spreadsheet takes for a formula"
+    if not isinstance(content, str) or not re.match(r"'*[=+\-@\t\r]", content):
+        return content
+    try:
+        float(content)
+    except ValueError:
+        return f"'{content}"
+    return content
+
+
+def from_table_cell(
+    text: str,  # A cell of a table
+) -> str:  # What `table_cell` was given
+    "A cell as it was meant"
+    return text[1:] if re.match(r"'+[=+\-@\t\r]", text) else text
+
 # %% ../nbs/00_core.ipynb #6a8a5c08
 def check_apart(
     out: str | Path | None,  # What is to be written; None: nothing
@@ -343,8 +363,8 @@ def write_table(
     "Write a CSV file, whole or not at all"
     with atomic_write(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(head)
-        writer.writerows(rows)
+        writer.writerow(map(table_cell, head))
+        writer.writerows(map(table_cell, row) for row in rows)
 
 
 def write_yaml(

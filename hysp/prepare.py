@@ -28,6 +28,7 @@ from hysp.core import (
     check_free,
     check_room,
     checksum,
+    from_table_cell,
     pick,
     write_table,
     write_yaml,
@@ -1310,9 +1311,11 @@ def problems(
             rows = list(csv.DictReader(f))
     except FileNotFoundError:
         return []
-    return [
-        Fault(row["file"], int(row["line"]) if row["line"] else None, row["reason"]) for row in rows
-    ]
+    faults = []
+    for row in rows:
+        line = int(row["line"]) if row["line"] else None
+        faults.append(Fault(from_table_cell(row["file"]), line, from_table_cell(row["reason"])))
+    return faults
 
 # %% ../nbs/10_prepare.ipynb #4e91d37f
 def would_leave_out(
