@@ -86,7 +86,8 @@ def _look(source, cfg):
     "Print and draw what would be prepared"
     from hysp.prepare import would_do, would_leave_out
     from hysp.splits import planned_splits
-    from hysp.survey import plot_survey, survey_lines, survey_source
+    from hysp.plot_skeleton import plot_survey
+    from hysp.survey import survey_lines, survey_source
 
     places = ", ".join(map(str, [*cfg.source, *cfg.raw]))
     seen = survey_source(source, places, cfg.kind)
@@ -180,7 +181,7 @@ def info(
     _check_picture(cfg.picture)
     if (cfg.path / "config.yaml").exists():
         return _run_info(cfg.path)
-    from hysp.survey import survey_lines, plot_survey, survey
+    from hysp.survey import survey, survey_lines
 
     if not cfg.path.exists():
         raise HyspError(f"there is no folder {cfg.path}")
@@ -191,6 +192,8 @@ def info(
     else:
         _classes_info(seen)
     if cfg.picture:
+        from hysp.plot_skeleton import plot_survey
+
         plot_survey(seen, cfg.picture)
         print(f"drawn to {cfg.picture}")
 
@@ -419,7 +422,8 @@ def _after_export(cfg):
 
 def _after_info(cfg):
     if (cfg.path / "config.yaml").exists():
-        return None, _words("hysp", "evaluate", cfg.path)
+        has_weights = any(cfg.path.glob("epoch_*.safetensors"))
+        return None, _words("hysp", "evaluate", cfg.path) if has_weights else None
     if (cfg.path / "dataset.yaml").exists():
         return None, _after_dataset(cfg.path)
     return None, "hysp prepare --help; then hysp prepare KIND " + _words(cfg.path) + " --dry-run"
