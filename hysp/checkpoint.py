@@ -14,7 +14,7 @@ from pathlib import Path
 from torch import nn, Tensor
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
-from .core import HyspError, atomic_write, pick
+from .core import HyspError, atomic_write, check_readable, pick
 from .models import models
 from .skeleton import Layout, get_layout
 
@@ -36,6 +36,7 @@ def load_weights(
     "Read tensors and their description; nothing is executed"
     if not Path(path).is_file():
         raise HyspError(f"no checkpoint at {path}")
+    check_readable(path)
     try:
         with safe_open(path, "pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}
@@ -75,6 +76,7 @@ def load_state(
     "Read the state of a run; a file that would execute code is refused"
     if not Path(path).is_file():
         raise HyspError(f"no saved state at {path}")
+    check_readable(path)
     try:
         return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
@@ -92,6 +94,7 @@ def _read_pickle(path):
     "What a pickled checkpoint holds, if that is tensors, plain values and argparse's Namespace"
     if not Path(path).is_file():
         raise HyspError(f"no checkpoint at {path}")
+    check_readable(path)
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)
