@@ -43,11 +43,13 @@ def some_of(
 
 # %% ../nbs/00_core.ipynb #78c94661
 def _sync_dir(path):
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    "Have the names in a folder on the disk too; where that cannot be, a file is still whole"
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 # %% ../nbs/00_core.ipynb #26771568
 def this_machine() -> str:
