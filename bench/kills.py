@@ -102,19 +102,20 @@ def main():
     chance = random.Random(args.seed)
     moments = Counter()
     odd = []
-    for kill in range(args.kills):
-        shutil.rmtree(run)
+    while sum(moments.values()) < args.kills:
+        shutil.rmtree(run, ignore_errors=True)
         process = started(place, log)
         process.join(chance.uniform(0, whole))
         process.kill()
         process.join()
-        killed = process.exitcode == -signal.SIGKILL
-        moments[where_killed(run) if killed else "after it"] += 1
+        if process.exitcode != -signal.SIGKILL:  # Too late, it was done: another moment
+            continue
+        moments[where_killed(run)] += 1
         finish(started(place, log), log)
         differences = differing(wanted, outcome(run))
         differences += [path.name for path in run.glob(".*")]
         if differences:
-            odd.append(f"kill {kill}: {sorted(differences)[:5]}")
+            odd.append(f"kill {sum(moments.values())}: {sorted(differences)[:5]}")
     for moment, count in moments.most_common():
         print(f"killed {moment}: {count}")
     print(f"{args.kills - len(odd)} of {args.kills} results are equal to the bit")
