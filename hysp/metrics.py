@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['radius', 'uncertainty', 'angle', 'pair_metrics', 'collapse_std', 'effective_rank', 'accuracy', 'confusion',
            'class_accuracy', 'calibration_error', 'fit_temperature', 'auroc', 'risk_coverage', 'aurc', 'e_aurc',
-           'augrc', 'brier', 'adaptive_calibration_error', 'bootstrap', 'bootstrap_rows']
+           'augrc', 'rank_figures', 'brier', 'adaptive_calibration_error', 'bootstrap', 'bootstrap_rows']
 
 # %% ../nbs/31_metrics.ipynb #8c6e2f05
 import numpy as np
@@ -267,6 +267,25 @@ def augrc(
     wrong = _wrong_shared(certainty, right)
     answered_and_wrong = wrong.cumsum(-1) - wrong / 2  # The middle of each step of the curve
     return answered_and_wrong.mean(-1)[()] / right.shape[-1]
+
+# %% ../nbs/31_metrics.ipynb #3f635552
+def rank_figures(
+    certainty,  # Any number that grows with certainty, shape (..., N)
+    right,  # Was the prediction right? Shape (..., N)
+) -> np.ndarray:  # `auroc`, `augrc` and `e_aurc`, shape (3, ...)
+    "How well a certainty puts right clips before wrong ones, three figures from one sort"
+    certainty, right = _columns(certainty, right)
+    wrong = _wrong_shared(certainty, right)
+    n = right.shape[-1]
+    answered = np.arange(1, n + 1)
+    so_far = wrong.cumsum(-1)
+    general = (so_far - wrong / 2).mean(-1) / n
+    a = right.mean(-1)
+    mixed = np.where((a > 0) & (a < 1), a * (1 - a), np.nan)
+    rank = 1 - (general - (1 - a) ** 2 / 2) / mixed
+    n_right = right.sum(-1)[..., None]
+    least = (np.maximum(answered - n_right, 0) / answered).mean(-1)
+    return np.stack([rank, general, (so_far / answered).mean(-1) - least])
 
 # %% ../nbs/31_metrics.ipynb #93ab20b9
 def brier(
