@@ -238,6 +238,7 @@ def assess_radius(
     part: str = "predictor",  # Where the radius is taken: encoder, projector or predictor
     measure: str = "distance",  # distance or norm
     seed: int = 0,  # Seed of the probes
+    twin: nn.Module | None = None,  # The same trained without the ball; its norm is the control
     **linear,  # Settings of `linear_probe`
 ) -> tuple:  # `CertaintyReport` of the last model; `RadiusHistory` of all, None where there is one
     "Does the radius of the last epoch know who is right, and when did it come to what it is?"
@@ -255,6 +256,8 @@ def assess_radius(
     )
     scores, half_scores = scores.split(len(val))
     others, nearest = label_free((z_train, z_val), sets)
+    if twin is not None:
+        others["norm of the twin"] = clip_radii(encode(online_part(twin, part), val))
     cropped, _ = label_free((z_train, z_half), (train, half))
     cropped["radius"] = clip_radii(encode(online_part(last, part), half), measure)
     cropped["max probability"] = half_scores.double().softmax(1).amax(1).numpy()
