@@ -639,7 +639,7 @@ def ensemble(
 def subset(
     cfg: Subset,  # Settings
 ) -> Path:  # The dataset folder
-    "Write a dataset folder of the clips that an encoder is sure of, or unsure"
+    "Write a dataset folder of the clips that an encoder puts far out, or near the middle"
     device = set_up_torch(cfg)
     [(model, about)] = open_checkpoints(cfg.run)
     (data,) = open_data((model, about), cfg.data, cfg.split)

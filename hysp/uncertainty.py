@@ -216,11 +216,11 @@ class Scope:
         heads = "".join(f"{name:23}" for name in names)
         lines = [
             f"{self.name}: {self.n} clips, {self.accuracy:.1%} right; {self.sign()}",
-            f"  {'certainty':28}{heads}".rstrip(),
+            f"  {'certainty':31}{heads}".rstrip(),
         ]
         for certainty, figures in self.figures.items():
             cells = "".join(f"{_with_interval(*figures[name]):23}" for name in names)
-            lines.append(f"  {certainty:28}{cells}".rstrip())
+            lines.append(f"  {certainty:31}{cells}".rstrip())
         fifths = ", ".join(f"{accuracy:.0%}" for _, accuracy, _, _ in self.quantiles)
         return "\n".join([*lines, f"  right by fifths of the radius: {fifths}"])
 
@@ -310,14 +310,14 @@ class CertaintyReport:
                 "Cropped to its middle half, a clip is less certain in a share of (½ says nothing)"
             ]
             for name, share in self.cropped.items():
-                lines.append(f"  {name:28}{_with_interval(*share)}")
+                lines.append(f"  {name:31}{_with_interval(*share)}")
             parts.append("\n".join(lines))
         return "\n\n".join(parts)
 
     def _calibration_lines(self):
         lines = ["The probe's largest probability as a probability (0 is best)"]
         for name, figure in self.calibration.items():
-            line = f"  {name:28}{_with_interval(*figure)}"
+            line = f"  {name:31}{_with_interval(*figure)}"
             if self.calibration_scaled is not None:
                 scaled = _with_interval(*self.calibration_scaled[name])
                 line += f", {scaled} at temperature {self.temperature:.2f}"
