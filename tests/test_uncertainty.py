@@ -9,6 +9,8 @@ from sklearn.metrics import roc_auc_score
 from hysp.augment import reflect
 from hysp.core import HyspError
 from hysp.dtw import clip_dtw
+from hysp.evaluate import features, neighbours
+from hysp.feeder import Dataset
 from hysp.metrics import (
     augrc,
     aurc,
@@ -20,13 +22,19 @@ from hysp.metrics import (
     risk_coverage,
 )
 from hysp.models import HYSP
+from hysp.prepare import prepare
+from hysp.skeleton import present
+from hysp.synthetic import generate
 from hysp.uncertainty import (
+    MiddleHalf,
     RadiusHistory,
     certainty,
+    certainty_of,
     certainty_report,
     choose_by_certainty,
     clip_radii,
     explained_variance,
+    label_free,
     online_part,
     plot_certainty,
     plot_radius_history,
@@ -161,6 +169,43 @@ def test_without_a_neighbour_nothing_is_certain(what):
 def test_a_certainty_of_collapsed_features_is_0():
     z = torch.ones(40, 3)
     assert not certainty(z, z).any()
+
+
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory):
+    "Training and other clips of a small set"
+    folder = tmp_path_factory.mktemp("people")
+    prepare(generate(30, subjects=4), folder, frames=8, workers=1, progress=False, overwrite=True)
+    return [Dataset(folder, f"xsub/{part}") for part in ("train", "val")]
+
+
+def test_certainty_of_two_datasets(halves):
+    z = [torch.randn(len(part), 4, generator=torch.Generator().manual_seed(0)) for part in halves]
+    x = [part.batch(np.arange(len(part))) for part in halves]
+    bodies = [present(clips).sum(1) for clips in x]
+    who = halves[0].columns["subject"]
+    layout = halves[0].layout
+    for poses in (False, True):
+        of_train, of_others = certainty_of(z, halves, poses)
+        both = dict(poses=(x[0], x[0]), layout=layout) if poses else {}
+        want = certainty(z[0], z[0], (bodies[0], bodies[0]), (who, who), **both)
+        assert of_train == pytest.approx(want)
+        both = dict(poses=x, layout=layout) if poses else {}
+        assert of_others == pytest.approx(certainty(*z, bodies, **both))
+    found, nearest = label_free(z, halves)
+    assert found["certainty A·D"] == pytest.approx(of_others)
+    _, positions = neighbours(*z, bodies=bodies)
+    has_one = np.isin(bodies[1], bodies[0])
+    assert (nearest == positions[:, 0].numpy())[has_one].all()
+
+
+def test_features_of_cropped_clips_are_not_those_of_whole_ones(halves, tmp_path):
+    encoder = torch.nn.Flatten()
+    whole = features(encoder, halves[1], cache=tmp_path, progress=False)
+    cropped = features(encoder, MiddleHalf(halves[1]), cache=tmp_path, progress=False)
+    assert whole.shape == cropped.shape and not torch.equal(whole, cropped)
+    again = features(encoder, halves[1], cache=tmp_path, progress=False)
+    assert torch.equal(whole, again) and len(list(tmp_path.iterdir())) == 2
 
 
 def test_the_share_of_less_certain_clips_is_even():
