@@ -724,7 +724,7 @@ def ensemble(
 def subset(
     cfg: Subset,  # Settings
 ) -> Path:  # The dataset folder
-    "Write a dataset folder of the clips that an encoder is sure of, or unsure"
+    "Write a dataset folder of the clips that an encoder puts far out, or near the middle"
     device = set_up_torch(cfg)
     check_apart(cfg.out, cfg.data, cfg.run, replaces=True)
     check_free(cfg.out, cfg.overwrite)

@@ -265,14 +265,14 @@ class Ensemble:
 # %% ../nbs/81_settings.ipynb #f42d7154
 @dataclass
 class Subset:
-    "Make a dataset folder of the certain, the uncertain or every other clip of a split, without copying the array"
+    "Make a dataset folder of the clips far out, near the middle or evenly from all, without copying the array"
 
     data: Positional[Path]  # Dataset folder
     run: Path  # Run folder or checkpoint file whose encoder judges
     out: Path  # Dataset folder to write
     split: str = "xsub/train"  # The clips to choose from; all others stay
-    by: Literal["radius"] = "radius"  # What certainty is
-    # The most certain, the least, or evenly from all
+    by: Literal["radius"] = "radius"  # What clips are chosen by
+    # Those far out, those near the middle, or evenly from all
     keep: Literal["high", "low", "mixed"] = "high"
     share: Amount = 0.5  # How many of the clips
     per_class: bool = False  # That share of each class, by the labels, so that none is left empty
