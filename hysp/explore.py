@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['explorer_scripts', 'packed', 'turned', 'lying_like', 'check_embeddings', 'disk_tangents', 'nearest', 'Scene',
-           'whole_numbers', 'facts', 'write_subset', 'error_text', 'Explorer', 'page_views', 'page_clips',
+           'whole_numbers', 'facts', 'write_subset', 'error_text', 'Explorer', 'page_views', 'page_clips', 'page_data',
            'explorer_page', 'nothing_embedded', 'add_epoch', 'training_message', 'Training', 'Live']
 
 # %% ../nbs/75_explore.ipynb #2aae5e87
@@ -357,6 +357,24 @@ def page_clips(
     few = scene.data and len(sample) < count
     return clips, f"skeletons of {len(sample)} of the {count:,} clips" if few else ""
 
+# %% ../nbs/75_explore.ipynb #5b42e93a
+def page_data(
+    scenes,  # A scene, or several
+    projections=("polar", "tangent_pca"),  # Names in `hysp.disk.projections`
+    clips: int = 600,  # Skeletons, at most, of each scene
+    frames: int = 24,  # Frames of each
+) -> dict:  # What `page(element, data)` of explorer.js takes, once it is JSON
+    "All that the explorer shows without a kernel: state, views, neighbours and clips"
+    scenes = [scenes] if isinstance(scenes, Scene) else list(scenes)
+    views, near = page_views(scenes, projections)
+    skeletons, notes = zip(*[page_clips(scene, clips, frames) for scene in scenes])
+    state = dict(
+        runs=[facts(scene) for scene in scenes],
+        projections=list(projections),
+        note=", ".join(dict.fromkeys(filter(None, notes))),
+    )
+    return dict(state=state, views=views, near=near, clips=skeletons)
+
 # %% ../nbs/75_explore.ipynb #8971c818
 def explorer_page(
     path: str | Path,  # The HTML file to write or to replace
@@ -368,19 +386,12 @@ def explorer_page(
 ) -> Path:  # The file
     "The explorer as one file that works without a kernel and without a network"
     scenes = [scenes] if isinstance(scenes, Scene) else list(scenes)
-    views, near = page_views(scenes, projections)
-    skeletons, notes = zip(*[page_clips(scene, clips, frames) for scene in scenes])
-    state = dict(
-        runs=[facts(scene) for scene in scenes],
-        projections=list(projections),
-        note=", ".join(dict.fromkeys(filter(None, notes))),
-    )
     counts = [f"{len(scene.embeddings.names):,} clips" for scene in scenes]
     return write_page(
         path,
         "explore.html",
         "explore.css",
-        dict(state=state, views=views, near=near, clips=skeletons),
+        page_data(scenes, projections, clips, frames),
         title,
         " · ".join(dict.fromkeys(counts)),
         script=asset(*explorer_scripts),

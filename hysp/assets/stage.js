@@ -48,7 +48,8 @@ function motion(paint) {
 }
 const ease = t => (t < 0.5 ? 4 * t ** 3 : 1 - (2 - 2 * t) ** 3 / 2)
 
-// Where clips lie: on the disk, then moved by the isometry of the moment, then on paper
+// Where clips lie: on the disk (y upwards), then moved by the isometry of the moment, then on
+// paper (y downwards)
 class Places {
   constructor(stage) {
     this.stage = stage
@@ -94,14 +95,14 @@ class Places {
 
   paper([x, y]) {
     const half = this.side / 2
-    return [half * (1 + x / diskMargin), half * (1 + y / diskMargin)]
+    return [half * (1 + x / diskMargin), half * (1 - y / diskMargin)]
   }
 
   // The point of the disk that a pointer is at
   pointed(event) {
     const box = this.stage.getBoundingClientRect()
     const x = (2 * (event.clientX - box.left)) / box.width - 1
-    const y = (2 * (event.clientY - box.top)) / box.height - 1
+    const y = 1 - (2 * (event.clientY - box.top)) / box.height
     return [diskMargin * x, diskMargin * y]
   }
 }
@@ -179,7 +180,7 @@ function paintDistances(pen, model, places) {
   pen.fillStyle = model.css('--soft')
   for (const [k, [u, v, radius]] of rings(places, model.run.c).entries()) {
     if (radius * places.side < 26) continue
-    const [x, y] = places.paper([u, v + radius])
+    const [x, y] = places.paper([u, v - radius])
     pen.strokeText(k + 1, x, y)
     pen.fillText(k + 1, x, y)
   }
@@ -456,8 +457,8 @@ function steering(canvas, model, act, disk) {
   const keys = {
     ArrowLeft: () => disk.recentre(-step, 0, 180),
     ArrowRight: () => disk.recentre(step, 0, 180),
-    ArrowUp: () => disk.recentre(0, -step, 180),
-    ArrowDown: () => disk.recentre(0, step, 180),
+    ArrowUp: () => disk.recentre(0, step, 180),
+    ArrowDown: () => disk.recentre(0, -step, 180),
     Home: disk.restore,
     0: disk.restore,
     Enter: disk.centreChosen,
