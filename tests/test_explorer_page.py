@@ -1,6 +1,8 @@
 "The explorer on a page of its own, one test for each thing it can do; JupyterLab is in test_browser"
 
+import csv
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +13,9 @@ from test_browser import Box
 
 from hysp.disk import frechet_mean
 from hysp.explore import Scene, explorer_page
+from hysp.feeder import Dataset
+from hysp.prepare import prepare
+from hysp.synthetic import generate
 
 
 def embedded(z, labels=None, **known):
@@ -184,3 +189,109 @@ def test_rings_are_dashed_where_distances_are_not_kept(opened):
     assert not box.js("x.model.keepsDistance")
     assert "dashed rings" in box.at.locator(".fidelity").inner_text()
     assert not wrong
+
+
+def drag(box, start, end, *keys):
+    "Drag over the disk, from and to shares of its width and height, while keys are held"
+    stage = box.at.locator(".stage").bounding_box()
+
+    def place(share):
+        x, y = share
+        return stage["x"] + x * stage["width"], stage["y"] + y * stage["height"]
+
+    for key in keys:
+        box.tab.keyboard.down(key)
+    box.tab.mouse.move(*place(start))
+    box.tab.mouse.down()
+    box.tab.mouse.move(*place(end), steps=5)
+    box.tab.mouse.up()
+    for key in keys:
+        box.tab.keyboard.up(key)
+
+
+def test_rectangle_adds_subtracts_and_undo(opened):
+    "The right half, with shift the upper left quarter, without what lies below with alt; and back"
+    scene = Scene(with_predictions())
+    box, wrong = opened(scene)
+    x, y = scene.drawing(2).points.T.numpy()
+    right = np.flatnonzero(x > 0).tolist()
+    more = np.flatnonzero((x > 0) | (y > 0)).tolist()
+    less = np.flatnonzero(y > 0).tolist()
+    box.at.get_by_role("button", name="rectangle", exact=True).click()
+    drag(box, (0.5, 0.001), (0.999, 0.999))
+    assert box.js("x.selected") == right
+    drag(box, (0.001, 0.001), (0.5, 0.5), "Shift")
+    assert box.js("x.selected") == more
+    drag(box, (0.001, 0.5), (0.999, 0.999), "Alt")
+    assert box.js("x.selected") == less
+    box.at.get_by_role("button", name="undo", exact=True).click()
+    assert box.js("x.selected") == more
+    box.at.locator(".over").focus()
+    box.tab.keyboard.press("Control+z")
+    assert box.js("x.selected") == right
+    box.tab.keyboard.press("u")
+    assert box.js("x.selected") == []
+    assert box.at.get_by_role("button", name="undo", exact=True).count() == 0
+    box.tab.keyboard.press("l")
+    drag(box, (0.5, 0.001), (0.999, 0.5))
+    assert box.js("x.S.drag") == "lasso" and not wrong
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    "A dataset of 30 made-up clips"
+    source = generate(30, classes=["wave", "kick", "squat"], subjects=3, seed=0)
+    return Dataset(prepare(source, tmp_path_factory.mktemp("people") / "data", frames=8))
+
+
+def test_selection_as_moving_skeletons(opened, people):
+    "A page of the grid, the next one; a click chooses; the pictures change"
+    e = embedded(0.5 * torch.randn(1, 30, 2), people.labels, names=people.names)
+    box, wrong = opened(Scene(e, people))
+    gallery = box.at.locator(".gallery")
+    assert not gallery.is_visible()
+    box.js("x.select(() => true)")
+    cells = gallery.locator(".cells button")
+    box.until("o.querySelectorAll('.cells button').length === 24")
+    assert "30 selected clips, 1 to 24" in gallery.inner_text()
+    cells.nth(3).scroll_into_view_if_needed()
+    picture = "o.querySelectorAll('.cells canvas')[3].toDataURL()"
+    box.until(f"{picture} !== given[0]", box.js(picture))
+    gallery.get_by_role("button", name="›").click()
+    box.until("o.querySelectorAll('.cells button').length === 6")
+    cells.nth(2).click()
+    box.until("x.S.chosen === 26")
+    assert cells.nth(2).get_attribute("aria-pressed") == "true"
+    box.js("x.select(null)")
+    assert not gallery.is_visible() and not wrong
+
+
+def test_tags(opened):
+    "Given and taken, one's own, undone, a colour, a table; a reload of the page keeps them"
+    e = with_predictions()
+    e.names[1] = "=1+1"
+    box, wrong = opened(Scene(e))
+    tags = "x.model.tags"
+    box.js("x.pick(0)")
+    tagging = box.at.locator(".tagging")
+    tagging.get_by_role("button", name="mislabelled?").click()
+    assert box.js(tags) == {"clip 000": ["mislabelled?"]}
+    box.js("x.select(i => i < 3)")
+    assert "Tag the 3 selected clips" in tagging.inner_text()
+    own = tagging.locator("input")
+    own.fill("=odd")
+    own.press("Enter")
+    everything = {"clip 000": ["mislabelled?", "=odd"], "=1+1": ["=odd"], "clip 002": ["=odd"]}
+    assert box.js(tags) == everything
+    tagging.get_by_role("button", name="=odd").click()
+    assert box.js(tags) == {"clip 000": ["mislabelled?"]}
+    box.at.get_by_role("button", name="undo", exact=True).click()
+    assert box.js(tags) == everything
+    chosen_colour(box, "tags")
+    assert "no tag\n87" in box.at.locator(".legend").inner_text()
+    with box.tab.expect_download() as got:
+        tagging.get_by_role("button", name="tags as CSV").click()
+    rows = list(csv.reader(io.StringIO(Path(got.value.path()).read_text("utf-8"))))
+    assert rows[0] == ["name", "tag"] and ["'=1+1", "'=odd"] in rows and len(rows) == 5
+    box.tab.reload()
+    assert Box(box.tab).js(tags) == everything and not wrong

@@ -8,10 +8,12 @@ function factSheet(model, i) {
   for (const [name, values] of Object.entries(run.columns)) {
     numbers.push([wordFor(name), columnValue(name, values[i])])
   }
+  const tags = model.tagsOf(i).join(', ')
   const sheet = [
     element('div', {className: 'class'}, model.glyph(i), textSpan(model.className(i))),
     element('div', {className: 'name', textContent: run.names[i]}),
     element('div', {className: 'numbers'}, ...numbers.flat().map(text => textSpan(text))),
+    ...(tags ? [element('div', {className: 'tags', textContent: tags})] : []),
   ]
   if (!view.predicted) return sheet
   const taken = `✗ taken for ${run.class_names[view.predicted[i]]}`
@@ -83,7 +85,9 @@ function clipPanel(model, act) {
     const slow = setTimeout(() => {
       absent.textContent = 'fetching the skeleton …'
     }, 400)
-    const got = await model.source.ask('clip', {run, i}).catch(error => ({error: error.message}))
+    const got = await model.source
+      .ask('clips', {run, index: [i]})
+      .catch(error => ({error: error.message}))
     clearTimeout(slow)
     if (model.now.chosen !== i || model.where.run !== run) return
     const {pack} = got
@@ -99,7 +103,7 @@ function clipPanel(model, act) {
       play(player.state.playing)
     }
     player.load(pack)
-    player.show(got.at)
+    player.show(got.at[0])
   }
   function showNear() {
     const rows = model.near.map(({i, d}) => nearRow(model, act, i, d))
@@ -109,7 +113,8 @@ function clipPanel(model, act) {
   const title = heading('Nearest clips in the ball')
   const nearest = element('section', {className: 'nearest'}, title, list)
   return {
-    elements: [clip, nearest],
+    element: clip,
+    nearest,
     showFacts,
     showNear,
     load,

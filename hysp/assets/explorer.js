@@ -15,6 +15,7 @@ function explorer(root, offered, source) {
   const {now} = model
   const act = {
     ...{openRun, pick, select, search, colourBy, recolour, refilter, hover, dragTo, writeNames},
+    ...{tag, undo},
     offers: () => true,
     viewed,
     drawLegend: () => legend.draw(),
@@ -32,6 +33,8 @@ function explorer(root, offered, source) {
   const selection = selectionPanel(model, act)
   const first = sidePanel(model, act)
   const clip = clipPanel(model, act)
+  const tags = tagPanel(model, act)
+  const gallery = galleryPanel(model, act)
   const tip = tipPanel()
   const disks = () => [first.disk]
 
@@ -50,7 +53,7 @@ function explorer(root, offered, source) {
     histogram.count()
     askNear()
     if (before) return
-    selection.draw()
+    showSelection()
     pick(showpiece(model))
   }
 
@@ -81,12 +84,40 @@ function explorer(root, offered, source) {
     recolour()
     bar.showFound()
   }
-  function select(inside, how = 'new') {
-    model.select(inside, how)
+  function showSelection() {
     recolour()
     histogram.count()
     selection.draw()
+    tags.draw()
+    gallery.open()
+  }
+  function select(inside, how = 'new') {
+    if (!inside && !model.selected) return
+    model.remember()
+    model.select(inside, how)
+    showSelection()
     source.tell?.({run: model.where.run, selected: model.selection})
+  }
+  function showTags() {
+    bar.fill()
+    clip.showFacts()
+    tags.draw()
+    selection.draw()
+    recolour()
+    legend.draw()
+  }
+  function tag(name) {
+    model.remember()
+    model.tag(name)
+    showTags()
+    source.tell?.({tags: model.tags})
+  }
+  function undo() {
+    if (!model.past.length) return
+    model.undo()
+    showSelection()
+    showTags()
+    source.tell?.({run: model.where.run, selected: model.selection, tags: model.tags})
   }
   function dragTo(mode) {
     now.drag = mode
@@ -110,6 +141,8 @@ function explorer(root, offered, source) {
     clip.showFacts()
     redraw()
     histogram.draw()
+    tags.draw()
+    gallery.mark()
     if (i < 0) return
     source.tell?.({run: model.where.run, chosen: i})
     askNear()
@@ -138,6 +171,7 @@ function explorer(root, offered, source) {
   function dress() {
     darken()
     clip.dress()
+    gallery.dress()
     recolour()
     legend.draw()
     confusions.draw()
@@ -177,7 +211,8 @@ function explorer(root, offered, source) {
     {className: 'grid'},
     element('aside', {className: 'left'}, ...left),
     element('main', {}, first.element, element('p', {className: 'hint', textContent: advice})),
-    element('aside', {className: 'right'}, ...clip.elements),
+    element('aside', {className: 'right'}, clip.element, tags.element, clip.nearest),
+    gallery.element,
   )
   inside.append(bar.element, training.element, grid)
   box.append(tip.element)
@@ -192,11 +227,18 @@ function explorer(root, offered, source) {
       model.standing = next
       training.draw()
     },
+    tags(next) {
+      if (next === model.tags) return
+      model.tags = next
+      model.openColumns()
+      showTags()
+    },
     close() {
       themes.disconnect()
       sizes.disconnect()
       night.removeEventListener('change', dress)
       clip.close()
+      gallery.close()
       first.disk.close()
     },
   })
@@ -280,13 +322,38 @@ function page(root, data) {
       const own = values => [...values.slice(i * k, (i + 1) * k)]
       return {index: own(index), distance: own(distance)}
     },
-    clip({run, i}) {
-      const at = data.clips[run]?.which.indexOf(i) ?? -1
-      return at < 0 ? {} : {pack: data.clips[run].pack, at}
+    clips({run, index}) {
+      const {which, pack} = data.clips[run] ?? {which: []}
+      const at = index.map(i => which.indexOf(i))
+      return at.includes(-1) ? {} : {pack, at}
     },
   }
   const plays = (run, i) => data.clips[run]?.which.includes(i) ?? false
-  return explorer(root, data.state, {plays, ask: async (what, asked) => answers[what](asked)})
+  const kept = keeper(`hysp ${document.title}`)
+  const tell = facts => facts.tags && kept.write(facts.tags)
+  const ask = async (what, asked) => answers[what](asked)
+  const shown = explorer(root, data.state, {plays, ask, tell})
+  shown.tags(kept.read())
+  return shown
+}
+// What the browser keeps under a name; nothing where it may not, as in some frames
+function keeper(name) {
+  return {
+    read() {
+      try {
+        return JSON.parse(localStorage.getItem(name)) ?? {}
+      } catch {
+        return {}
+      }
+    },
+    write(value) {
+      try {
+        localStorage.setItem(name, JSON.stringify(value))
+      } catch {
+        // The tags last as long as the page
+      }
+    },
+  }
 }
 
 // With a kernel, by way of anywidget
@@ -322,9 +389,11 @@ function render({model, el}) {
     'change:fresh': () => Object.assign(views, model.get('fresh')),
     'change:state': () => shown.update(model.get('state')),
     'change:live': () => shown.live(model.get('live')),
+    'change:tags': () => shown.tags(model.get('tags')),
   }
   for (const [event, listener] of Object.entries(listeners)) model.on(event, listener)
   shown.live(model.get('live'))
+  shown.tags(model.get('tags'))
   return () => {
     for (const [event, listener] of Object.entries(listeners)) model.off(event, listener)
     shown.close()

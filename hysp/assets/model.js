@@ -56,6 +56,7 @@ class Model {
     this.where = {run: 0, epoch: 0, projection: offered.projections[0], follow: true}
     this.dark = false
     this.standing = null // how a training stands
+    this.tags = {} // name of a clip → its tags
     this.openRun(0)
   }
 
@@ -70,11 +71,18 @@ class Model {
     this.selected = null // one a clip, or null
     this.found = null // one a clip, or null where nothing is searched for
     this.near = [] // neighbours of the chosen clip
+    this.past = [] // selections and tags before each change
     this.openColumns()
   }
 
   openColumns() {
     this.clipKinds = kindsOf(this.run)
+    const tags = this.run.names.map((_, i) => this.tagsOf(i).join(', '))
+    const known = ['', ...[...new Set(tags)].filter(Boolean).sort()]
+    if (known.length > 1) {
+      const names = known.map(tag => tag || 'no tag')
+      this.clipKinds.tags = {values: tags.map(tag => known.indexOf(tag)), names}
+    }
     if (!this.colourings().includes(this.now.colour)) this.now.colour = 'class'
     this.filter()
   }
@@ -113,7 +121,9 @@ class Model {
     const coloured = Object.keys(columns).filter(
       name => this.clipKinds[name] || isQuantity(name, columns[name]),
     )
-    return ['class', 'distance', ...(this.run.predicts ? ['correct', 'taken'] : []), ...coloured]
+    const judged = this.run.predicts ? ['correct', 'taken'] : []
+    const tagged = this.clipKinds.tags ? ['tags'] : []
+    return ['class', 'distance', ...judged, ...coloured, ...tagged]
   }
 
   className(i) {
@@ -148,6 +158,40 @@ class Model {
     const {kind, now, selected, found} = this
     if (now.bright >= 0 && kind && kind.values[i] !== now.bright) return true
     return (selected && !selected[i]) || (found && !found[i])
+  }
+
+  // Before a change of selection or tags, and back
+  remember() {
+    this.past.push({selected: this.selected, tags: this.tags})
+  }
+  undo() {
+    Object.assign(this, this.past.pop())
+    this.openColumns()
+  }
+
+  tagsOf(i) {
+    return this.tags[this.run.names[i]] ?? []
+  }
+
+  // Clips that a tag goes to
+  tagged() {
+    const {selection, now} = this
+    return selection.length || now.chosen < 0 ? selection : [now.chosen]
+  }
+
+  // Give a tag, or take it away where all have it
+  tag(tag) {
+    const clips = this.tagged()
+    const all = clips.every(i => this.tagsOf(i).includes(tag))
+    const tags = {...this.tags}
+    for (const i of clips) {
+      const others = this.tagsOf(i).filter(other => other !== tag)
+      const own = all ? others : [...others, tag]
+      if (own.length) tags[this.run.names[i]] = own
+      else delete tags[this.run.names[i]]
+    }
+    this.tags = tags
+    this.openColumns()
   }
 
   // Select clips: in place of those selected before, or `add` or `subtract` them; null: none

@@ -5,10 +5,12 @@ function selectionPanel(model, act) {
 
   function draw() {
     const selection = model.selection
+    const undo = button('undo', 'take back the last selection or tag (u)', act.undo)
+    const past = model.past.length ? [undo] : []
     message.textContent = ''
     if (selection.length) {
       const folder = model.offered.kernel ? [subsetRow(selection)] : []
-      tally.replaceChildren(summary(model, selection), actions(selection), ...folder, message)
+      tally.replaceChildren(summary(model, selection), actions(selection, past), ...folder, message)
       return
     }
     const positions = [...model.run.names.keys()]
@@ -16,9 +18,10 @@ function selectionPanel(model, act) {
     const advice =
       ` of ${model.count.toLocaleString('en')} clips shown. ` +
       'Draw a lasso on the disk, or drag over the histogram, to select some.'
-    tally.replaceChildren(element('p', {}, element('b', {textContent: shown}), advice))
+    const sentence = element('p', {}, element('b', {textContent: shown}), advice)
+    tally.replaceChildren(sentence, element('div', {className: 'buttons'}, ...past))
   }
-  function actions(selection) {
+  function actions(selection, past) {
     const names = selection.map(i => model.run.names[i]).join('\n')
     async function copy() {
       try {
@@ -36,6 +39,7 @@ function selectionPanel(model, act) {
         download('selected.csv', csvTable(model, selection)),
       ),
       button('clear', 'select nothing', () => act.select(null)),
+      ...past,
     )
   }
   function subsetRow(selection) {
@@ -72,11 +76,18 @@ function summary(model, selection) {
 function csvTable(model, selection) {
   const {run, view} = model
   const columns = Object.keys(run.columns)
-  const head = ['name', 'class', 'distance', 'norm', ...columns]
+  const head = ['name', 'class', 'distance', 'norm', ...columns, 'tags']
   const rows = selection.map(i => {
     const known = columns.map(name => run.columns[name][i])
     const distance = view.distance[i]
-    return [run.names[i], model.className(i), distance, radiusAt(distance, run.c), ...known]
+    return [
+      run.names[i],
+      model.className(i),
+      distance,
+      radiusAt(distance, run.c),
+      ...known,
+      model.tagsOf(i).join('; '),
+    ]
   })
   if (view.predicted) {
     head.splice(2, 0, 'predicted')
@@ -84,9 +95,16 @@ function csvTable(model, selection) {
       rows[k].splice(2, 0, run.class_names[view.predicted[i]])
     }
   }
-  return [head, ...rows].map(row => `${row.map(quoted).join(',')}\n`).join('')
+  return csvText([head, ...rows])
 }
-const quoted = value => (/[",\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : value)
+const csvText = rows => rows.map(row => `${row.map(quoted).join(',')}\n`).join('')
+// Text that looks like a formula is written so that no spreadsheet runs it
+function quoted(value) {
+  if (value === null) return ''
+  if (isNumber(value)) return value
+  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}
 function download(name, text) {
   const href = URL.createObjectURL(new Blob([text], {type: 'text/csv'}))
   element('a', {href, download: name}).click()
