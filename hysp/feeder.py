@@ -17,6 +17,7 @@ from hysp.core import (
     HyspError,
     atomic_dir,
     checksum,
+    from_table_cell,
     load_yaml,
     pick,
     write_table,
@@ -87,11 +88,12 @@ def _read_rows(path):
     "Heading and rows of samples.csv"
     try:
         with open(path, encoding="utf-8", newline="") as f:
-            head, *rows = list(csv.reader(f)) or [[]]
+            lines = [[from_table_cell(cell) for cell in line] for line in csv.reader(f)]
     except (UnicodeDecodeError, csv.Error) as e:
         raise HyspError(f"{path} is no table: {e}; prepare the set again") from e
     except OSError as e:
         raise HyspError(f"cannot read {path}: {e.strerror or e}") from e
+    head, *rows = lines or [[]]
     for key in ("name", "label"):
         if key not in head:
             raise HyspError(f"{path} has no column '{key}'; prepare the set again")

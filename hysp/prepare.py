@@ -28,6 +28,7 @@ from hysp.core import (
     atomic_write,
     check_free,
     checksum,
+    from_table_cell,
     pick,
     write_table,
     write_yaml,
@@ -1295,9 +1296,11 @@ def problems(
             rows = list(csv.DictReader(f))
     except FileNotFoundError:
         return []
-    return [
-        Fault(row["file"], int(row["line"]) if row["line"] else None, row["reason"]) for row in rows
-    ]
+    faults = []
+    for row in rows:
+        line = int(row["line"]) if row["line"] else None
+        faults.append(Fault(from_table_cell(row["file"]), line, from_table_cell(row["reason"])))
+    return faults
 
 # %% ../nbs/10_prepare.ipynb #4e91d37f
 def would_leave_out(

@@ -65,7 +65,13 @@ from .splits import families, known_facts, protocols_meant, why_no_split, with_s
 from .survey import preparation
 from .synthetic import generate
 from .train import Trainer
-from .uncertainty import choose_by_certainty, clip_radii, online_part
+from hysp.uncertainty import (
+    choose_by_certainty,
+    choose_in_each_class,
+    classes_without,
+    clip_radii,
+    online_part,
+)
 
 __getattr__ = renamed(__name__)
 
@@ -644,13 +650,18 @@ def subset(
     [(model, about)] = open_checkpoints(cfg.run)
     (data,) = open_data((model, about), cfg.data, cfg.split)
     z = features(online_part(model, cfg.part), data, about["spec"]["stream"], device=device)
-    kept = choose_by_certainty(clip_radii(z), cfg.keep, cfg.share)
+    distance = clip_radii(z)
+    if cfg.per_class:
+        kept = choose_in_each_class(distance, data.labels, cfg.keep, cfg.share)
+    else:
+        kept = choose_by_certainty(distance, cfg.keep, cfg.share)
     chosen_how = dict(
         split=data.split,
         by=cfg.by,
         part=cfg.part,
         keep=cfg.keep,
         share=cfg.share,
+        per_class=cfg.per_class,
         clips=len(kept),
         checkpoint=weights_record(model, about, "last epoch kept, or named"),
     )
@@ -659,6 +670,12 @@ def subset(
         f"{len(kept)} of the {len(data)} clips of {data.split} "
         f"and all others of {data.path} in view: {out}"
     )
+    if empty := classes_without(data.labels, kept):
+        names = ", ".join(data.class_names[label] for label in empty)
+        print(
+            f"no clip is left of {len(empty)} of the {data.classes} classes: {names}; "
+            "--per-class keeps the share of each class"
+        )
     return out
 
 # %% ../nbs/82_recipes.ipynb #92a09392

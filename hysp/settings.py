@@ -265,6 +265,7 @@ class Subset:
     # The most certain, the least, or evenly from all
     keep: Literal["high", "low", "mixed"] = "high"
     share: Amount = 0.5  # How many of the clips
+    per_class: bool = False  # That share of each class, by the labels, so that none is left empty
     part: Literal["encoder", "projector", "predictor"] = "predictor"  # Where the radius is taken
     overwrite: bool = False  # Replace a dataset folder that is there already
     device: str = "auto"  # auto, cpu, cuda or cuda:N

@@ -17,9 +17,9 @@ from tqdm.auto import tqdm
 from .core import HyspError, renamed
 from .feeder import Dataset, split_names
 from .formats import open_source
-from .plot_skeleton import skeleton_strip
+from .plot_skeleton import moments_that_fit, skeleton_strip
 from .prepare import amount_of_motion, problems
-from .style import palette, save_figure
+from .style import palette, plain_text, save_figure
 from .clips import Fault, Source, find, metadata_columns
 from .kinect import ntu, pku
 from .readers import arrays, uiprmd
@@ -438,33 +438,48 @@ def survey_lines(
     return lines
 
 # %% ../nbs/76_survey.ipynb #5ef93555
+_most_named = 20  # Classes whose names are written out
+
+
+def _shortened(name, most=60):
+    "A name that leaves room for the bars"
+    name = str(name)
+    return plain_text(name if len(name) <= most else f"{name[: most - 1]}…")
+
+
 def _class_panel(ax, seen):
+    "Clips of each class: a line with its name, or a bar beside many others"
     count = np.bincount(seen.labels, minlength=len(seen.class_names))
-    ax.bar(range(len(count)), count, color=palette[0])
     title = f"{seen.path.name}: {len(seen.labels):,} clips of {len(count)} classes"
-    ax.set(title=title, xlim=(-0.6, len(count) - 0.4))
-    ax.title.set_size(9)
-    if len(count) <= 20:
-        ax.set_xticks(range(len(count)), seen.class_names, rotation=30, ha="right", size=7)
-    else:
-        ax.set_xlabel("class")
+    ax.set_title(plain_text(title), loc="left", size=9)
+    if len(count) > _most_named:
+        ax.bar(range(len(count)), count, color=palette[0])
+        ax.set(xlabel="class", ylabel="clips", xlim=(-0.6, len(count) - 0.4))
+        return
+    ax.barh(range(len(count)), count, color=palette[0])
+    ax.set_yticks(range(len(count)), map(_shortened, seen.class_names), size=7)
+    ax.set(xlabel="clips", ylim=(len(count) - 0.4, -0.6))
+    ax.locator_params(axis="x", integer=True)
 
 
 def _length_panel(ax, seen):
+    "How many clips are how long"
     if len(seen.lengths):
         bins = min(30, max(5, len(np.unique(seen.lengths))))
         ax.hist(seen.lengths, bins=bins, color=palette[0])
-    ax.set(xlabel="frames", title="lengths")
-    ax.title.set_size(9)
+    ax.locator_params(axis="y", integer=True)
+    ax.set(xlabel="frames", ylabel="clips")
+    ax.set_title("lengths", loc="left", size=9)
 
 
 def _clip_panel(ax, seen, name, position):
+    "A clip as a film strip, its bodies as high as those of the others"
     people = position[..., (position != 0).any((0, 1, 2))]
     fps = seen.fps if seen.kind != "dataset" else None
-    skeleton_strip(people, seen.layout, 9, ax, fps=fps)
-    ax.set_title(name, loc="left", size=9)
-    ax.axis("off")
-    ax.set_aspect("equal")
+    moments = moments_that_fit(people, seen.layout, aspect=9)
+    skeleton_strip(people, seen.layout, moments, ax, fps=fps)
+    ax.set_title(_shortened(name, 90), loc="left", size=9)
+    ax.set_anchor("W")
 
 # %% ../nbs/76_survey.ipynb #4d688664
 def plot_survey(
@@ -473,8 +488,10 @@ def plot_survey(
 ):  # The figure
     "Clips a class, lengths, and some clips"
     rows = max(1, len(seen.examples))
-    fig = plt.figure(figsize=(9, 2.6 + 1.5 * rows), layout="constrained")
-    grid = fig.add_gridspec(rows + 1, 3, height_ratios=[2.4] + [1.4] * rows)
+    named = len(seen.class_names) if len(seen.class_names) <= _most_named else 0
+    top = max(2.4, 0.9 + 0.16 * named)
+    fig = plt.figure(figsize=(9, top + 1.5 * rows), layout="constrained")
+    grid = fig.add_gridspec(rows + 1, 3, height_ratios=[top] + [1.5] * rows)
     _class_panel(fig.add_subplot(grid[0, :2]), seen)
     _length_panel(fig.add_subplot(grid[0, 2]), seen)
     for row, (name, position) in enumerate(seen.examples, 1):

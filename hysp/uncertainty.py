@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['query_orders', 'online_part', 'clip_radii', 'certainty', 'certainty_of', 'share_less_certain', 'Scope',
            'explained_variance', 'CertaintyReport', 'certainty_report', 'panels', 'plot_certainty', 'RadiusHistory',
-           'plot_radius_history', 'choose_by_certainty', 'query_labels']
+           'plot_radius_history', 'choose_by_certainty', 'choose_in_each_class', 'classes_without', 'query_labels']
 
 # %% ../nbs/62_uncertainty.ipynb #feb06d1c
 import matplotlib.pyplot as plt
@@ -512,6 +512,32 @@ def choose_by_certainty(
     )
     order = np.argsort(certainty, kind="stable")
     return np.sort(order[pick(keep, ranks, "keep")])
+
+# %% ../nbs/62_uncertainty.ipynb #a0d40c08
+def choose_in_each_class(
+    certainty,  # A number a clip, (n,)
+    labels,  # Classes, (n,)
+    keep: str = "high",  # As for `choose_by_certainty`
+    share: float = 0.5,  # How many of the clips of each class, 0...1; one at least
+) -> np.ndarray:  # Positions, ascending
+    "Clips by certainty, the same share of each class"
+    choose_by_certainty(certainty, keep, share)  # refuses what it refuses
+    certainty = np.asarray(certainty)
+    chosen = []
+    for label in np.unique(labels):
+        own = np.flatnonzero(np.asarray(labels) == label)
+        kept = choose_by_certainty(certainty[own], keep, max(share, 1 / len(own)))
+        chosen.append(own[kept])
+    return np.sort(np.concatenate(chosen))
+
+
+def classes_without(
+    labels,  # Classes of all clips, (n,)
+    kept,  # Positions of those that were chosen
+) -> list:  # Class numbers, ascending
+    "Classes of which no clip was chosen"
+    labels = np.asarray(labels)
+    return np.setdiff1d(labels, labels[kept]).tolist()
 
 # %% ../nbs/62_uncertainty.ipynb #cbb59abb
 query_orders = "random", "radius, low first", "radius, high first", "entropy"

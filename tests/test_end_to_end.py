@@ -630,6 +630,22 @@ def test_subset(made, capsys, tmp_path, keep):
     )
 
 
+def test_subset_says_which_classes_it_leaves_empty(made, capsys, tmp_path):
+    where = "--run", made / "run", "--device cpu --threads 1"
+    little = "--share", "0.03", "--out"
+    out = done(capsys, "subset", made / "set", *where, *little, tmp_path / "few")
+    data = Dataset(made / "set", "xsub/train")
+    some = {data.class_names[label] for label in Dataset(tmp_path / "few", "xsub/train").labels}
+    present = {data.class_names[label] for label in data.labels}
+    assert len(some) < len(present) and "--per-class keeps the share" in out
+    assert f"no clip is left of {len(present - some)} of the" in out
+    assert all(name in out for name in present - some)
+    out = done(capsys, "subset", made / "set", *where, "--per-class", *little, tmp_path / "each")
+    each = Dataset(tmp_path / "each", "xsub/train")
+    assert set(each.labels) == set(data.labels) and "no clip is left" not in out
+    assert each.about["view"]["per_class"]
+
+
 # Sets with one protocol, which is not xsub
 
 
