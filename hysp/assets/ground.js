@@ -45,7 +45,7 @@ function paintGround(canvas, model, places, density) {
 
 // How dense the points lie on paper, as a soft picture; only where there are many
 const manyClips = 5000
-const densityCells = 96
+const densityCells = 64
 function paintDensity(model, spots) {
   const cells = densityCells
   const counts = new Float32Array(cells * cells)
@@ -57,11 +57,15 @@ function paintDensity(model, spots) {
   }
   const smooth = smoothed(smoothed(counts, cells), cells)
   const most = smooth.reduce((a, b) => Math.max(a, b), 1e-9)
-  const [red, green, blue] = hex(model.css('--accent'))
+  const [red, green, blue] = hex(model.css('--soft'))
   const picture = element('canvas', {width: cells, height: cells})
   const image = new ImageData(cells, cells)
-  for (const [k, value] of smooth.entries()) {
-    image.data.set([red, green, blue, 150 * Math.sqrt(value / most)], 4 * k)
+  const {data} = image
+  for (let k = 0; k < smooth.length; k++) {
+    data[4 * k] = red
+    data[4 * k + 1] = green
+    data[4 * k + 2] = blue
+    data[4 * k + 3] = 150 * Math.sqrt(smooth[k] / most)
   }
   picture.getContext('2d').putImageData(image, 0, 0)
   return picture
