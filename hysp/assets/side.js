@@ -64,17 +64,12 @@ function sidePanel(model, act) {
   if (!disk.hasPoints) {
     fidelity.textContent = 'This browser has no WebGL 2, which draws the points.'
   }
-  return {
-    element: made,
-    where: chooseView,
-    disk,
-    fidelity,
-    open,
-    goto,
-    openView,
-    grow,
-    fresh: () => ticket,
+  function close() {
+    ticket++
+    disk.close()
+    made.remove()
   }
+  return {element: made, model, disk, open, goto, grow, close, fresh: () => ticket}
 }
 
 async function fetchView(source, asked) {
