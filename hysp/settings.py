@@ -261,8 +261,8 @@ class Subset:
     run: Path  # Run folder or checkpoint file whose encoder judges
     out: Path  # Dataset folder to write
     split: str = "xsub/train"  # The clips to choose from; all others stay
-    by: Literal["radius"] = "radius"  # What certainty is: the distance from the middle of the ball
-    # The most certain, the least, or evenly from all
+    by: Literal["radius"] = "radius"  # What clips are chosen by
+    # Those far out, those near the middle, or evenly from all
     keep: Literal["high", "low", "mixed"] = "high"
     share: Amount = 0.5  # How many of the clips
     per_class: bool = False  # That share of each class, by the labels, so that none is left empty
