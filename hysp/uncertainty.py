@@ -6,7 +6,7 @@
 __all__ = ['query_orders', 'online_part', 'clip_radii', 'certainty', 'certainty_of', 'share_less_certain', 'label_free',
            'sign_in_words', 'Scope', 'explained_variance', 'CertaintyReport', 'rank_sum', 'MiddleHalf',
            'certainty_report', 'panels', 'plot_certainty', 'RadiusHistory', 'plot_radius_history',
-           'choose_by_certainty', 'choose_in_each_class', 'classes_without', 'query_labels']
+           'choose_by_certainty', 'classes_without', 'query_labels']
 
 # %% ../nbs/62_uncertainty.ipynb #feb06d1c
 import matplotlib.pyplot as plt
@@ -655,8 +655,9 @@ def choose_by_certainty(
     certainty,  # A number a clip, (n,)
     keep: str = "high",  # high: the most certain; low: the least; mixed: evenly from all
     share: float = 0.5,  # How many of the clips, 0...1
+    labels=None,  # Classes, (n,): the share is then that of each class, one clip at least
 ) -> np.ndarray:  # Positions, ascending
-    "Clips by certainty"
+    "Clips by certainty, of all or of each class"
     certainty = np.asarray(certainty)
     n = len(certainty)
     kept = round(share * n)
@@ -667,27 +668,17 @@ def choose_by_certainty(
         low=np.arange(kept),
         mixed=((np.arange(kept) + 0.5) * n / kept).astype(int),
     )
-    order = np.argsort(certainty, kind="stable")
-    return np.sort(order[pick(keep, ranks, "keep")])
-
-# %% ../nbs/62_uncertainty.ipynb #a0d40c08
-def choose_in_each_class(
-    certainty,  # A number a clip, (n,)
-    labels,  # Classes, (n,)
-    keep: str = "high",  # As for `choose_by_certainty`
-    share: float = 0.5,  # How many of the clips of each class, 0...1; one at least
-) -> np.ndarray:  # Positions, ascending
-    "Clips by certainty, the same share of each class"
-    choose_by_certainty(certainty, keep, share)  # refuses what it refuses
-    certainty = np.asarray(certainty)
+    if labels is None:
+        order = np.argsort(certainty, kind="stable")
+        return np.sort(order[pick(keep, ranks, "keep")])
     chosen = []
     for label in np.unique(labels):
         own = np.flatnonzero(np.asarray(labels) == label)
-        kept = choose_by_certainty(certainty[own], keep, max(share, 1 / len(own)))
-        chosen.append(own[kept])
+        best = choose_by_certainty(certainty[own], keep, max(share, 1 / len(own)))
+        chosen.append(own[best])
     return np.sort(np.concatenate(chosen))
 
-
+# %% ../nbs/62_uncertainty.ipynb #a0d40c08
 def classes_without(
     labels,  # Classes of all clips, (n,)
     kept,  # Positions of those that were chosen
