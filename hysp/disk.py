@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.nn.utils import skip_init
-from .core import HyspError, pick
+from .core import HyspError, pick, tell_progress
 from .uncertainty import share_less_certain
 
 # %% ../nbs/70_disk.ipynb #dcb40842
@@ -409,7 +409,7 @@ def _descend(loss, start, n, steps, batch, rate, seed):
     optimizer = torch.optim.Adam([x], lr=rate, betas=(0.9, 0.99))
     schedule = _fading(optimizer, steps)
     order = torch.empty(0, dtype=torch.long)
-    for step in range(steps):
+    for step in tell_progress(range(steps), "lay out", unit="steps"):
         if len(order) < min(batch, n):
             order = torch.randperm(n, generator=generator)
         chosen = order[:batch].to(x.device)
@@ -901,7 +901,7 @@ def _teach_head(head, u, near, weight, place, steps, batch, rate, seed):
     itself = torch.eye(batch, dtype=torch.bool, device=u.device)
     optimizer = torch.optim.AdamW(layers.parameters(), rate, betas=(0.9, 0.99), weight_decay=0.01)
     schedule = _fading(optimizer, steps)
-    for _ in range(steps):
+    for _ in tell_progress(range(steps), "learn the disk", unit="steps"):
         some = torch.randperm(n, generator=generator)[:batch].to(u.device)
         lot = torch.rand(batch, 1, generator=generator).to(u.device) * total[some][:, -1:]
         drawn = torch.searchsorted(total[some], lot, right=True).clamp(max=near.shape[1] - 1)

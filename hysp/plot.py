@@ -21,6 +21,7 @@ from matplotlib.lines import Line2D
 from .core import HyspError, pick, renamed
 from .disk import frechet_mean
 from .poincare import dist
+from .run_folder import check_identity
 from .style import as_array, class_style, palette, plain_text
 
 __getattr__ = renamed(__name__)
@@ -111,9 +112,11 @@ def rings_hold(
 def fidelity_text(
     fidelity,  # Fidelity of a drawing
     line_break: str = "\n",  # What parts the lines
-) -> str:  # In two lines, in three where the rings do not hold
+) -> str:  # In three lines, in four where the rings do not hold
     "How far a drawing can be trusted, as it is printed under it"
-    text = str(fidelity).replace("; trust", f"{line_break}trust")
+    text = str(fidelity)
+    for start in ("between", "trust"):
+        text = text.replace(f"; {start}", f"{line_break}{start}")
     return text if rings_hold(fidelity) else f"{text}{line_break}{_rings_of_paper}"
 
 
@@ -514,11 +517,14 @@ def read_curves(
         rows = list(csv.DictReader(file))
     if not rows:
         raise HyspError(f"{path} has no rows yet; wait for the first epoch")
+    check_identity(path, rows[0].get("run"))
     columns = {}
     for name in rows[0]:
         with suppress(ValueError, TypeError):  # words are left out
             values = [float(row[name]) if row[name] else math.nan for row in rows]
             columns[name] = np.array(values)
+    if "epoch" in columns:
+        columns["epoch"] += 1  # A file counts from 0
     return columns
 
 # %% ../nbs/72_plot.ipynb #373677ed

@@ -4,18 +4,19 @@
 
 # %% auto #0
 __all__ = ['view', 'visible_bodies', 'head_joints', 'plot_skeleton', 'strip_room', 'moments_that_fit', 'skeleton_strip',
-           'side_by_side', 'limb_tips', 'joint_speeds', 'skeleton_animation']
+           'side_by_side', 'limb_tips', 'joint_speeds', 'skeleton_animation', 'plot_survey']
 
 # %% ../nbs/73_plot_skeleton.ipynb #62a5c2fe
 import math
 from itertools import product
+from pathlib import Path
 import numpy as np
 import matplotlib.pyplot as plt
 from matplotlib.animation import FuncAnimation
 from matplotlib.collections import LineCollection
 from .core import HyspError, pick
 from .skeleton import Layout, get_layout
-from .style import as_array, joint_sides, plain_text, side_colours, sides
+from .style import as_array, joint_sides, palette, plain_text, save_figure, side_colours, sides
 
 # %% ../nbs/73_plot_skeleton.ipynb #93026ec2
 _up_axes = {  # Which coordinates point right, up and towards the viewer, and their signs
@@ -297,3 +298,67 @@ def skeleton_animation(
     plt.close(ax.figure)
     interval = 1000 * slow / fps
     return FuncAnimation(ax.figure, show, frames=x.shape[2], interval=interval, blit=True)
+
+# %% ../nbs/73_plot_skeleton.ipynb #5ef93555
+_most_named = 20  # Classes whose names are written out
+
+
+def _shortened(name, most=60):
+    "A name that leaves room for the bars"
+    name = str(name)
+    return plain_text(name if len(name) <= most else f"{name[: most - 1]}…")
+
+
+def _class_panel(ax, seen):
+    "Clips of each class: a line with its name, or a bar beside many others"
+    count = np.bincount(seen.labels, minlength=len(seen.class_names))
+    title = f"{seen.path.name}: {len(seen.labels):,} clips of {len(count)} classes"
+    ax.set_title(plain_text(title), loc="left", size=9)
+    if len(count) > _most_named:
+        ax.bar(range(len(count)), count, color=palette[0])
+        ax.set(xlabel="class", ylabel="clips", xlim=(-0.6, len(count) - 0.4))
+        return
+    ax.barh(range(len(count)), count, color=palette[0])
+    ax.set_yticks(range(len(count)), map(_shortened, seen.class_names), size=7)
+    ax.set(xlabel="clips", ylim=(len(count) - 0.4, -0.6))
+    ax.locator_params(axis="x", integer=True)
+
+
+def _length_panel(ax, seen):
+    "How many clips are how long"
+    if len(seen.lengths):
+        bins = min(30, max(5, len(np.unique(seen.lengths))))
+        ax.hist(seen.lengths, bins=bins, color=palette[0])
+    ax.locator_params(axis="y", integer=True)
+    ax.set(xlabel="frames", ylabel="clips")
+    ax.set_title("lengths", loc="left", size=9)
+
+
+def _clip_panel(ax, seen, name, position):
+    "A clip as a film strip, its bodies as high as those of the others"
+    people = position[..., (position != 0).any((0, 1, 2))]
+    fps = seen.fps if seen.kind != "dataset" else None
+    moments = moments_that_fit(people, seen.layout, aspect=9)
+    skeleton_strip(people, seen.layout, moments, ax, fps=fps)
+    ax.set_title(_shortened(name, 90), loc="left", size=9)
+    ax.set_anchor("W")
+
+# %% ../nbs/73_plot_skeleton.ipynb #4d688664
+def plot_survey(
+    seen,  # A `hysp.survey.Survey`
+    file: str | Path = None,  # Write it there: .png, .svg or .pdf
+):  # The figure
+    "Clips a class, lengths, and some clips"
+    rows = max(1, len(seen.examples))
+    named = len(seen.class_names) if len(seen.class_names) <= _most_named else 0
+    top = max(2.4, 0.9 + 0.16 * named)
+    fig = plt.figure(figsize=(9, top + 1.5 * rows), layout="constrained")
+    grid = fig.add_gridspec(rows + 1, 3, height_ratios=[top] + [1.5] * rows)
+    _class_panel(fig.add_subplot(grid[0, :2]), seen)
+    _length_panel(fig.add_subplot(grid[0, 2]), seen)
+    for row, (name, position) in enumerate(seen.examples, 1):
+        _clip_panel(fig.add_subplot(grid[row, :]), seen, name, position)
+    if file is not None:
+        save_figure(fig, file)
+        plt.close(fig)
+    return fig

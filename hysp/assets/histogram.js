@@ -11,14 +11,14 @@ function histogramPanel(model, act) {
     draw()
   }
   function draw() {
-    if (bins && canvas.clientWidth) paintHistogram(canvas, model, bins, brush)
+    if (bins && model.view && canvas.clientWidth) paintHistogram(canvas, model, bins, brush)
   }
   function pointed(event) {
     const box = canvas.getBoundingClientRect()
     return bins.top * Math.max(0, Math.min(1, (event.clientX - box.left) / box.width))
   }
   canvas.addEventListener('pointerdown', event => {
-    if (!bins) return
+    if (!bins || !model.view) return
     canvas.setPointerCapture(event.pointerId)
     brush = [pointed(event), pointed(event)]
   })
