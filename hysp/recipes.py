@@ -39,16 +39,8 @@ from hysp.protocols import (
     assess_radius,
 )
 from .readers import arrays
-from hysp.report import (
-    Rows,
-    percents,
-    report,
-    report_ensemble,
-    report_folds,
-    report_radius,
-    result_row,
-    write_result_page,
-)
+from .report import Rows, percents, report, report_ensemble, report_folds, report_radius
+from .report import result_row, write_result_page
 from hysp.runs import (
     build,
     environment,
@@ -66,13 +58,8 @@ from .splits import families, known_facts, protocols_meant, why_no_split, with_s
 from .survey import preparation
 from .synthetic import generate
 from .train import Trainer, epoch_steps, take_up
-from hysp.uncertainty import (
-    choose_by_certainty,
-    choose_in_each_class,
-    classes_without,
-    clip_radii,
-    online_part,
-)
+from .uncertainty import choose_by_certainty, choose_in_each_class, classes_without
+from .uncertainty import clip_radii, online_part
 
 __getattr__ = renamed(__name__)
 
