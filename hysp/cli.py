@@ -238,6 +238,8 @@ shown = "data split model encoder pairs stream width out_dim steps epochs batch 
 
 def _run_info(path):
     "Print the settings of a run, its weights and its last metrics"
+    from hysp.run_folder import check_identity
+
     settings, _ = read_yaml(path / "config.yaml")
     for key in shown.split():
         if settings.get(key) is not None:
@@ -250,6 +252,7 @@ def _run_info(path):
     with open(path / "metrics.csv", encoding="utf-8", newline="") as f:
         epochs = list(csv.DictReader(f))
     if epochs:
+        check_identity(path / "metrics.csv", epochs[-1].get("run"))
         last = {name: value for name, value in epochs[-1].items() if name != "run"}
         if "epoch" in last:
             last["epoch"] = int(last["epoch"]) + 1  # The file counts from 0

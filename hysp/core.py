@@ -45,11 +45,13 @@ def some_of(
 
 # %% ../nbs/00_core.ipynb #78c94661
 def _sync_dir(path):
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    "Have the names in a folder on the disk too; where that cannot be, a file is still whole"
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 # %% ../nbs/00_core.ipynb #26771568
 def this_machine() -> str:
@@ -72,14 +74,16 @@ def lives(
 
 def beside(
     path: Path,  # A file or a folder
-    ending: str = "tmp",  # tmp: what is being made, old: what is being replaced
+    ending: str = "tmp",  # tmp: what is being made, old: what is being replaced, tmp.gif: of a kind
 ) -> Path:  # In the same folder
     "A hidden name that says for what, and by which process, it is used"
     return path.with_name(f".{path.name}.{this_machine()}.{os.getpid()}.{ending}")
 
 # %% ../nbs/00_core.ipynb #92b89f64
 a_day = 86400.0  # Seconds
-_leftover = re.compile(r"\.(?P<name>.+)\.(?P<machine>\w+)\.(?P<process>\d+)\.(?P<ending>tmp|old)")
+_leftover = re.compile(
+    r"\.(?P<name>.+)\.(?P<machine>\w+)\.(?P<process>\d+)\.(?P<ending>tmp|old)(\.\w+)?"
+)
 
 
 def _is_left_behind(entry, found):
@@ -307,6 +311,17 @@ def _holder(lock, path):
     return f"{who}, which gave a sign of life {age:.0f} s ago ({left})"
 
 # %% ../nbs/00_core.ipynb #489b8e1e
+def _sign_lock(lock, path):
+    "Write machine and process into a lock file that is held, or remove it where there is no room"
+    try:
+        os.ftruncate(lock.fileno(), 0)
+        os.write(lock.fileno(), f"{this_machine()} {os.getpid()}".encode())
+    except OSError:
+        path.unlink()
+        lock.close()
+        raise
+
+
 def _take_lock(path, doing):
     "The open lock file of a folder, held; it may be removed by who held it before"
     while True:
@@ -320,9 +335,7 @@ def _take_lock(path, doing):
             )
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(lock.fileno()), os.stat(path)):
-                lock.truncate(0)
-                lock.write(f"{this_machine()} {os.getpid()}")
-                lock.flush()
+                _sign_lock(lock, path)
                 return lock
         lock.close()
 

@@ -21,6 +21,7 @@ from matplotlib.lines import Line2D
 from .core import HyspError, pick, renamed
 from .disk import frechet_mean
 from .poincare import dist
+from .run_folder import check_identity
 from .style import as_array, class_style, palette, plain_text
 
 __getattr__ = renamed(__name__)
@@ -514,6 +515,7 @@ def read_curves(
         rows = list(csv.DictReader(file))
     if not rows:
         raise HyspError(f"{path} has no rows yet; wait for the first epoch")
+    check_identity(path, rows[0].get("run"))
     columns = {}
     for name in rows[0]:
         with suppress(ValueError, TypeError):  # words are left out

@@ -95,7 +95,13 @@ class RunFolder:
 
     def go_on(self, identity: str | None):
         "Continue the run of a state; one of an earlier version gets its identity now"
-        self.identity = identity or identity_of(self.path) or str(uuid4())
+        own = identity_of(self.path)
+        if None not in (own, identity) and own != identity and self.results():
+            raise HyspError(
+                f"{self.state} is the state of another run ({identity[:8]}) than that of its "
+                f"folder ({own[:8]}); put back the right one, or name a new run folder"
+            )
+        self.identity = identity or own or str(uuid4())
         if self.writes:
             clear_leftovers(self.path)
             self.sign()

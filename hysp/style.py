@@ -7,13 +7,13 @@ __all__ = ['palette', 'shapes', 'sides', 'side_colours', 'as_array', 'class_styl
            'save_figure', 'offline', 'save_animation']
 
 # %% ../nbs/71_style.ipynb #1315e51e
-import os, re, shutil
+import re, shutil
 from contextlib import contextmanager
 from pathlib import Path
 import numpy as np
 import matplotlib.pyplot as plt
 from matplotlib.animation import FuncAnimation
-from .core import HyspError, atomic_write, pick
+from .core import HyspError, atomic_write, beside, pick
 from .skeleton import Layout, get_layout, side_word
 
 # %% ../nbs/71_style.ipynb #1be45aeb
@@ -147,7 +147,7 @@ def save_animation(
         with atomic_write(path, "w") as file:
             file.write(offline(film.to_jshtml(fps=fps)))
         return path
-    unfinished = path.with_name(f".{path.stem}.{os.getpid()}{kind}")
+    unfinished = beside(path, f"tmp{kind}")
     try:
         film.save(unfinished, writer="pillow" if kind == ".gif" else "ffmpeg", fps=fps)
         with atomic_write(path) as file:

@@ -41,7 +41,7 @@ class Box:
         self.settle()
 
     def show(self):
-        self.at.locator(".stage").scroll_into_view_if_needed()
+        self.at.locator(".stage").first.scroll_into_view_if_needed()
 
     def js(self, text, *given):
         return self.at.evaluate(
@@ -169,7 +169,7 @@ def changes_epoch(box):
 def colours_and_filters(box):
     colour = box.at.locator(".bar label", has_text="colour").locator("select")
     for name, words in dict(
-        bodies="2 bodies", correct="wrong", radius="", subject="person"
+        bodies="2 bodies", correct="wrong", distance="", subject="person"
     ).items():
         colour.select_option(name)
         assert words in box.at.locator(".legend").inner_text()
@@ -213,7 +213,7 @@ def selects(box):
 
 def projects(box):
     before = box.js("Array.from(x.view.u.slice(0, 20))")
-    box.at.locator(".bar label", has_text="projection").locator("select").select_option(
+    box.at.locator(".where label", has_text="projection").locator("select").select_option(
         "tangent_pca"
     )
     box.until("!x.moving && x.view.projection === 'tangent_pca'")
@@ -229,6 +229,23 @@ def writes_a_subset(box, work):
 
     assert Dataset(work / "seven", "xsub/val").names == [box.name(i) for i in range(7)]
     shutil.rmtree(work / "seven")
+
+
+def shows_skeletons(box):
+    "The selected clips, in a grid that the kernel fills"
+    box.js("x.select(i => i < 5)")
+    box.until("o.querySelectorAll('.gallery .cells button').length === 5")
+    box.js("x.select(null)")
+
+
+def disk_and_legend_on_one_screen(box):
+    "Both can be seen whole at once, in what JupyterLab leaves of the window"
+    box.at.evaluate("o => o.scrollIntoView()")
+    room = box.tab.locator(".jp-WindowedPanel-outer, .jp-Notebook").first.bounding_box()
+    for part in (".stage", ".legend"):
+        place = box.at.locator(part).bounding_box()
+        assert place["y"] >= room["y"] - 1
+        assert place["y"] + place["height"] <= room["y"] + room["height"] + 1, part
 
 
 def keys(box):
@@ -309,7 +326,7 @@ def test_two_runs_on_a_page(visit, tmp_path):
         "No skeleton" in box.at.locator(".player").inner_text()
         and "<b>bold</b>" in box.at.locator(".legend").inner_text()
     )
-    box.at.locator(".bar label", has_text="run").locator("select").select_option(label="second")
+    box.at.locator(".where label", has_text="run").locator("select").select_option(label="second")
     box.until("!x.moving && x.n === 25 && x.view && x.view.epoch === 7")
     points_are_there(box)
     hover_and_click(box)
@@ -438,6 +455,12 @@ def test_explorer_in_jupyterlab(visit, lab, size):
     run_all(tab)
     saved(tab, work / "embedding_explorer.ipynb")
     box = Box(tab)
+    disk_and_legend_on_one_screen(box)
+    # What the tutorial's cells have set
+    assert box.js("x.selected.length") == 12
+    assert list(box.js("x.model.tags").values()) == [["bad tracking"]]
+    assert {"nearest neighbour", "camera"} <= {*box.js("x.model.colourings()")}
+    box.js("x.select(null)")
     points_are_there(box)
     plays(box)
     i = hover_and_click(box)
@@ -448,6 +471,7 @@ def test_explorer_in_jupyterlab(visit, lab, size):
     selects(box)
     projects(box)
     writes_a_subset(box, work)
+    shows_skeletons(box)
     assert not wrong
 
 

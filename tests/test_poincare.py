@@ -5,6 +5,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 import torch
+from device import device
 from hysp import poincare as P
 from hysp.core import HyspError
 
@@ -20,7 +21,7 @@ def draw(*shape, seed=0, dtype=torch.float64):
 
 
 def gold(k):
-    return torch.from_numpy(golden[k])
+    return torch.from_numpy(golden[k]).to(device)
 
 
 def close(a, b, eps):

@@ -14,6 +14,7 @@ from copy import deepcopy
 
 import pytest
 import torch
+from device import device
 from torch import nn
 
 from hysp.augment import Normal, Strong
@@ -73,7 +74,8 @@ def trainer(run, make=Little, optimizer="adamw", epochs=2, data=None, lr=1e-2, b
         torch.manual_seed(0)
         model = make()
     opt = make_optimizer([p for p in model.parameters() if p.requires_grad], optimizer, lr)
-    kw = dict(lam=lambda e: curriculum(e, (1, 3)), ema=0.9, save_every=1, keep_every=1) | kw
+    usual = dict(device=device, lam=lambda e: curriculum(e, (1, 3)), ema=0.9)
+    kw = usual | dict(save_every=1, keep_every=1) | kw
     return Trainer(
         model,
         data or Clips(),

@@ -13,7 +13,7 @@ const vertexShader = `#version 300 es
   void main() {
     ink = colour;
     cell = look.x;
-    gl_Position = vec4(place * vec2(1., -1.) * ${(1 / diskMargin).toFixed(6)}, 0., 1.);
+    gl_Position = vec4(place * ${(1 / diskMargin).toFixed(6)}, 0., 1.);
     gl_PointSize = size * look.y * (.6 + .4 * (1. - dot(place, place)));
   }`
 
