@@ -47,8 +47,8 @@ from hysp.report import (
     report_folds,
     report_radius,
     result_row,
-    write_result_page,
 )
+from .result_page import write_result_page
 from hysp.runs import (
     build,
     environment,
