@@ -169,7 +169,7 @@ def changes_epoch(box):
 def colours_and_filters(box):
     colour = box.at.locator(".bar label", has_text="colour").locator("select")
     for name, words in dict(
-        bodies="2 bodies", correct="wrong", radius="", subject="person"
+        bodies="2 bodies", correct="wrong", distance="", subject="person"
     ).items():
         colour.select_option(name)
         assert words in box.at.locator(".legend").inner_text()
@@ -213,7 +213,7 @@ def selects(box):
 
 def projects(box):
     before = box.js("Array.from(x.view.u.slice(0, 20))")
-    box.at.locator(".bar label", has_text="projection").locator("select").select_option(
+    box.at.locator(".where label", has_text="projection").locator("select").select_option(
         "tangent_pca"
     )
     box.until("!x.moving && x.view.projection === 'tangent_pca'")
@@ -309,7 +309,7 @@ def test_two_runs_on_a_page(visit, tmp_path):
         "No skeleton" in box.at.locator(".player").inner_text()
         and "<b>bold</b>" in box.at.locator(".legend").inner_text()
     )
-    box.at.locator(".bar label", has_text="run").locator("select").select_option(label="second")
+    box.at.locator(".where label", has_text="run").locator("select").select_option(label="second")
     box.until("!x.moving && x.n === 25 && x.view && x.view.epoch === 7")
     points_are_there(box)
     hover_and_click(box)

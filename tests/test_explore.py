@@ -197,7 +197,7 @@ def test_explorer_answers(run, small):
     x.send = lambda o: (heard.update({o["id"]: o}), replied.release())
     asked = [
         dict(what="near", epoch=3, i=2),
-        dict(what="clip", i=2),
+        dict(what="clips", index=[2]),
         dict(what="subset", index=[0, 1], path=str(small.folder / "two")),
         dict(what="nonsense"),
         dict(what="near", epoch=99),
@@ -402,7 +402,7 @@ def test_watching_changes_nothing(run, small):
     w.go()
     while w.thread.is_alive():  # what a user may do: look, draw, compute
         w.answer("near", epoch=w.scene.e.epochs[-1], i=1)
-        w.answer("clip", i=2)
+        w.answer("clips", index=[2])
         np.random.rand(3)
         torch.randn(3, generator=torch.Generator())
     assert w.wait() == "done" and seen == [0, 1, 2] and w.scene.e.epochs == [0, 1, 2, 3]

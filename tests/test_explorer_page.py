@@ -1,6 +1,8 @@
 "The explorer on a page of its own, one test for each thing it can do; JupyterLab is in test_browser"
 
+import csv
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +11,11 @@ import torch
 from PIL import Image
 from test_browser import Box
 
+from hysp.disk import frechet_mean
 from hysp.explore import Scene, explorer_page
+from hysp.feeder import Dataset
+from hysp.prepare import prepare
+from hysp.synthetic import generate
 
 
 def embedded(z, labels=None, **known):
@@ -51,12 +57,19 @@ def saturation(box, x, y):
     return int(np.ptp(pixels.astype(int), axis=2).max())
 
 
+def hide_names(box):
+    box.at.locator(".menu summary").click()
+    box.at.get_by_label("names on the disk").uncheck()
+    box.tab.keyboard.press("Escape")
+
+
 def test_y_points_upwards(opened):
     "A clip with y > 0 lies above the middle, and one with x > 0 to its right, as in every figure"
     tangents = torch.tensor([[[0.9, 0.2], [0.4, 0.7], [-0.6, 0.3], [0.2, -0.8]]])
     scene = Scene(embedded(tangents))
     points = scene.drawing(1, "tangent_pca").points
     box, wrong = opened(scene, ["tangent_pca"])
+    hide_names(box)
     stage = box.at.locator(".stage").bounding_box()
     middle = stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] / 2
     assert points[:, 1].max() > 0 > points[:, 1].min()
@@ -68,3 +81,217 @@ def test_y_points_upwards(opened):
         box.tab.mouse.click(left, top)
         box.until("x.S.chosen === given[0]", i)
     assert not wrong
+
+
+def with_predictions(count=90, seed=0):
+    "Clips of three classes in three directions, every fifth of which is taken for the next class"
+    labels = torch.arange(count) % 3
+    ways = torch.tensor([[1.2, 0.0], [-0.6, 1.0], [-0.6, -1.0]])[labels]
+    noise = 0.15 * torch.randn(2, count, 2, generator=torch.Generator().manual_seed(seed))
+    wrong = torch.arange(count) % 5 == 0
+    predicted = torch.where(wrong, (labels + 1) % 3, labels)
+    return embedded(ways + noise, labels, predicted=predicted.expand(2, count))
+
+
+def chosen_colour(box, name):
+    box.at.locator(".bar label", has_text="colour").locator("select").select_option(name)
+
+
+def test_search_highlights(opened):
+    "By class, name or person; Enter selects, Escape forgets"
+    box, wrong = opened(Scene(with_predictions()))
+    search = box.at.locator("input[type=search]")
+    for text, found in dict(kick=30, clip=90, KICK=30).items():
+        search.fill(text)
+        assert box.at.locator(".found").inner_text() == f"{found} found"
+    search.fill("person 2")
+    people = box.js("x.model.foundClips")
+    assert people == [i for i in range(90) if i % 4 == 2]
+    assert box.js("given[0].map(i => x.model.faint(i))", [2, 3]) == [0, True]
+    search.press("Enter")
+    assert box.js("x.selected") == people
+    search.press("Escape")
+    assert search.input_value() == "" and box.js("x.model.found") is None
+    assert not wrong
+
+
+def test_names_stand_at_their_means(opened):
+    "A name's place is the Fréchet mean of its class on the disk, and moves as the disk does"
+    e = with_predictions()
+    scene = Scene(e)
+    box, wrong = opened(scene)
+    named = box.js("x.names")
+    assert sorted(name["text"] for name in named) == sorted(e.class_names)
+    points = scene.drawing(2).points
+    for name in named:
+        members = e.labels == e.class_names.index(name["text"])
+        mean = frechet_mean(points[members].double(), ball=True)
+        assert name["mean"] == pytest.approx(mean.tolist(), abs=1e-5)
+    chosen_colour(box, "distance")
+    assert box.js("x.names") == []
+    chosen_colour(box, "class")
+    hide_names(box)
+    assert box.js("x.names") == []
+    assert not wrong
+
+
+def test_colours_of_columns(opened):
+    "Numbers become a ramp, text and few whole numbers a legend, and what is not known is said"
+    certainty = np.linspace(0, 1, 90)
+    certainty[4] = np.nan
+    hands = ["left", "right", "left"] * 30
+    columns = dict(certainty=certainty, hand=hands)
+    box, wrong = opened(Scene(with_predictions(), columns=columns))
+    chosen_colour(box, "certainty")
+    legend = box.at.locator(".legend")
+    assert legend.locator(".ramp").count() == 1 and "0.99" in legend.inner_text()
+    chosen_colour(box, "hand")
+    assert legend.locator(".rows button").all_inner_texts() == ["left\n60", "right\n30"]
+    legend.locator(".rows button").first.click()
+    assert box.at.locator(".tally b").inner_text() == "30"
+    box.js("x.pick(4)")
+    assert "certainty\nnot known" in box.at.locator(".facts").inner_text()
+    assert not wrong
+
+
+def test_taken_for_is_a_filter(opened):
+    box, wrong = opened(Scene(with_predictions()))
+    rows = box.at.locator(".confusions .rows button")
+    assert rows.count() == 3 and rows.first.inner_text() == "wave → kick\n6"
+    rows.first.click()
+    assert box.at.locator(".tally b").inner_text() == "6"
+    assert box.js("[...Array(x.n).keys()].filter(i => x.model.visible(i))") == [
+        0,
+        15,
+        30,
+        45,
+        60,
+        75,
+    ]
+    assert rows.first.get_attribute("aria-pressed") == "true"
+    rows.first.click()
+    assert box.at.locator(".tally b").inner_text() == "90"
+    chosen_colour(box, "taken")
+    assert "kick\n30" in box.at.locator(".legend").inner_text()
+    assert not wrong
+
+
+def test_rings_are_dashed_where_distances_are_not_kept(opened):
+    "Polar keeps the distance from the origin; what lies in more than a plane is drawn too far inside"
+    z = 0.6 * torch.randn(1, 60, 8, generator=torch.Generator().manual_seed(0))
+    box, wrong = opened(Scene(embedded(z)), ["polar", "tangent_pca"])
+    assert box.js("x.model.keepsDistance")
+    assert "dashed" not in box.at.locator(".fidelity").inner_text()
+    box.at.locator(".where label", has_text="projection").locator("select").select_option(
+        "tangent_pca"
+    )
+    box.until("!x.moving && x.view.projection === 'tangent_pca'")
+    assert not box.js("x.model.keepsDistance")
+    assert "dashed rings" in box.at.locator(".fidelity").inner_text()
+    assert not wrong
+
+
+def drag(box, start, end, *keys):
+    "Drag over the disk, from and to shares of its width and height, while keys are held"
+    stage = box.at.locator(".stage").bounding_box()
+
+    def place(share):
+        x, y = share
+        return stage["x"] + x * stage["width"], stage["y"] + y * stage["height"]
+
+    for key in keys:
+        box.tab.keyboard.down(key)
+    box.tab.mouse.move(*place(start))
+    box.tab.mouse.down()
+    box.tab.mouse.move(*place(end), steps=5)
+    box.tab.mouse.up()
+    for key in keys:
+        box.tab.keyboard.up(key)
+
+
+def test_rectangle_adds_subtracts_and_undo(opened):
+    "The right half, with shift the upper left quarter, without what lies below with alt; and back"
+    scene = Scene(with_predictions())
+    box, wrong = opened(scene)
+    x, y = scene.drawing(2).points.T.numpy()
+    right = np.flatnonzero(x > 0).tolist()
+    more = np.flatnonzero((x > 0) | (y > 0)).tolist()
+    less = np.flatnonzero(y > 0).tolist()
+    box.at.get_by_role("button", name="rectangle", exact=True).click()
+    drag(box, (0.5, 0.001), (0.999, 0.999))
+    assert box.js("x.selected") == right
+    drag(box, (0.001, 0.001), (0.5, 0.5), "Shift")
+    assert box.js("x.selected") == more
+    drag(box, (0.001, 0.5), (0.999, 0.999), "Alt")
+    assert box.js("x.selected") == less
+    box.at.get_by_role("button", name="undo", exact=True).click()
+    assert box.js("x.selected") == more
+    box.at.locator(".over").focus()
+    box.tab.keyboard.press("Control+z")
+    assert box.js("x.selected") == right
+    box.tab.keyboard.press("u")
+    assert box.js("x.selected") == []
+    assert box.at.get_by_role("button", name="undo", exact=True).count() == 0
+    box.tab.keyboard.press("l")
+    drag(box, (0.5, 0.001), (0.999, 0.5))
+    assert box.js("x.S.drag") == "lasso" and not wrong
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    "A dataset of 30 made-up clips"
+    source = generate(30, classes=["wave", "kick", "squat"], subjects=3, seed=0)
+    return Dataset(prepare(source, tmp_path_factory.mktemp("people") / "data", frames=8))
+
+
+def test_selection_as_moving_skeletons(opened, people):
+    "A page of the grid, the next one; a click chooses; the pictures change"
+    e = embedded(0.5 * torch.randn(1, 30, 2), people.labels, names=people.names)
+    box, wrong = opened(Scene(e, people))
+    gallery = box.at.locator(".gallery")
+    assert not gallery.is_visible()
+    box.js("x.select(() => true)")
+    cells = gallery.locator(".cells button")
+    box.until("o.querySelectorAll('.cells button').length === 24")
+    assert "30 selected clips, 1 to 24" in gallery.inner_text()
+    cells.nth(3).scroll_into_view_if_needed()
+    picture = "o.querySelectorAll('.cells canvas')[3].toDataURL()"
+    box.until(f"{picture} !== given[0]", box.js(picture))
+    gallery.get_by_role("button", name="›").click()
+    box.until("o.querySelectorAll('.cells button').length === 6")
+    cells.nth(2).click()
+    box.until("x.S.chosen === 26")
+    assert cells.nth(2).get_attribute("aria-pressed") == "true"
+    box.js("x.select(null)")
+    assert not gallery.is_visible() and not wrong
+
+
+def test_tags(opened):
+    "Given and taken, one's own, undone, a colour, a table; a reload of the page keeps them"
+    e = with_predictions()
+    e.names[1] = "=1+1"
+    box, wrong = opened(Scene(e))
+    tags = "x.model.tags"
+    box.js("x.pick(0)")
+    tagging = box.at.locator(".tagging")
+    tagging.get_by_role("button", name="mislabelled?").click()
+    assert box.js(tags) == {"clip 000": ["mislabelled?"]}
+    box.js("x.select(i => i < 3)")
+    assert "Tag the 3 selected clips" in tagging.inner_text()
+    own = tagging.locator("input")
+    own.fill("=odd")
+    own.press("Enter")
+    everything = {"clip 000": ["mislabelled?", "=odd"], "=1+1": ["=odd"], "clip 002": ["=odd"]}
+    assert box.js(tags) == everything
+    tagging.get_by_role("button", name="=odd").click()
+    assert box.js(tags) == {"clip 000": ["mislabelled?"]}
+    box.at.get_by_role("button", name="undo", exact=True).click()
+    assert box.js(tags) == everything
+    chosen_colour(box, "tags")
+    assert "no tag\n87" in box.at.locator(".legend").inner_text()
+    with box.tab.expect_download() as got:
+        tagging.get_by_role("button", name="tags as CSV").click()
+    rows = list(csv.reader(io.StringIO(Path(got.value.path()).read_text("utf-8"))))
+    assert rows[0] == ["name", "tag"] and ["'=1+1", "'=odd"] in rows and len(rows) == 5
+    box.tab.reload()
+    assert Box(box.tab).js(tags) == everything and not wrong

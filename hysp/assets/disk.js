@@ -69,3 +69,26 @@ function distanceAt(radius, c) {
   return radius * root < 1 ? (2 / root) * Math.atanh(root * radius) : Infinity
 }
 const radiusAt = (distance, c) => Math.tanh((Math.sqrt(c) * distance) / 2) / Math.sqrt(c)
+
+// Where points of the disk have their Fréchet mean: `places` holds their x and y in turn, and
+// `members` says which are meant. The mean goes along the mean of the tangents that lead to them.
+function frechetMean(places, members) {
+  let mean = [0, 0]
+  for (let step = 0; step < 30; step++) {
+    const centred = toMiddle(...mean)
+    let u = 0
+    let v = 0
+    for (const i of members) {
+      const [x, y] = moved(centred, places[2 * i], places[2 * i + 1])
+      const r = Math.hypot(x, y)
+      const scale = r ? Math.atanh(Math.min(r, 1 - 1e-12)) / r : 0
+      u += (scale * x) / members.length
+      v += (scale * y) / members.length
+    }
+    const far = Math.hypot(u, v)
+    const scale = far ? Math.tanh(far) / far : 0
+    mean = moved(inverse(centred), scale * u, scale * v)
+    if (far < 1e-6) break
+  }
+  return mean
+}

@@ -162,13 +162,30 @@ function paintBody(pen, view, pack, body, time, strength, colours) {
   paintJoints(pen, view, pack, places, strength, colours)
 }
 
+// A clip at a moment, from 0 to 1, turned about the vertical
+function paintClip(canvas, clips, bodies, share, turn, colours) {
+  const pen = cleanPen(canvas)
+  const view = projection(canvas, clips, bounds(bodies), turn)
+  const time = share * (clips.pack.frames - 1)
+  for (const [k, body] of bodies.entries()) {
+    paintBody(pen, view, clips.pack, body, time, k ? 0.62 : 1, colours)
+  }
+  pen.globalAlpha = 1
+}
+// Colours of the middle, left and right, of the shadow and of writing
+function skeletonColours(place) {
+  const style = getComputedStyle(place)
+  const names = ['--middle', '--left', '--right', '--line', '--faint']
+  return names.map(name => style.getPropertyValue(name).trim())
+}
+
 // `onTime` hears the moment of the clip, from 0 to 1
 function skeletonPlayer(canvas, pack, onTime) {
   const calm = matchMedia('(prefers-reduced-motion: reduce)').matches
   const night = matchMedia('(prefers-color-scheme: dark)')
-  const state = {clip: -1, time: 0, speed: 1, playing: !calm, turn: 0, bodies: [], box: null}
+  const state = {clip: -1, time: 0, speed: 1, playing: !calm, turn: 0, bodies: []}
   let clips = new Clips(pack)
-  let colours = [] // of the middle, left and right, of the shadow and of writing
+  let colours = skeletonColours(canvas)
   let frame = requestAnimationFrame(tick)
   let last = 0
 
@@ -179,23 +196,13 @@ function skeletonPlayer(canvas, pack, onTime) {
   }
   function show(i) {
     if (i === state.clip) return
-    const bodies = clips.bodies(i)
-    const box = bodies.length ? bounds(bodies) : null
-    Object.assign(state, {clip: i, time: 0, bodies, box})
+    Object.assign(state, {clip: i, time: 0, bodies: clips.bodies(i)})
     draw()
   }
   function draw() {
-    const pen = cleanPen(canvas)
-    if (!state.box) {
-      if (state.clip >= 0) writeNobody(pen)
-      return
-    }
-    const view = projection(canvas, clips, state.box, state.turn)
-    const time = state.time * (clips.pack.frames - 1)
-    for (const [k, body] of state.bodies.entries()) {
-      paintBody(pen, view, clips.pack, body, time, k ? 0.62 : 1, colours)
-    }
-    pen.globalAlpha = 1
+    const {bodies, time, turn} = state
+    if (bodies.length) paintClip(canvas, clips, bodies, time, turn, colours)
+    else if (state.clip >= 0) writeNobody(cleanPen(canvas))
   }
   function writeNobody(pen) {
     pen.fillStyle = colours[4]
@@ -213,16 +220,10 @@ function skeletonPlayer(canvas, pack, onTime) {
     }
     frame = requestAnimationFrame(tick)
   }
-  function readColours() {
-    const style = getComputedStyle(canvas)
-    const names = ['--middle', '--left', '--right', '--line', '--faint']
-    colours = names.map(name => style.getPropertyValue(name).trim())
-  }
   function look() {
-    readColours()
+    colours = skeletonColours(canvas)
     draw()
   }
-  readColours()
   const resized = new ResizeObserver(draw)
   resized.observe(canvas)
   night.addEventListener('change', look)

@@ -107,145 +107,24 @@ class Places {
   }
 }
 
-// The disk itself: its rim, rings of equal distance and lines through the origin
-const directions = [0, 1, 2, 3, 4, 5].map(k => [
-  Math.cos((Math.PI * k) / 6),
-  Math.sin((Math.PI * k) / 6),
-])
-const ringCount = c => Math.max(3, Math.min(6, Math.ceil(4 / Math.sqrt(c))))
-const rings = ({isometry}, c) =>
-  Array.from({length: ringCount(c)}, (_, k) => circle(isometry, 0, 0, Math.sqrt(c) * (k + 1)))
-
-function ringPath(pen, places, [x, y, radius]) {
-  discPath(pen, ...places.paper([x, y]), Math.max(0, (places.side / 2 / diskMargin) * radius))
-}
-function paintGround(canvas, model, places) {
-  const pen = cleanPen(canvas)
-  ringPath(pen, places, [0, 0, 1])
-  pen.fillStyle = model.css('--disk')
-  pen.fill()
-  pen.strokeStyle = model.css('--ring')
-  pen.lineWidth = 0.6
-  pen.globalAlpha = 0.7
-  for (const [x, y] of directions) {
-    const line = Array.from({length: 65}, (_, i) => {
-      const r = Math.tanh((i - 32) / 5)
-      return places.paper(moved(places.isometry, r * x, r * y))
-    })
-    strokeLine(pen, line)
-  }
-  pen.globalAlpha = 1
-  pen.lineWidth = 1
-  for (const ring of rings(places, model.run.c)) {
-    ringPath(pen, places, ring)
-    pen.stroke()
-  }
-  ringPath(pen, places, [0, 0, 1])
-  pen.lineWidth = 1.4
-  pen.strokeStyle = model.css('--rim')
-  pen.stroke()
-}
-
-// What lies over the points: distances at the rings, the origin, the chosen clip, the lasso
-function paintMarks(canvas, model, places, lasso) {
-  const pen = cleanPen(canvas)
-  const {chosen, hover} = model.now
-  paintDistances(pen, model, places)
-  paintOrigin(pen, model, places)
-  if (chosen >= 0) paintChosen(pen, model, places)
-  if (hover >= 0 && hover !== chosen) {
-    strokeDisc(pen, places.paper(places.place(hover)), 8, 1.6, model.css('--ink'))
-  }
-  if (lasso?.length > 1)
-    paintLasso(
-      pen,
-      lasso.map(point => places.paper(point)),
-      model.css('--accent'),
-    )
-}
-function strokeDisc(pen, [x, y], radius, width, colour) {
-  pen.strokeStyle = colour
-  pen.lineWidth = width
-  discPath(pen, x, y, radius)
-  pen.stroke()
-}
-function paintDistances(pen, model, places) {
-  const size = Math.max(10, 0.75 * parseFloat(getComputedStyle(model.box).fontSize))
-  pen.font = `${size}px ${model.css('--sans')}`
-  pen.textAlign = 'center'
-  pen.textBaseline = 'middle'
-  pen.lineJoin = 'round'
-  pen.lineWidth = 4
-  pen.strokeStyle = model.css('--disk')
-  pen.fillStyle = model.css('--soft')
-  for (const [k, [u, v, radius]] of rings(places, model.run.c).entries()) {
-    if (radius * places.side < 26) continue
-    const [x, y] = places.paper([u, v - radius])
-    pen.strokeText(k + 1, x, y)
-    pen.fillText(k + 1, x, y)
-  }
-}
-function paintOrigin(pen, model, places) {
-  const [x, y] = places.paper(moved(places.isometry, 0, 0))
-  pen.strokeStyle = model.css('--soft')
-  pen.lineWidth = 1.2
-  strokeLine(pen, [
-    [x - 5, y],
-    [x + 5, y],
-  ])
-  strokeLine(pen, [
-    [x, y - 5],
-    [x, y + 5],
-  ])
-}
-function paintChosen(pen, model, places) {
-  const {chosen, hover} = model.now
-  const place = places.place(chosen)
-  const accent = model.css('--accent')
-  pen.strokeStyle = accent
-  pen.lineWidth = 1.3
-  for (const {i} of model.near) {
-    pen.globalAlpha = i === hover ? 1 : 0.5
-    const geodesic = segment(place, places.place(i))
-    strokeLine(
-      pen,
-      geodesic.map(point => places.paper(point)),
-    )
-  }
-  pen.globalAlpha = 1
-  for (const {i} of model.near) strokeDisc(pen, places.paper(places.place(i)), 6.5, 1.5, accent)
-  strokeDisc(pen, places.paper(place), 9.5, 5, model.css('--card'))
-  strokeDisc(pen, places.paper(place), 9.5, 2.2, model.css('--ink'))
-}
-function paintLasso(pen, path, colour) {
-  pen.fillStyle = colour
-  pen.strokeStyle = colour
-  pen.lineWidth = 1.5
-  pen.beginPath()
-  for (const point of path) pen.lineTo(...point)
-  pen.closePath()
-  pen.globalAlpha = 0.12
-  pen.fill()
-  pen.globalAlpha = 1
-  pen.stroke()
-}
-
 // Colour, glyph and order of the points: what is faint lies below
 function dressPoints(points, model) {
-  const {count, kind, now, selected} = model
+  const {count, kind} = model
   const values = kind ? kind.values : model.quantity()
   const [low, high] = kind ? [0, 1] : span(values)
+  const unknown = hex(model.css('--faint'))
+  const solid = count < manyClips ? 225 : 150
   const colours = new Uint8Array(4 * count)
   const looks = new Float32Array(2 * count)
   const below = []
   const above = []
   for (let i = 0; i < count; i++) {
     const share = (values[i] - low) / (high - low)
-    const [colour, shape] = kind ? model.look(values[i]) : [model.ink(ramp(share)), 'circle']
-    const dimmed = now.bright >= 0 && kind && values[i] !== now.bright
-    const faint = dimmed || (selected && !selected[i])
+    const shade = Number.isNaN(share) ? unknown : model.ink(ramp(share))
+    const [colour, shape] = kind ? model.look(values[i]) : [shade, 'circle']
+    const faint = model.faint(i)
     const cell = shapes.indexOf(shape) + (model.right(i) ? 0 : shapes.length)
-    colours.set([...colour, faint ? 26 : 225], 4 * i)
+    colours.set([...colour, faint ? 26 : solid], 4 * i)
     looks.set([cell, faint ? 0.8 : 1], 2 * i)
     if (model.visible(i)) (faint ? below : above).push(i)
   }
@@ -270,7 +149,8 @@ function within([x, y], path) {
 
 const keysHelp =
   'Poincaré disk of the clips. Arrow keys move it, n and p go through the clips, ' +
-  'Enter brings the chosen clip to the middle, Home the origin, space plays, Escape clears'
+  'Enter brings the chosen clip to the middle, Home the origin, space plays, ' +
+  'm, l and r let dragging move, draw a lasso or a rectangle, u undoes, Escape clears'
 
 // The disk with its points: painted, moved, pointed at
 function diskPanel(model, act) {
@@ -284,30 +164,42 @@ function diskPanel(model, act) {
   const places = new Places(stage)
   const movement = motion(paint)
   const place = i => places.place(i)
-  let lasso = null
+  let outline = null // with which some are being selected
+  let names = [] // with their means on the disk
 
   function paint() {
-    if (!places.side) return
-    paintGround(ground, model, places)
+    if (!places.side || !model.run) return
+    const spots = places.all()
+    const dense = model.count >= manyClips && model.view
+    paintGround(ground, model, places, dense ? paintDensity(model, spots) : null)
     if (points) {
-      const size = Math.max(3.4, Math.min(13, 190 / Math.sqrt(model.count)))
       const ratio = fit(dots)
-      points.set('place', places.all())
-      points.draw(ratio * size * Math.max(0.8, places.side / 640))
+      points.set('place', spots)
+      points.draw(ratio * pointSize())
     }
-    paintMarks(marks, model, places, lasso)
+    paintMarks(marks, model, places, {outline, names})
+  }
+  function pointSize() {
+    const size = Math.max(3.4, Math.min(13, 190 / Math.sqrt(model.count)))
+    return size * Math.max(0.8, places.side / 640)
   }
   function recolour() {
     if (!model.view) return
     if (points) dressPoints(points, model)
     movement.redraw()
   }
+  function writeNames() {
+    names = model.view ? namedMeans(model, places.onDisk) : []
+    movement.redraw()
+  }
   function open() {
     places.open(model.count)
     points?.order(new Uint32Array())
   }
-  function show(from, to) {
-    return movement.start('morph', from ? 650 : 0, share => places.morph(from, to, share))
+  async function show(from, to) {
+    names = []
+    await movement.start('morph', from ? 650 : 0, share => places.morph(from, to, share))
+    if (model.view?.u === to) writeNames()
   }
 
   // The point now at (x, y) comes to the middle along the geodesic
@@ -356,11 +248,11 @@ function diskPanel(model, act) {
     places.isometry = after(carry(offTheRim(from), offTheRim(to)), places.isometry)
     movement.redraw()
   }
-  function drawLasso(path) {
-    lasso = path
+  function drawOutline(path) {
+    outline = path
     movement.redraw()
   }
-  pointing(marks, model, act, {clipAt, drag, drawLasso, recentre, place, places})
+  pointing(marks, model, act, {clipAt, drag, drawOutline, recentre, place, places})
   steering(marks, model, act, {recentre, restore, centreChosen})
 
   return {
@@ -371,11 +263,23 @@ function diskPanel(model, act) {
     place,
     paint,
     recolour,
+    writeNames,
     open,
     show,
     recentre,
     restore,
     centreChosen,
+    pointSize,
+    canvases: [ground, dots, marks],
+    get names() {
+      return names
+    },
+    // Where a clip is in the window
+    where(i) {
+      const box = stage.getBoundingClientRect()
+      const [x, y] = places.paper(place(i))
+      return [box.left + x, box.top + y]
+    },
     redraw: movement.redraw,
     moving: () => movement.moving,
     close() {
@@ -389,27 +293,37 @@ function offTheRim([x, y]) {
   return [scale * x, scale * y]
 }
 
-// The mouse on the disk: dragging moves it or draws a lasso, clicking chooses, two clicks centre
+// The corners of the rectangle on paper that two points of the disk span
+const rectangle = ([x, y], [u, v]) => [
+  [x, y],
+  [u, y],
+  [u, v],
+  [x, v],
+]
+// What a selection does to the one before it, by the keys that are held
+function selectionBy(event, dragged) {
+  if (event.altKey) return 'subtract'
+  return event.ctrlKey || event.metaKey || (dragged !== 'move' && event.shiftKey) ? 'add' : 'new'
+}
+
+// The mouse on the disk: dragging moves it or selects, clicking chooses, two clicks centre
 function pointing(canvas, model, act, disk) {
   let held = null
   canvas.addEventListener('pointerdown', event => {
     if (event.button || !model.view) return
     canvas.setPointerCapture(event.pointerId)
     act.hideTip()
-    const last = disk.places.pointed(event)
-    held = {
-      start: [event.clientX, event.clientY],
-      last,
-      lasso: (model.now.drag === 'select') !== event.shiftKey ? [last] : null,
-      add: event.ctrlKey || event.metaKey,
-      dragged: false,
-    }
+    const first = disk.places.pointed(event)
+    const {drag} = model.now
+    const mode = drag === 'move' && event.shiftKey ? 'lasso' : drag
+    const how = selectionBy(event, drag)
+    held = {start: [event.clientX, event.clientY], first, last: first, path: [first], mode, how}
   })
   canvas.addEventListener('pointermove', event => {
     if (!held) {
       const i = disk.clipAt(event)
       act.hover(i)
-      act.showTip(i, event)
+      act.showTip(i, event, model)
       canvas.style.cursor = i >= 0 ? 'pointer' : ''
       return
     }
@@ -417,27 +331,26 @@ function pointing(canvas, model, act, disk) {
     held.dragged ||= Math.hypot(event.clientX - x, event.clientY - y) > 4
     if (!held.dragged) return
     const point = disk.places.pointed(event)
-    if (held.lasso) {
-      held.lasso.push(point)
-      disk.drawLasso(held.lasso)
-    } else {
-      disk.drag(held.last, point)
-      held.last = point
+    if (held.mode === 'move') disk.drag(held.last, point)
+    else {
+      held.path = held.mode === 'lasso' ? [...held.path, point] : rectangle(held.first, point)
+      disk.drawOutline(held.path)
     }
+    held.last = point
   })
   canvas.addEventListener('pointerup', event => {
     if (!held) return
-    const {dragged, lasso, add} = held
+    const {dragged, mode, path, how} = held
     held = null
-    disk.drawLasso(null)
-    if (dragged && lasso) act.select(i => within(disk.place(i), lasso), add)
+    disk.drawOutline(null)
+    if (dragged && mode !== 'move') act.select(i => within(disk.place(i), path), how)
     if (dragged) return
     const i = disk.clipAt(event)
     if (i >= 0) act.pick(i)
   })
   canvas.addEventListener('pointercancel', () => {
     held = null
-    disk.drawLasso(null)
+    disk.drawOutline(null)
   })
   canvas.addEventListener('pointerleave', () => {
     act.hideTip()
@@ -465,14 +378,20 @@ function steering(canvas, model, act, disk) {
     n: () => go(1),
     p: () => go(-1),
     ' ': act.togglePlay,
+    m: () => act.dragTo('move'),
+    l: () => act.dragTo('lasso'),
+    r: () => act.dragTo('rectangle'),
+    u: act.undo,
     Escape() {
+      act.search('')
       act.select(null)
       act.pick(-1)
     },
   }
   canvas.addEventListener('keydown', event => {
-    const answer = keys[event.key]
-    if (!answer || event.ctrlKey || event.metaKey || event.altKey) return
+    const undoing = event.key === 'z' && (event.ctrlKey || event.metaKey)
+    const answer = undoing ? act.undo : keys[event.key]
+    if (!answer || event.altKey || ((event.ctrlKey || event.metaKey) && !undoing)) return
     event.preventDefault()
     event.stopPropagation()
     answer()
