@@ -20,7 +20,7 @@ from .core import HyspError, pick, some_of, write_table
 from .disk import Drawing, projections as known_projections, ray_distances, rays
 from .evaluate import features
 from .feeder import Dataset, write_view
-from .page import asset, drawing_scripts, pack_clips, write_page
+from .page import asset, drawing_scripts, fidelity_words, pack_clips, write_page
 from .poincare import tangent_dist
 from .style import class_style
 
@@ -224,6 +224,7 @@ class Scene:
             points=packed(disk_tangents(drawing.points.cpu())),
             distance=packed(2 * self.at(epoch).double().norm(dim=1).cpu()),
             fidelity=str(drawing),
+            words=fidelity_words(drawing.fidelity),
             predicted=None if predicted is None else packed(predicted[row], "<i4"),
         )
 

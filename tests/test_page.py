@@ -6,11 +6,13 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import torch
 from test_browser import Box
 from test_plot import made_up
 
 from hysp.core import HyspError
 from hysp.disk import polar
+from hysp.page import fidelity_words
 from hysp.plot import radius_accuracy
 from hysp.result_page import report_page
 
@@ -246,8 +248,6 @@ def test_thousand_clips_stay_small(tmp_path):
 
 
 def test_a_drawing_brings_its_fidelity(tmp_path):
-    import torch
-
     z = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
     labels = np.arange(40) % 3
     drawing = polar(z, torch.tensor(labels))
@@ -257,6 +257,20 @@ def test_a_drawing_brings_its_fidelity(tmp_path):
         tmp_path / "q.html", title="Q", points=drawing.points, labels=labels, fidelity="as it is"
     )
     assert page_data(page)["views"]["0 0 given"]["fidelity"] == "as it is"
+
+
+def test_fidelity_is_said_in_words_with_the_figures_in_a_tooltip(report, tmp_path):
+    z = torch.randn(60, 6, generator=torch.Generator().manual_seed(0))
+    drawing = polar(z, torch.arange(60) % 3)
+    page = report_page(tmp_path / "w.html", title="", points=drawing, labels=np.arange(60) % 3)
+    tab, wrong = report(page)
+    line = tab.locator(".fidelity")
+    assert line.inner_text() == fidelity_words(drawing.fidelity)
+    line.locator(".told").hover()
+    assert str(drawing.fidelity) in line.inner_text()
+    tab.mouse.move(1, 1)
+    line.locator(".told").focus()
+    assert str(drawing.fidelity) in line.inner_text() and wrong == []
 
 
 def test_people_who_lie_are_set_upright(tmp_path):
