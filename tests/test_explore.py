@@ -17,7 +17,18 @@ import torch
 
 from hysp.cli import main
 from hysp.core import HyspError
-from hysp.explore import Explorer, Live, Scene, explorer_page, facts, packed, turned
+from hysp.explore import (
+    Explorer,
+    Live,
+    Scene,
+    as_frame,
+    clip_table,
+    explorer_page,
+    facts,
+    packed,
+    turned,
+    write_parquet,
+)
 from hysp.feeder import Dataset
 from hysp.poincare import tangent_dist
 from hysp.prepare import prepare
@@ -455,3 +466,76 @@ def test_live_of_other_models(small):
 
 def test_packed():
     assert unpacked(packed(np.arange(6).reshape(2, 3), "<i4"), "<i4").tolist() == list(range(6))
+
+
+# Columns, tables and tags
+
+
+def test_columns_of_samples_csv(small, tmp_path):
+    "Every column that tells clips apart, also one that the user added to the table"
+    shutil.copytree(small.data, tmp_path / "data")
+    table = tmp_path / "data" / "samples.csv"
+    head, *rows = table.read_text("utf-8").splitlines()
+    sides = [f"{row},{'left' if k % 2 else 'right'}" for k, row in enumerate(rows)]
+    table.write_text("\n".join([f"{head},side", *sides]) + "\n", "utf-8")
+    data = Dataset(tmp_path / "data")
+    e = made_up(len(data))
+    e.names = list(data.names)
+    columns = facts(Scene(e, data))["columns"]
+    assert columns["side"][:2] == ["right", "left"] and "xsub" in columns
+    assert columns["subject"] == data.columns["subject"].tolist()
+    x = Explorer(Scene(e, lambda: data))
+    assert "side" not in x.state["runs"][0]["columns"], "the dataset is not open yet"
+    x.colour_by("side")
+    assert x.state["colour"] == "side" and "side" in x.state["runs"][0]["columns"]
+    x.colour_by(torch.arange(len(data)) / 7, "sevenths")
+    assert x.state["runs"][0]["columns"]["sevenths"][7] == 1
+    with pytest.raises(HyspError, match="column 'few' has 2 values"):
+        x.colour_by([1, 2], "few")
+    with pytest.raises(HyspError, match="unknown column 'sid'"):
+        x.colour_by("sid")
+
+
+def test_table_of_clips(monkeypatch):
+    x = Explorer(Scene(made_up(c=0.5)))
+    table = x.table(0, "tangent_pca")
+    s = x.scene
+    points = s.drawing(0, "tangent_pca").points
+    assert np.allclose([table["x"], table["y"]], points.T)
+    z = s.at(0).double()
+    distance = tangent_dist(torch.zeros_like(z), z, 0.5)
+    assert np.allclose(table["distance"], distance)
+    assert np.allclose(table["norm"], torch.tanh(distance * 0.5**0.5 / 2) / 0.5**0.5)
+    assert table["neighbours"][17] == s.near(0, [17])[0][0].tolist()
+    assert table["class"][3] == "d" and table["predicted"][0] == "e"
+    monkeypatch.setattr("hysp.explore.installed", lambda library: False)
+    assert x.frame() == x.table(5, "polar")
+    with pytest.raises(HyspError, match="needs pyarrow"):
+        x.save_parquet("clips.parquet")
+
+
+def test_table_as_dataframe():
+    pandas = pytest.importorskip("pandas", reason="needs pandas, which hysp does not")
+    frame = as_frame(clip_table(Scene(made_up())))
+    assert isinstance(frame, pandas.DataFrame) and len(frame) == 200
+    assert frame["distance"].dtype == "float64"
+
+
+def test_table_as_parquet(tmp_path):
+    pytest.importorskip("pyarrow", reason="needs pyarrow, which hysp does not")
+    from pyarrow import parquet
+
+    table = clip_table(Scene(made_up()))
+    found = parquet.read_table(write_parquet(tmp_path / "clips.parquet", table)).to_pydict()
+    assert found == table
+
+
+def test_tags_are_kept(tmp_path):
+    x = Explorer(Scene(made_up()))
+    x.tags = {"clip 3": ["mislabelled?", "=odd"]}
+    x.save_tags(tmp_path / "tags.csv")
+    rows = (tmp_path / "tags.csv").read_text("utf-8").splitlines()
+    assert rows == ["name,tag", "clip 3,mislabelled?", "clip 3,'=odd"]
+    y = Explorer(Scene(made_up()))
+    y.load_tags(tmp_path / "tags.csv")
+    assert y.tags == x.tags and y.table()["tags"][3] == "mislabelled?; =odd"
