@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['view_colours', 'explorer_scripts', 'packed', 'turned', 'lying_like', 'check_embeddings', 'plain_values',
-           'read_column', 'sample_columns', 'disk_tangents', 'nearest', 'Scene', 'whole_numbers', 'known_columns',
-           'facts', 'write_subset', 'error_text', 'plain_text', 'write_tags', 'read_tags', 'clip_table', 'class_texts',
-           'installed', 'as_frame', 'write_parquet', 'scene_answer', 'colour_column', 'opening_views', 'Explorer',
-           'page_views', 'page_clips', 'page_data', 'explorer_page', 'nothing_embedded', 'add_epoch',
-           'training_message', 'Training', 'Live']
+           'read_column', 'sample_columns', 'disk_tangents', 'nearest', 'checked_column', 'packed_view', 'Scene',
+           'whole_numbers', 'known_columns', 'facts', 'write_subset', 'error_text', 'plain_text', 'write_tags',
+           'read_tags', 'clip_table', 'class_texts', 'installed', 'as_frame', 'write_parquet', 'scene_answer',
+           'colour_column', 'opening_views', 'Explorer', 'page_views', 'page_clips', 'page_data', 'explorer_page',
+           'nothing_embedded', 'add_epoch', 'training_message', 'Training', 'Live']
 
 # %% ../nbs/75_explore.ipynb #2aae5e87
 import base64, csv, importlib.util, math, re, threading, time, zlib
@@ -140,6 +140,36 @@ def nearest(
         distances.append(distance)
     return torch.cat(positions), torch.cat(distances)
 
+# %% ../nbs/75_explore.ipynb #f1b3edd6
+def checked_column(
+    name: str,  # What it is called
+    values,  # Numbers or text, (N,)
+    count: int,  # How many clips there are
+) -> list:  # Plain values; raises `HyspError` unless there is one a clip
+    "A column that was handed over"
+    values = plain_values(values)
+    if len(values) != count:
+        raise HyspError(
+            f"column '{name}' has {len(values)} values, but there are {count} clips; "
+            "give one a clip, in the order of the embeddings"
+        )
+    return values
+
+
+def packed_view(
+    drawing: Drawing,  # Clips on the disk
+    z: Tensor,  # The same as tangents of the ball, (N,d)
+    predicted=None,  # Classes that they are taken for, (N,)
+) -> dict:  # Places (N,2), hyperbolic distances from the origin (N,), predicted classes; packed
+    "A view as the browser takes it"
+    return dict(
+        points=packed(disk_tangents(drawing.points.cpu())),
+        distance=packed(2 * z.double().norm(dim=1).cpu()),
+        fidelity=str(drawing),
+        words=fidelity_words(drawing.fidelity),
+        predicted=None if predicted is None else packed(predicted, "<i4"),
+    )
+
 # %% ../nbs/75_explore.ipynb #b8901b65
 class Scene:
     "Clips on the ball at some epochs, drawn on the disk when asked"
@@ -169,20 +199,9 @@ class Scene:
         e = self.embeddings
         return f"{self.name}: {len(e.names)} clips at {len(e.epochs)} epoch(s)"
 
-    def add_column(
-        self,
-        name: str,  # What it is called
-        values,  # One number or text a clip, (N,)
-    ):
-        "Something more that is known of each clip; raises `HyspError`"
-        count = len(self.embeddings.names)
-        values = plain_values(values)
-        if len(values) != count:
-            raise HyspError(
-                f"column '{name}' has {len(values)} values, but there are {count} clips; "
-                "give one a clip, in the order of the embeddings"
-            )
-        self.columns[str(name)] = values
+    def add_column(self, name: str, values):
+        "Something more that is known: its name, and one number or text a clip"
+        self.columns[name] = checked_column(name, values, len(self.embeddings.names))
 
     def open_data(self):  # The dataset, or None
         "Open the dataset that holds the skeletons, if it is not open"
@@ -214,32 +233,20 @@ class Scene:
                 self.drawings[key] = lying_like(made, epoch, others)
             return self.drawings[key]
 
-    def view(
-        self,
-        epoch: int,  # One of the epochs
-        projection: str = "polar",  # A name in `hysp.disk.projections`
-    ) -> dict:  # Places (N,2), hyperbolic distances from the origin (N,), predicted classes; packed
+    def view(self, epoch: int, projection: str = "polar") -> dict:
         "The disk at an epoch, as the browser takes it"
-        drawing = self.drawing(epoch, projection)
         predicted = self.embeddings.predicted
         row = self.embeddings.epochs.index(epoch)
-        return dict(
-            points=packed(disk_tangents(drawing.points.cpu())),
-            distance=packed(2 * self.at(epoch).double().norm(dim=1).cpu()),
-            fidelity=str(drawing),
-            words=fidelity_words(drawing.fidelity),
-            predicted=None if predicted is None else packed(predicted[row], "<i4"),
-        )
+        drawing = self.drawing(epoch, projection)
+        return packed_view(drawing, self.at(epoch), None if predicted is None else predicted[row])
 
     def near(
         self,
         epoch: int,  # One of the epochs
         i,  # Positions of clips, (m,)
         k: int = 8,  # How many neighbours, at most
-    ) -> (
-        tuple
-    ):  # Positions and hyperbolic distances in the whole ball, both (m,k), the nearest first
-        "The clips that are nearest to some"
+    ) -> tuple:  # Positions and hyperbolic distances, both (m,k), the nearest first
+        "The clips that are nearest to some in the whole ball"
         z = self.at(epoch).double()
         return nearest(z, torch.as_tensor(i), min(k, len(z) - 1), self.c)
 

@@ -514,16 +514,18 @@ def fidelity_words(
     if not hasattr(fidelity, "distance"):
         return str(fidelity or "")
     said = []
+    if math.isfinite(fidelity.neighbours):
+        often = _as_often(fidelity.before - fidelity.neighbours)
+        said.append(f"shows neighbours of one class {often} the ball")
+    kept = {}
     kinds = {
         "who lies farther out": fidelity.radius,
         "which pairs lie far apart": fidelity.distance,
     }
     for kind, correlation in kinds.items():
         if math.isfinite(correlation):
-            said.append(f"{_kept(correlation)} {kind}")
-    if math.isfinite(fidelity.neighbours):
-        often = _as_often(fidelity.before - fidelity.neighbours)
-        said.append(f"shows neighbours of one class {often} the ball")
+            kept.setdefault(_kept(correlation), []).append(kind)
+    said += [f"{degree} {' and '.join(found)}" for degree, found in kept.items()]
     *first, last = said or [""]
     before = f"{', '.join(first)}, and " if first else ""
     return f"This map {before}{last}." if said else ""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from .core import HyspError, some_of
-from .disk import Drawing
+from .disk import Drawing, learned
 from .evaluate import features
 from .explore import Scene, add_epoch, explorer_scripts, nothing_embedded, page_data
 from .feeder import Dataset
@@ -351,6 +351,16 @@ def report_page(
     )
 
 # %% ../nbs/79_result_page.ipynb #7fddd354
+def _draw_backwards(scene):
+    "Draw the learned disk of each epoch, from the last one on, each from the map of the one after it"
+    start = None
+    e = scene.embeddings
+    for epoch in reversed(e.epochs):
+        drawing = learned(scene.at(epoch), labels=e.labels, c=scene.c, start=start)
+        scene.drawings[epoch, "learned"] = drawing
+        start = drawing.map
+
+
 def _result_scene(run, rows, data, split, most):
     "Clips of a split before the training, where that was judged, and after it; and how many there are"
     model, about = load_run(run)
@@ -370,7 +380,9 @@ def _result_scene(run, rows, data, split, most):
         add_epoch(embedded, epoch, z, keep=3)
         predicted.append(torch.as_tensor(row["verdict"].pred)[chosen])
     embedded.predicted = torch.stack(predicted)
-    return Scene(embedded, shown, Path(run).name), len(everyone)
+    scene = Scene(embedded, shown, Path(run).name)
+    _draw_backwards(scene)
+    return scene, len(everyone)
 
 # %% ../nbs/79_result_page.ipynb #561bd777
 def _table_rows(rows):
@@ -414,5 +426,6 @@ def write_result_page(
         curves=run,
         table=_table_rows(rows),
         bars=list(first[0]["verdicts"]),
+        projections=("learned", "polar"),
         notes=[*verdict.splitlines(), about],
     )
