@@ -356,7 +356,8 @@ def _draw_backwards(scene):
     start = None
     e = scene.embeddings
     for epoch in reversed(e.epochs):
-        drawing = learned(scene.at(epoch), labels=e.labels, c=scene.c, start=start)
+        z = scene.at(epoch)
+        drawing = learned(z, labels=e.labels, c=scene.c, steps=500, start=start)
         scene.drawings[epoch, "learned"] = drawing
         start = drawing.map
 
