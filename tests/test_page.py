@@ -191,6 +191,20 @@ def test_page_fits(report, page, width, scheme):
     assert wrong == []
 
 
+def test_on_a_phone_the_page_scrolls_and_targets_are_large(report, page):
+    tab, wrong = report(page, width=390, height=844, is_mobile=True, has_touch=True)
+    targets = tab.locator("button:visible, select:visible, input:visible, summary:visible")
+    sizes = [target.bounding_box() for target in targets.all()]
+    assert len(sizes) > 20 and min(size["height"] for size in sizes) >= 40
+    assert tab.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    stage = tab.locator(".stage").bounding_box()
+    swipe = dict(x=195, y=min(700, stage["y"] + stage["height"] / 2), yDistance=-300)
+    session = tab.context.new_cdp_session(tab)
+    session.send("Input.synthesizeScrollGesture", dict(swipe, gestureSourceType="touch"))
+    tab.wait_for_function("() => scrollY > 100")  # A swipe over the disk too
+    assert wrong == []
+
+
 def test_page_with_the_least(report, tmp_path):
     d = made_up(30)
     least = report_page(
