@@ -485,6 +485,7 @@ explorer_scripts = (
     "gallery.js",
     "clip.js",
     "training.js",
+    "saving.js",
     "explorer.js",
 )
 

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import itertools
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -295,3 +297,173 @@ def test_tags(opened):
     assert rows[0] == ["name", "tag"] and ["'=1+1", "'=odd"] in rows and len(rows) == 5
     box.tab.reload()
     assert Box(box.tab).js(tags) == everything and not wrong
+
+
+def menu(box, name):
+    "A button of the menu"
+    box.at.locator(".menu summary").click()
+    return box.at.locator(".sheet").get_by_role("button", name=name, exact=True)
+
+
+def two_disks(box):
+    box.at.locator(".menu summary").click()
+    box.at.get_by_label("two disks, one selection").click()
+    box.until("x.second && x.second.view && !x.second.moving && !x.moving")
+
+
+def test_two_disks_share_a_selection(opened):
+    "Two epochs beside each other: what is selected on one is selected on the other"
+    scene = Scene(with_predictions())
+    box, wrong = opened(scene)
+    two_disks(box)
+    assert [box.js("x.view.epoch"), box.js("x.second.view.epoch")] == [2, 1]
+    stages = box.at.locator(".stage")
+    first, second = stages.nth(0).bounding_box(), stages.nth(1).bounding_box()
+    assert first["x"] + first["width"] <= second["x"] and first["y"] == second["y"]
+    box.at.get_by_role("button", name="rectangle", exact=True).click()
+    x, y = second["x"], second["y"]
+    box.tab.mouse.move(x + second["width"] / 2, y + 1)
+    box.tab.mouse.down()
+    box.tab.mouse.move(x + second["width"] - 1, y + second["height"] - 1, steps=4)
+    box.tab.mouse.up()
+    points = scene.drawing(1).points
+    assert box.js("x.selected") == points[:, 0].gt(0).nonzero().flatten().tolist()
+    assert box.js("x.second.model.selection.length === x.selected.length")
+    i = box.js("x.selected[3]")
+    box.tab.mouse.click(*box.js("x.second.where(given[0])", i))
+    box.until("x.S.chosen === given[0]", i)
+    box.at.locator(".menu summary").click()
+    box.at.get_by_label("two disks, one selection").click()
+    assert stages.count() == 1 and box.js("x.second") is None and not wrong
+
+
+def test_two_disks_show_two_runs_of_the_same_clips(opened):
+    "The second disk offers the runs that hold the clips of the first, and no other"
+    e = with_predictions()
+    twin = SimpleNamespace(**vars(e) | dict(z=e.z.flip(1), epochs=[5, 6], predicted=None))
+    other = with_predictions(45)
+    scenes = [Scene(e, name="ball"), Scene(other, name="other"), Scene(twin, name="plane")]
+    box, wrong = opened(scenes)
+    two_disks(box)
+    assert box.js("x.second.view.run") == 2 and box.js("x.second.view.epoch") == 6
+    offered = box.at.locator(".side").nth(1).locator(".where select").first.locator("option")
+    assert offered.all_inner_texts() == ["ball", "plane"]
+    runs = box.at.locator(".side").first.locator(".where select").first
+    runs.select_option(label="other")
+    box.until("x.n === 45 && x.view && x.view.run === 1")
+    assert box.js("x.second") is None and not wrong
+
+
+def test_pictures(opened, tmp_path):
+    "PNG as on the screen; SVG with a shape a clip, rings, distances and names"
+    box, wrong = opened(Scene(with_predictions()))
+    with box.tab.expect_download() as got:
+        menu(box, "PNG").click()
+    assert got.value.suggested_filename == "run epoch 2.png"
+    picture = Image.open(got.value.path()).convert("RGB")
+    shown = np.asarray(picture).astype(int)
+    assert (np.ptp(shown, axis=2) > 60).sum() > 400
+    box.tab.keyboard.press("Escape")
+    with box.tab.expect_download() as got:
+        menu(box, "SVG").click()
+    text = Path(got.value.path()).read_text("utf-8")
+    drawing = ElementTree.fromstring(text)
+    space = "{http://www.w3.org/2000/svg}"
+    glyphs = [shape for shape in drawing if shape.get("transform")]
+    words = [shape.text for shape in drawing if shape.tag == f"{space}text"]
+    assert len(glyphs) == 90 and {"wave", "kick", "squat", "1"} <= {*words}
+    x, y = box.js("x.where(given[0])", 0)
+    stage = box.at.locator(".stage").bounding_box()
+    places = [shape.get("transform").split("(")[1].split(")")[0] for shape in glyphs]
+    gaps = [
+        abs(float(place.split()[0]) - x + stage["x"])
+        + abs(float(place.split()[1]) - y + stage["y"])
+        for place in places
+    ]
+    assert min(gaps) < 0.1 and not wrong
+
+
+def test_address_keeps_what_is_set(opened):
+    "A copy of the address opens the same view; one that names what is not there opens the usual one"
+    box, wrong = opened(Scene(with_predictions()), ["polar", "tangent_pca"])
+    box.js("x.goto(0)")
+    box.at.locator(".where label", has_text="projection").locator("select").select_option(
+        "tangent_pca"
+    )
+    chosen_colour(box, "bodies")
+    box.js("x.pick(7)")
+    box.at.locator("input[type=search]").fill("kick")
+    box.until("!x.moving")
+    box.js("x.recentre(7)")
+    box.until("location.hash.includes('at=') && !x.moving && Math.hypot(...x.place(7)) < 1e-4")
+    box.until("location.hash.includes('projection=tangent_pca')")
+    where = box.js("x.iso")
+    box.tab.wait_for_timeout(600)
+    box.tab.reload()
+    again = Box(box.tab)
+    assert again.js("[x.view.epoch, x.view.projection, x.S.colour, x.S.chosen, x.S.search]") == [
+        *[1, "tangent_pca", "bodies", 7, "kick"]
+    ]
+    assert again.js("x.iso") == pytest.approx(where, abs=1e-5)
+    again.tab.evaluate("location.hash = 'epoch=77&clip=nobody&run=9&at=1,2&projection=flat'")
+    again.until("x.view?.epoch === 2 && x.view.projection === 'tangent_pca' && !x.moving")
+    assert not wrong
+
+
+def test_density_of_many_clips(opened):
+    "From 5,000 clips on the ground shows where they crowd"
+    g = torch.Generator().manual_seed(0)
+    z = torch.randn(1, 5000, 2, generator=g) * 0.1 + torch.tensor([1.0, 0.0])
+    few = Scene(embedded(z[:, :4999]))
+    many = Scene(embedded(z))
+
+    def shades(scene):
+        box, wrong = opened(scene)
+        assert not wrong
+        return box.js("""(() => {
+            const pen = o.querySelector('.stage canvas').getContext('2d')
+            const side = pen.canvas.width
+            const patch = x => [...pen.getImageData(x * side, side * .47, 15, 15).data]
+            const reds = x => patch(x).filter((_, k) => k % 4 === 0).sort((a, b) => a - b)
+            return [.85, .3].map(x => reds(x)[112])
+        })()""")
+
+    crowd, empty = shades(many)
+    assert crowd < empty - 30
+    crowd, empty = shades(few)
+    assert abs(crowd - empty) < 10
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1000, 1280, 2560])
+def test_layout(opened, people, width, scheme):
+    "Nothing beyond the page's edge, nothing over another; disk and legend on one screen"
+    height = {390: 844, 1000: 640, 1280: 800, 2560: 1440}[width]
+    e = embedded(0.5 * torch.randn(2, 30, 2), people.labels, names=people.names)
+    phone = dict(has_touch=True, is_mobile=True) if width == 390 else {}
+    box, wrong = opened(Scene(e, people), size=(width, height), color_scheme=scheme, **phone)
+    box.js("x.select(i => i < 9)")
+    box.until("o.querySelectorAll('.cells button').length === 9")
+    assert box.tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    names = "bar stage legend distances chosen player tagging nearest gallery".split()
+    places = {name: box.at.locator(f".{name}").first.bounding_box() for name in names}
+    for first, second in itertools.combinations(places, 2):
+        assert apart(places[first], places[second]), (first, second)
+    if width == 390:
+        small = (
+            "[...o.querySelectorAll('button, select, input, summary')].filter(x => x.offsetParent)"
+        )
+        sizes = box.js(f"{small}.map(x => x.getBoundingClientRect()).map(r => [r.width, r.height])")
+        assert len(sizes) > 20 and min(itertools.chain(*sizes)) >= 39.9
+        assert box.js("getComputedStyle(o.querySelector('.over')).touchAction") == "pan-y"
+    else:
+        top = box.at.bounding_box()["y"]
+        for name in ("stage", "legend"):
+            assert places[name]["y"] + places[name]["height"] <= top + height, name
+    assert not wrong
+
+
+def apart(a, b):
+    "Do two boxes not overlap by more than a pixel?"
+    beside = a["x"] + a["width"] <= b["x"] + 1 or b["x"] + b["width"] <= a["x"] + 1
+    return beside or a["y"] + a["height"] <= b["y"] + 1 or b["y"] + b["height"] <= a["y"] + 1

@@ -158,7 +158,14 @@ function menuPanel(model, act) {
     model.now.names = on
     act.writeNames()
   })
-  const content = element('div', {className: 'sheet'}, names.label)
+  const second = toggle('two disks, one selection', on => {
+    menu.open = false
+    act.showSecond(on)
+  })
+  const png = button('PNG', 'the disk as a picture', act.savePng)
+  const vectors = button('SVG', 'the disk as lines and glyphs', act.saveSvg)
+  const files = element('div', {className: 'buttons'}, png, vectors)
+  const content = element('div', {className: 'sheet'}, second.label, names.label, files)
   const summary = element('summary', {title: 'more', textContent: '⋯'})
   summary.setAttribute('aria-label', 'more')
   const menu = element('details', {className: 'menu'}, summary, content)
@@ -170,6 +177,7 @@ function menuPanel(model, act) {
   })
   function show() {
     names.box.checked = model.now.names
+    second.box.checked = act.hasSecond()
   }
   return {element: menu, show}
 }

@@ -1,7 +1,8 @@
 // The explorer: a Poincaré disk one can move, with all that belongs to its points; for JupyterLab
 // and for the page without a kernel. `source.ask(what, args)` promises views, neighbours and clips;
-// `source.tell(facts)`, where there is one, hears what is chosen and selected; and
-// `source.plays(run, i)`, where not all clips have a skeleton, says which have.
+// `source.tell(facts)`, where there is one, hears what is chosen and selected; `source.plays(run, i)`,
+// where not all clips have a skeleton, says which have; and `source.address`, where there is one,
+// reads and writes what is set.
 
 const hint =
   'click: play and hold · double click: to the middle · drag: move the disk · ' +
@@ -15,12 +16,15 @@ function explorer(root, offered, source) {
   const {now} = model
   const act = {
     ...{openRun, pick, select, search, colourBy, recolour, refilter, hover, dragTo, writeNames},
-    ...{tag, undo},
+    ...{tag, undo, showSecond, rest},
     offers: () => true,
+    hasSecond: () => second !== null,
+    savePng: () => Promise.all(sides().map(side => savePng(side.model, side.disk))),
+    saveSvg: () => sides().map(side => saveSvg(side.model, side.disk)),
     viewed,
     drawLegend: () => legend.draw(),
-    restore: () => first.disk.restore(),
-    centreChosen: () => first.disk.centreChosen(),
+    restore: () => Promise.all(disks().map(disk => disk.restore())),
+    centreChosen: () => Promise.all(disks().map(disk => disk.centreChosen())),
     togglePlay: () => clip.togglePlay(),
     showTip: (i, event, shown) => tip.show(i, event, shown),
     hideTip: () => tip.hide(),
@@ -36,15 +40,61 @@ function explorer(root, offered, source) {
   const tags = tagPanel(model, act)
   const gallery = galleryPanel(model, act)
   const tip = tipPanel()
-  const disks = () => [first.disk]
+  let second = null // the same clips on a second disk
+  const sides = () => (second ? [first, second] : [first])
+  const disks = () => sides().map(side => side.disk)
 
   // Runs and views
-  function openRun(position) {
+  function openRun(position, epoch = -1) {
+    showSecond(false)
     model.openRun(position)
-    model.where.epoch = model.run.epochs.length - 1
+    model.where.epoch = epoch < 0 ? model.run.epochs.length - 1 : epoch
     bar.fill()
     clip.showFacts()
     return first.open()
+  }
+  // As the address says
+  async function openAddress() {
+    const given = readAddress(source.address?.read() ?? '', model.offered)
+    if (given.projection) model.where.projection = given.projection
+    await openRun(given.run, given.epoch)
+    if (model.colourings().includes(given.colour)) colourBy(given.colour)
+    if (given.search) search(given.search)
+    if (given.clip >= 0) pick(given.clip)
+    first.disk.turnTo(given.at)
+  }
+  let writing = 0
+  function rest() {
+    clearTimeout(writing)
+    if (!model.view || !source.address || box.dataset.ready !== 'yes') return
+    writing = setTimeout(() => source.address.write(addressOf(model, first.disk)), 300)
+  }
+  // The second disk, or the first alone again
+  function showSecond(on) {
+    if (on === (second !== null)) return
+    grid.classList.toggle('two', on)
+    if (!on) {
+      second.close()
+      second = null
+      bar.fill()
+      return
+    }
+    const twin = beside(model)
+    second = sidePanel(twin, {
+      ...act,
+      offers: position => sameClips(model, position),
+      viewed() {},
+      openRun(position) {
+        twin.run = model.offered.runs[position]
+        Object.assign(twin.where, {run: position, epoch: twin.run.epochs.length - 1})
+        return second.open()
+      },
+    })
+    first.element.after(second.element)
+    sizes.observe(second.disk.element)
+    dragTo(now.drag)
+    bar.fill()
+    return second.open()
   }
   function viewed(view, before) {
     box.dataset.view = `${view.run} ${view.epoch} ${view.projection}`
@@ -198,6 +248,7 @@ function explorer(root, offered, source) {
       return
     }
     first.grow(next.runs[model.where.run])
+    if (second) second.grow(next.runs[second.model.where.run])
     model.openColumns()
     if (next.colour && model.colourings().includes(next.colour)) colourBy(next.colour)
     bar.fill()
@@ -205,12 +256,13 @@ function explorer(root, offered, source) {
 
   box.dataset.lmSuppressShortcuts = 'true' // JupyterLab's own keys
   const advice = [hint, offered.note].filter(Boolean).join(' · ')
+  const about = element('p', {className: 'hint', textContent: advice})
   const left = [legend, confusions, histogram, selection].map(panel => panel.element)
   const grid = element(
     'div',
     {className: 'grid'},
     element('aside', {className: 'left'}, ...left),
-    element('main', {}, first.element, element('p', {className: 'hint', textContent: advice})),
+    element('main', {}, element('div', {className: 'disks'}, first.element), about),
     element('aside', {className: 'right'}, clip.element, tags.element, clip.nearest),
     gallery.element,
   )
@@ -221,6 +273,7 @@ function explorer(root, offered, source) {
   sizes.observe(first.disk.element)
   sizes.observe(histogram.canvas)
   const shown = handle(model, act, first, clip)
+  Object.defineProperty(shown, 'second', {get: () => second && diskHandle(second)})
   Object.assign(shown, {
     update,
     live(next) {
@@ -233,18 +286,20 @@ function explorer(root, offered, source) {
       model.openColumns()
       showTags()
     },
+    openAddress,
     close() {
+      clearTimeout(writing)
       themes.disconnect()
       sizes.disconnect()
       night.removeEventListener('change', dress)
       clip.close()
       gallery.close()
-      first.disk.close()
+      for (const side of sides()) side.close()
     },
   })
   root.explorer = shown
   box.explorer = shown
-  shown.ready = openRun(0).then(() => {
+  shown.ready = openAddress().then(() => {
     box.dataset.ready = 'yes'
   })
   return shown
@@ -258,16 +313,33 @@ function showpiece(model) {
 }
 // What scripts may ask of an explorer: `document.querySelector('.hysp').explorer`
 function handle(model, act, first, clip) {
-  const {disk} = first
-  return {
+  const own = {
     S: model.now,
-    model,
     pick: act.pick,
-    goto: first.goto,
     select: act.select,
+    name: i => model.run.names[i],
+    get n() {
+      return model.count
+    },
+    get near() {
+      return model.near
+    },
+    get selected() {
+      return model.selection
+    },
+    get player() {
+      return clip.player
+    },
+  }
+  return Object.defineProperties(diskHandle(first), Object.getOwnPropertyDescriptors(own))
+}
+// What they may ask of one of its disks
+function diskHandle({model, disk, goto}) {
+  return {
+    model,
+    goto,
     recentre: i => disk.recentre(...disk.place(i)),
     restore: disk.restore,
-    name: i => model.run.names[i],
     place: disk.place,
     where: disk.where,
     // Milliseconds that painting takes
@@ -279,26 +351,14 @@ function handle(model, act, first, clip) {
     get iso() {
       return disk.places.isometry
     },
-    get n() {
-      return model.count
-    },
     get view() {
       return model.view
-    },
-    get near() {
-      return model.near
     },
     get names() {
       return disk.names
     },
-    get selected() {
-      return model.selection
-    },
     get moving() {
       return disk.moving()
-    },
-    get player() {
-      return clip.player
     },
   }
 }
@@ -332,9 +392,18 @@ function page(root, data) {
   const kept = keeper(`hysp ${document.title}`)
   const tell = facts => facts.tags && kept.write(facts.tags)
   const ask = async (what, asked) => answers[what](asked)
-  const shown = explorer(root, data.state, {plays, ask, tell})
+  const shown = explorer(root, data.state, {plays, ask, tell, address: pageAddress()})
   shown.tags(kept.read())
+  addEventListener('hashchange', shown.openAddress)
   return shown
+}
+// The part of the page's address after #; a page in a frame has none
+function pageAddress() {
+  if (!location.protocol.match(/^(file|https?):$/)) return undefined
+  return {
+    read: () => location.hash.slice(1),
+    write: text => history.replaceState(null, '', `#${text}`),
+  }
 }
 // What the browser keeps under a name; nothing where it may not, as in some frames
 function keeper(name) {

@@ -45,7 +45,7 @@ function paintGround(canvas, model, places, density) {
 
 // How dense the points lie on paper, as a soft picture; only where there are many
 const manyClips = 5000
-const densityCells = 96
+const densityCells = 64
 function paintDensity(model, spots) {
   const cells = densityCells
   const counts = new Float32Array(cells * cells)
@@ -57,11 +57,15 @@ function paintDensity(model, spots) {
   }
   const smooth = smoothed(smoothed(counts, cells), cells)
   const most = smooth.reduce((a, b) => Math.max(a, b), 1e-9)
-  const [red, green, blue] = hex(model.css('--accent'))
+  const [red, green, blue] = hex(model.css('--soft'))
   const picture = element('canvas', {width: cells, height: cells})
   const image = new ImageData(cells, cells)
-  for (const [k, value] of smooth.entries()) {
-    image.data.set([red, green, blue, 150 * Math.sqrt(value / most)], 4 * k)
+  const {data} = image
+  for (let k = 0; k < smooth.length; k++) {
+    data[4 * k] = red
+    data[4 * k + 1] = green
+    data[4 * k + 2] = blue
+    data[4 * k + 3] = 150 * Math.sqrt(smooth[k] / most)
   }
   picture.getContext('2d').putImageData(image, 0, 0)
   return picture
@@ -81,19 +85,20 @@ function smoothed(counts, cells) {
 function paintMarks(canvas, model, places, {outline, names}) {
   const pen = cleanPen(canvas)
   const {chosen, hover} = model.now
-  const taken = paintDistances(pen, model, places)
+  const distances = paintDistances(pen, model, places)
   paintOrigin(pen, model, places)
   if (chosen >= 0) paintChosen(pen, model, places)
   if (hover >= 0 && hover !== chosen) {
     strokeDisc(pen, places.paper(places.place(hover)), 8, 1.6, model.css('--ink'))
   }
-  paintNames(pen, model, places, names, taken)
+  const named = paintNames(pen, model, places, names, distances)
   if (outline?.length > 1)
     paintOutline(
       pen,
       outline.map(point => places.paper(point)),
       model.css('--accent'),
     )
+  return {distances, named}
 }
 function strokeDisc(pen, [x, y], radius, width, colour) {
   pen.strokeStyle = colour
@@ -120,34 +125,29 @@ function writeOver(pen, text, x, y) {
   pen.fillText(text, x, y)
 }
 
-// Distances at the rings; returned are the boxes that they take
+// Distances at the rings, where there is room
 function paintDistances(pen, model, places) {
   setLetters(pen, model, 400, '--soft')
-  const boxes = []
+  const written = []
   for (const [k, [u, v, radius]] of rings(places, model.run.c).entries()) {
     if (radius * places.side < 26) continue
     const [x, y] = places.paper([u, v - radius])
     writeOver(pen, k + 1, x, y)
-    boxes.push([x - 8, y - 8, x + 8, y + 8])
+    written.push({text: k + 1, x, y})
   }
-  return boxes
+  return written
 }
 
 // Names at their means, those of many clips first; a name gives way to others, or is left out
 function paintNames(pen, model, places, names, taken) {
   setLetters(pen, model, 600, '--ink')
-  for (const {text, x, y} of namePlaces(
-    names,
-    places,
-    letterSize(model),
-    taken,
-    text => pen.measureText(text).width,
-  )) {
-    writeOver(pen, text, x, y)
-  }
+  const widthOf = text => pen.measureText(text).width
+  const written = namePlaces(names, places, letterSize(model), taken, widthOf)
+  for (const {text, x, y} of written) writeOver(pen, text, x, y)
+  return written
 }
 function namePlaces(names, places, size, taken, widthOf) {
-  const boxes = [...taken]
+  const boxes = taken.map(({x, y}) => [x - 8, y - 8, x + 8, y + 8])
   const found = []
   const free = ([left, top, right, bottom]) =>
     boxes.every(box => right < box[0] || left > box[2] || bottom < box[1] || top > box[3])

@@ -269,6 +269,28 @@ class Model {
   }
 }
 
+// The same clips on a second disk: what is chosen, selected and filtered is shared with the first,
+// the view is its own
+function beside(first) {
+  const second = Object.create(first)
+  const {run, projection} = first.where
+  const others = [...first.offered.runs.keys()].filter(position => position !== run)
+  const other = others.find(position => sameClips(first, position))
+  const epoch = other === undefined ? 0 : first.offered.runs[other].epochs.length - 1
+  return Object.assign(second, {
+    where: {run: other ?? run, epoch, projection, follow: false},
+    run: first.offered.runs[other ?? run],
+    view: null,
+    viewKinds: {},
+    filter() {}, // the first disk says which clips are shown
+  })
+}
+// Does another run hold the clips that the model shows?
+function sameClips(model, other) {
+  const {names} = model.offered.runs[other]
+  return names.length === model.count && names.every((name, i) => name === model.run.names[i])
+}
+
 // Do the places on paper keep the distances from the origin, to a hundredth in the median?
 function keepsDistance(view, c) {
   const off = view.distance.map((distance, i) => {

@@ -105,8 +105,3 @@ function quoted(value) {
   const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
-function download(name, text) {
-  const href = URL.createObjectURL(new Blob([text], {type: 'text/csv'}))
-  element('a', {href, download: name}).click()
-  setTimeout(() => URL.revokeObjectURL(href), 1000)
-}

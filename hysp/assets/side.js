@@ -70,17 +70,12 @@ function sidePanel(model, act) {
   if (!disk.hasPoints) {
     fidelity.say('This browser has no WebGL 2, which draws the points.')
   }
-  return {
-    element: made,
-    where: chooseView,
-    disk,
-    fidelity,
-    open,
-    goto,
-    openView,
-    grow,
-    fresh: () => ticket,
+  function close() {
+    ticket++
+    disk.close()
+    made.remove()
   }
+  return {element: made, model, disk, open, goto, grow, close, fresh: () => ticket}
 }
 
 // How far a drawing can be trusted: in words, and the figures behind them in a tooltip

@@ -1,7 +1,7 @@
 // The disk on which the points lie: how it moves, how it is painted, what mouse and keys do to it
 
-// Movements that take a while; one of a kind ends the one before it
-function motion(paint) {
+// Movements that take a while; one of a kind ends the one before it. `rest` hears when all is still
+function motion(paint, rest) {
   const calm = matchMedia('(prefers-reduced-motion: reduce)').matches
   let tweens = []
   let frame = 0
@@ -18,6 +18,7 @@ function motion(paint) {
     tweens = tweens.filter(tween => tween.share < 1)
     paint()
     if (tweens.length) redraw()
+    else rest()
   }
   function end(kind) {
     const ended = tweens.filter(tween => tween.kind === kind)
@@ -108,7 +109,7 @@ class Places {
 }
 
 // Colour, glyph and order of the points: what is faint lies below
-function dressPoints(points, model) {
+function dressed(model) {
   const {count, kind} = model
   const values = kind ? kind.values : model.quantity()
   const [low, high] = kind ? [0, 1] : span(values)
@@ -128,9 +129,8 @@ function dressPoints(points, model) {
     looks.set([cell, faint ? 0.8 : 1], 2 * i)
     if (model.visible(i)) (faint ? below : above).push(i)
   }
-  points.set('colour', colours)
-  points.set('look', looks)
-  points.order(Uint32Array.from([...shuffled(below), ...shuffled(above)]))
+  const order = Uint32Array.from([...shuffled(below), ...shuffled(above)])
+  return {colours, looks, order}
 }
 // A fixed order in which no class lies on top
 const shuffled = positions => positions.sort((a, b) => scattered(a) - scattered(b))
@@ -162,10 +162,12 @@ function diskPanel(model, act) {
   const stage = element('div', {className: 'stage'}, ground, dots, marks, wait)
   const points = pointCloud(dots)
   const places = new Places(stage)
-  const movement = motion(paint)
+  const movement = motion(paint, act.rest)
   const place = i => places.place(i)
   let outline = null // with which some are being selected
   let names = [] // with their means on the disk
+  let dress = null // colours, glyphs and order of the points
+  let letters = null // where distances and names are written
 
   function paint() {
     if (!places.side || !model.run) return
@@ -177,7 +179,7 @@ function diskPanel(model, act) {
       points.set('place', spots)
       points.draw(ratio * pointSize())
     }
-    paintMarks(marks, model, places, {outline, names})
+    letters = paintMarks(marks, model, places, {outline, names})
   }
   function pointSize() {
     const size = Math.max(3.4, Math.min(13, 190 / Math.sqrt(model.count)))
@@ -185,7 +187,10 @@ function diskPanel(model, act) {
   }
   function recolour() {
     if (!model.view) return
-    if (points) dressPoints(points, model)
+    dress = dressed(model)
+    points?.set('colour', dress.colours)
+    points?.set('look', dress.looks)
+    points?.order(dress.order)
     movement.redraw()
   }
   function writeNames() {
@@ -222,6 +227,11 @@ function diskPanel(model, act) {
       places.isometry = [Math.cos(left), Math.sin(left), 0, 0]
     })
     places.isometry = identity
+    movement.redraw()
+  }
+  function turnTo(isometry) {
+    movement.end('move')
+    places.isometry = isometry
     movement.redraw()
   }
   function centreChosen() {
@@ -267,12 +277,19 @@ function diskPanel(model, act) {
     open,
     show,
     recentre,
+    turnTo,
     restore,
     centreChosen,
     pointSize,
     canvases: [ground, dots, marks],
     get names() {
       return names
+    },
+    get dressed() {
+      return dress
+    },
+    get letters() {
+      return letters
     },
     // Where a clip is in the window
     where(i) {
