@@ -40,7 +40,7 @@ from .style import as_array
 
 # %% ../nbs/79_result_page.ipynb #c1b04795
 def _headline_rows(rows):
-    "The trained encoder, the best of what costs nothing, and chance, by one protocol; None: not there"
+    "A protocol, and by it the trained encoder, the best of what costs nothing, and chance; or None"
     encoders = [row for row in rows if row["kind"] == "encoder"]
     if not encoders:
         return None, None, None, None
@@ -50,6 +50,10 @@ def _headline_rows(rows):
     chance = [row for row in able if row["features"] == "chance"]
     free = [row for row in able if row["kind"] in ("untrained", "free") and row not in chance]
     return protocol, last, best_row(free, protocol), chance[0] if chance else None
+
+
+def _judge_name(protocol):
+    return "a linear probe" if protocol == "linear" else protocol
 
 
 _opening = {
@@ -70,9 +74,8 @@ def finding(
     def right(row):
         return f"{100 * row['verdicts'][protocol][0].top1:.1f} %"
 
-    judge = "a linear probe" if protocol == "linear" else protocol
     clips = len(ours["verdicts"][protocol][0].pred)
-    said = f"judged by {judge}, the trained encoder is right on {right(ours)} of {clips:,} clips"
+    said = f"judged by {_judge_name(protocol)}, the trained encoder is right on {right(ours)} of {clips:,} clips"
     if free:
         word, _ = compare_rows(ours, free, protocol)
         said = f"{_opening[word]}: {said}, the best of what costs nothing ({free['features']}) "
@@ -411,11 +414,12 @@ def write_result_page(
     _, first, verdict = next(Rows(rows).parts())
     scene, count = _result_scene(run, first, data, split, most)
     model, _ = load_run(run)
+    protocol, *_ = _headline_rows(first)
     shown = len(scene.embeddings.names)
     some = f"{shown:,} of the {count:,} clips" if shown < count else f"{count:,} clips"
     about = (
         f"On the disk lie {some} of {split}, none of which the encoder was trained on, as the "
-        "online branch places them; right and wrong are the linear probe’s."
+        f"online branch places them. Right and wrong is what {_judge_name(protocol)} takes them for."
     )
     return report_page(
         out,
