@@ -231,6 +231,23 @@ def writes_a_subset(box, work):
     shutil.rmtree(work / "seven")
 
 
+def shows_skeletons(box):
+    "The selected clips, in a grid that the kernel fills"
+    box.js("x.select(i => i < 5)")
+    box.until("o.querySelectorAll('.gallery .cells button').length === 5")
+    box.js("x.select(null)")
+
+
+def disk_and_legend_on_one_screen(box):
+    "Both can be seen whole at once, in what JupyterLab leaves of the window"
+    box.at.evaluate("o => o.scrollIntoView()")
+    room = box.tab.locator(".jp-WindowedPanel-outer, .jp-Notebook").first.bounding_box()
+    for part in (".stage", ".legend"):
+        place = box.at.locator(part).bounding_box()
+        assert place["y"] >= room["y"] - 1
+        assert place["y"] + place["height"] <= room["y"] + room["height"] + 1, part
+
+
 def keys(box):
     box.js("x.pick(0)")
     box.at.locator(".over").focus()
@@ -438,6 +455,12 @@ def test_explorer_in_jupyterlab(visit, lab, size):
     run_all(tab)
     saved(tab, work / "embedding_explorer.ipynb")
     box = Box(tab)
+    disk_and_legend_on_one_screen(box)
+    # What the tutorial's cells have set
+    assert box.js("x.selected.length") == 12
+    assert list(box.js("x.model.tags").values()) == [["bad tracking"]]
+    assert {"nearest neighbour", "camera"} <= {*box.js("x.model.colourings()")}
+    box.js("x.select(null)")
     points_are_there(box)
     plays(box)
     i = hover_and_click(box)
@@ -448,6 +471,7 @@ def test_explorer_in_jupyterlab(visit, lab, size):
     selects(box)
     projects(box)
     writes_a_subset(box, work)
+    shows_skeletons(box)
     assert not wrong
 
 

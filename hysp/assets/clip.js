@@ -6,13 +6,13 @@ function factSheet(model, i) {
     ['norm', number(radiusAt(view.distance[i], run.c), 4)],
   ]
   for (const [name, values] of Object.entries(run.columns)) {
-    numbers.push([wordFor(name), columnValue(name, values[i])])
+    numbers.push([wordFor(name), columnValue(values[i])])
   }
   const tags = model.tagsOf(i).join(', ')
   const sheet = [
     element('div', {className: 'class'}, model.glyph(i), textSpan(model.className(i))),
     element('div', {className: 'name', textContent: run.names[i]}),
-    element('div', {className: 'numbers'}, ...numbers.flat().map(text => textSpan(text))),
+    element('div', {className: 'numbers'}, ...numbers.flat().map(numberSpan)),
     ...(tags ? [element('div', {className: 'tags', textContent: tags})] : []),
   ]
   if (!view.predicted) return sheet
@@ -22,9 +22,9 @@ function factSheet(model, i) {
   return [...sheet, element('div', {className, textContent})]
 }
 
-function columnValue(name, value) {
+const numberSpan = text => element('span', {textContent: text, title: text})
+function columnValue(value) {
   if (value === null || value === '' || value === -1) return 'not known'
-  if (name === 'frames') return `${value} frames`
   return isNumber(value) ? shortNumber(value) : value
 }
 

@@ -280,6 +280,12 @@ function explorer(root, offered, source) {
       model.standing = next
       training.draw()
     },
+    // Positions of clips that a script selects
+    selectOnly(positions) {
+      if (String(positions) === String(model.selection)) return
+      const wanted = new Set(positions)
+      select(i => wanted.has(i))
+    },
     tags(next) {
       if (next === model.tags) return
       model.tags = next
@@ -459,6 +465,7 @@ function render({model, el}) {
     'change:state': () => shown.update(model.get('state')),
     'change:live': () => shown.live(model.get('live')),
     'change:tags': () => shown.tags(model.get('tags')),
+    'change:selected': () => shown.selectOnly(model.get('selected')),
   }
   for (const [event, listener] of Object.entries(listeners)) model.on(event, listener)
   shown.live(model.get('live'))

@@ -2,7 +2,6 @@
 
 const words = {
   subject: 'person',
-  frames: 'length',
   correct: 'right or wrong',
   taken: 'taken for',
 }
