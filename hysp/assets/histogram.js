@@ -11,7 +11,7 @@ function histogramPanel(model, act) {
     draw()
   }
   function draw() {
-    if (bins && canvas.clientWidth) paintHistogram(canvas, model, bins, brush)
+    if (bins && model.view && canvas.clientWidth) paintHistogram(canvas, model, bins, brush)
   }
   function pointed(event) {
     const box = canvas.getBoundingClientRect()
