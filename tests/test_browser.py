@@ -41,7 +41,7 @@ class Box:
         self.settle()
 
     def show(self):
-        self.at.locator(".stage").scroll_into_view_if_needed()
+        self.at.locator(".stage").first.scroll_into_view_if_needed()
 
     def js(self, text, *given):
         return self.at.evaluate(

@@ -337,6 +337,20 @@ def test_two_disks_share_a_selection(opened):
     assert stages.count() == 1 and box.js("x.second") is None and not wrong
 
 
+def test_address_keeps_the_second_disk(opened):
+    box, wrong = opened(Scene(with_predictions()), ["polar", "tangent_pca"])
+    two_disks(box)
+    box.until("location.hash.includes('second=0%2C1%2Cpolar')")
+    box.tab.evaluate("location.hash = 'epoch=1&second=0,2,tangent_pca'")
+    box.tab.reload()
+    again = Box(box.tab)
+    again.until("x.second?.view?.projection === 'tangent_pca'")
+    assert again.js("[x.view.epoch, x.second.view.epoch]") == [1, 2]
+    box.tab.evaluate("location.hash = 'second=7,2,polar'")
+    again.until("x.view?.epoch === 2 && !x.second")
+    assert not wrong
+
+
 def test_two_disks_show_two_runs_of_the_same_clips(opened):
     "The second disk offers the runs that hold the clips of the first, and no other"
     e = with_predictions()

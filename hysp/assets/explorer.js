@@ -51,6 +51,7 @@ function explorer(root, offered, source) {
     model.where.epoch = epoch < 0 ? model.run.epochs.length - 1 : epoch
     bar.fill()
     clip.showFacts()
+    gallery.open()
     return first.open()
   }
   // As the address says
@@ -62,24 +63,26 @@ function explorer(root, offered, source) {
     if (given.search) search(given.search)
     if (given.clip >= 0) pick(given.clip)
     first.disk.turnTo(given.at)
+    if (given.second && sameClips(model, given.second.run)) await showSecond(true, given.second)
   }
   let writing = 0
   function rest() {
     clearTimeout(writing)
     if (!model.view || !source.address || box.dataset.ready !== 'yes') return
-    writing = setTimeout(() => source.address.write(addressOf(model, first.disk)), 300)
+    writing = setTimeout(() => source.address.write(addressOf(model, first.disk, second)), 300)
   }
   // The second disk, or the first alone again
-  function showSecond(on) {
+  function showSecond(on, wanted) {
     if (on === (second !== null)) return
     grid.classList.toggle('two', on)
     if (!on) {
       second.close()
       second = null
       bar.fill()
+      rest()
       return
     }
-    const twin = beside(model)
+    const twin = beside(model, wanted)
     second = sidePanel(twin, {
       ...act,
       offers: position => sameClips(model, position),

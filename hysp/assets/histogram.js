@@ -18,7 +18,7 @@ function histogramPanel(model, act) {
     return bins.top * Math.max(0, Math.min(1, (event.clientX - box.left) / box.width))
   }
   canvas.addEventListener('pointerdown', event => {
-    if (!bins) return
+    if (!bins || !model.view) return
     canvas.setPointerCapture(event.pointerId)
     brush = [pointed(event), pointed(event)]
   })

@@ -269,16 +269,17 @@ class Model {
 }
 
 // The same clips on a second disk: what is chosen, selected and filtered is shared with the first,
-// the view is its own
-function beside(first) {
+// the view is its own: another run of the same clips, else another epoch, or what `wanted` says
+function beside(first, wanted = {}) {
   const second = Object.create(first)
   const {run, projection} = first.where
   const others = [...first.offered.runs.keys()].filter(position => position !== run)
   const other = others.find(position => sameClips(first, position))
   const epoch = other === undefined ? 0 : first.offered.runs[other].epochs.length - 1
+  const where = {run: other ?? run, epoch, projection, follow: false, ...wanted}
   return Object.assign(second, {
-    where: {run: other ?? run, epoch, projection, follow: false},
-    run: first.offered.runs[other ?? run],
+    where,
+    run: first.offered.runs[where.run],
     view: null,
     viewKinds: {},
     filter() {}, // the first disk says which clips are shown

@@ -103,7 +103,9 @@ function letterShapes(model, disk) {
 
 // Everything that is set, as words of an address; and set again from them. What an address names
 // and the page does not have is passed over.
-function addressOf(model, disk) {
+const addressOfView = ({where, run}) =>
+  [where.run, run.epochs[where.epoch], where.projection].join()
+function addressOf(model, disk, second) {
   const {now, where, run} = model
   const at = disk.places.isometry
   const words = {
@@ -114,8 +116,15 @@ function addressOf(model, disk) {
     clip: run.names[now.chosen] ?? '',
     search: now.search,
     at: at === identity ? '' : at.map(value => value.toFixed(6)).join(),
+    second: second ? addressOfView(second.model) : '',
   }
   return new URLSearchParams(Object.entries(words).filter(([, value]) => value !== '')).toString()
+}
+function readView(text, offered) {
+  const [run, epoch, projection] = text.split(',')
+  const position = offered.runs[run]?.epochs.indexOf(Number(epoch)) ?? -1
+  if (position < 0 || !offered.projections.includes(projection)) return null
+  return {run: Number(run), epoch: position, projection}
 }
 function readAddress(text, offered) {
   const words = new URLSearchParams(text)
@@ -130,6 +139,7 @@ function readAddress(text, offered) {
     colour: words.get('colour'),
     clip: names.indexOf(words.get('clip')),
     search: words.get('search') ?? '',
+    second: readView(words.get('second') ?? '', offered),
     at: at.length === 4 && Math.abs(size - 1) < 0.01 ? after(at, identity) : identity,
   }
 }
