@@ -62,7 +62,7 @@ lint: .venv/.installed-dev
 	echo 'JavaScript was passed over: biome needs node (apt install npm) and, the first time, a network'; exit 0; fi; \
 	whole=$$(mktemp -d) && trap 'rm -rf "$$whole"' EXIT && \
 	$(BIN)/python tools/scripts.py "$$whole" && cd hysp/assets && \
-	$(BIOME) format *.js *.css && $(BIOME) lint --config-path=../.. "$$whole"
+	$(BIOME) format *.js *.css ../../tools/site/*.js && $(BIOME) lint --config-path=../.. "$$whole"
 
 notebooks: .venv/.installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 nbdev_test --n_workers 2

@@ -7,14 +7,14 @@ __all__ = ['formats', 'endings', 'save_weights', 'load_weights', 'save_state', '
            'export_encoder', 'run_exported']
 
 # %% ../nbs/50_checkpoint.ipynb #1af48aa5
-import argparse, io, json, pickle, re, tempfile, warnings
+import argparse, io, json, pickle, re, warnings
 import torch
 from copy import deepcopy
 from pathlib import Path
 from torch import nn, Tensor
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
-from .core import HyspError, atomic_write, pick
+from .core import HyspError, atomic_write, check_readable, pick
 from .models import models
 from .skeleton import Layout, get_layout
 
@@ -36,6 +36,7 @@ def load_weights(
     "Read tensors and their description; nothing is executed"
     if not Path(path).is_file():
         raise HyspError(f"no checkpoint at {path}")
+    check_readable(path)
     try:
         with safe_open(path, "pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}
@@ -75,6 +76,7 @@ def load_state(
     "Read the state of a run; a file that would execute code is refused"
     if not Path(path).is_file():
         raise HyspError(f"no saved state at {path}")
+    check_readable(path)
     try:
         return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
@@ -92,6 +94,7 @@ def _read_pickle(path):
     "What a pickled checkpoint holds, if that is tensors, plain values and argparse's Namespace"
     if not Path(path).is_file():
         raise HyspError(f"no checkpoint at {path}")
+    check_readable(path)
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -250,7 +253,7 @@ def _graph(encoder, x, frames):
     return export(Portable(encoder), (x,), dynamic_shapes=(free,))
 
 
-def _onnx(encoder, x, frames, path):
+def _onnx(encoder, x, frames):
     try:
         import onnxscript  # noqa: F401 what torch.onnx needs
     except ImportError as error:
@@ -262,18 +265,21 @@ def _onnx(encoder, x, frames, path):
         dynamo=True,
         input_names=["clips"],
         output_names=["features"],
-        external_data=False,
         verbose=False,
     )
-    program.save(path)
+    return program.model_proto.SerializeToString()
 
 
-def _torchscript(encoder, x, frames, path):
-    torch.jit.trace(Portable(encoder), x).save(path)
+def _torchscript(encoder, x, frames):
+    content = io.BytesIO()
+    torch.jit.save(torch.jit.trace(Portable(encoder), x), content)
+    return content.getvalue()
 
 
-def _torch_export(encoder, x, frames, path):
-    torch.export.save(_graph(encoder, x, frames), path)
+def _torch_export(encoder, x, frames):
+    content = io.BytesIO()
+    torch.export.save(_graph(encoder, x, frames), content)
+    return content.getvalue()
 
 
 formats = {"onnx": _onnx, "torchscript": _torchscript, "torch-export": _torch_export}
@@ -290,16 +296,15 @@ def export_encoder(
     "Write an encoder for other programs, whole or not at all"
     if frames is not None and frames < 5:
         raise HyspError(f"an exported encoder takes 5 frames or more, not {frames}")
-    write = pick(format, formats, "format")
+    make = pick(format, formats, "format")
     shape = (3, encoder.in_channels, frames or 50, len(encoder.layout), bodies)
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     x[1, ..., 1:] = 0.0  # one person alone
-    with torch.no_grad(), tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of shapes that are made constant: they are meant to be
-        part = Path(folder) / f"encoder{endings[format]}"
-        write(encoder, x, frames, str(part))
-        with atomic_write(path) as file:
-            file.write(part.read_bytes())
+        content = make(encoder, x, frames)
+    with atomic_write(path) as file:
+        file.write(content)
     return x
 
 # %% ../nbs/50_checkpoint.ipynb #3701b4c9

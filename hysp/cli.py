@@ -6,14 +6,15 @@
 __all__ = ['shown', 'run_prepare', 'synth', 'info', 'export', 'parse', 'config', 'overview', 'run', 'main']
 
 # %% ../nbs/83_cli.ipynb #32a1be84
-import csv, errno, os, sys
+import csv, errno, logging, os, shlex, sys
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from tyro import MISSING
 from . import __version__
-from .config import config_names, load_config, parse_command, read_yaml, to_yaml
-from .core import HyspError, pick, renamed
+from .config import about_config, config_names, load_config, parse_command, read_yaml, to_yaml
+from .core import HyspError, check_apart, check_free, pick, renamed
 from .formats import format_lines, open_source
 from .settings import Export, Info, Prepare, Synth, commands, configurable, resolved
 
@@ -85,7 +86,8 @@ def _look(source, cfg):
     "Print and draw what would be prepared"
     from hysp.prepare import would_do, would_leave_out
     from hysp.splits import planned_splits
-    from hysp.survey import plot_survey, survey_lines, survey_source
+    from hysp.plot_skeleton import plot_survey
+    from hysp.survey import survey_lines, survey_source
 
     places = ", ".join(map(str, [*cfg.source, *cfg.raw]))
     seen = survey_source(source, places, cfg.kind)
@@ -102,6 +104,22 @@ def _look(source, cfg):
     return _say(
         f"{len(faults)} clips could not be used and would be left out; the first: {faults[0]}", 3
     )
+
+# %% ../nbs/83_cli.ipynb #aebd65ef
+def _check_picture(path):
+    "Refuse a file that a picture cannot be written into; None is no picture"
+    if path is None:
+        return
+    pick(path.suffix.lower(), (".png", ".svg", ".pdf"), "kind of picture")
+    if not path.absolute().parent.is_dir():
+        raise HyspError(f"there is no folder {path.parent} to draw {path.name} into; make it first")
+
+
+def _check_place(cfg):
+    "Refuse a dataset folder of `Prepare` or `Synth` that cannot be written in the end"
+    sources = [*getattr(cfg, "source", ()), *getattr(cfg, "raw", ())]
+    check_apart(cfg.out, *sources, replaces=cfg.overwrite)
+    check_free(cfg.out, cfg.overwrite)
 
 # %% ../nbs/83_cli.ipynb #908d79f7
 def _write(source, cfg, picture=None, **options):
@@ -127,6 +145,9 @@ def run_prepare(
     "Read a source and write its dataset folder; or look at what would be written"
     if not cfg.out and not cfg.dry_run:
         raise HyspError(f"say where to write: hysp prepare {cfg.kind} … --out FOLDER")
+    _check_picture(cfg.picture)
+    if not cfg.dry_run:
+        _check_place(cfg)
     source = _as_asked(_read(cfg), cfg)
     _announce(source)
     if cfg.dry_run:
@@ -148,6 +169,7 @@ def synth(
     "Generate clips and write their dataset folder"
     from hysp.synthetic import generate
 
+    _check_place(cfg)
     people = generate(cfg.n, cfg.classes, cfg.subjects, cfg.seed, cfg.variety, cfg.difficulty)
     return _write(people, cfg)
 
@@ -156,9 +178,10 @@ def info(
     cfg: Info,  # Settings
 ):
     "Print what a folder holds"
+    _check_picture(cfg.picture)
     if (cfg.path / "config.yaml").exists():
         return _run_info(cfg.path)
-    from hysp.survey import survey_lines, plot_survey, survey
+    from hysp.survey import survey, survey_lines
 
     if not cfg.path.exists():
         raise HyspError(f"there is no folder {cfg.path}")
@@ -169,6 +192,8 @@ def info(
     else:
         _classes_info(seen)
     if cfg.picture:
+        from hysp.plot_skeleton import plot_survey
+
         plot_survey(seen, cfg.picture)
         print(f"drawn to {cfg.picture}")
 
@@ -213,6 +238,8 @@ shown = "data split model encoder pairs stream width out_dim steps epochs batch 
 
 def _run_info(path):
     "Print the settings of a run, its weights and its last metrics"
+    from hysp.run_folder import check_identity
+
     settings, _ = read_yaml(path / "config.yaml")
     for key in shown.split():
         if settings.get(key) is not None:
@@ -225,8 +252,23 @@ def _run_info(path):
     with open(path / "metrics.csv", encoding="utf-8", newline="") as f:
         epochs = list(csv.DictReader(f))
     if epochs:
-        metrics = ", ".join(f"{name} {float(value):.4g}" for name, value in epochs[-1].items())
+        check_identity(path / "metrics.csv", epochs[-1].get("run"))
+        last = {name: value for name, value in epochs[-1].items() if name != "run"}
+        if "epoch" in last:
+            last["epoch"] = int(last["epoch"]) + 1  # The file counts from 0
+        metrics = ", ".join(f"{name} {float(value):.4g}" for name, value in last.items())
         print(f"{len(epochs)} epochs; the last: {metrics}")
+
+# %% ../nbs/83_cli.ipynb #d169e49e
+@contextmanager
+def _quiet():
+    "Without what torch logs of packages that nobody needs here"
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 # %% ../nbs/83_cli.ipynb #e480bbec
 def export(
@@ -240,7 +282,8 @@ def export(
     model, about = load_run(cfg.run)
     encoder = model.online_encoder
     path = cfg.out or Path(about["file"]).with_name(f"encoder{endings[cfg.format]}")
-    x = export_encoder(encoder, path, cfg.format, cfg.frames, cfg.bodies)
+    with _quiet():
+        x = export_encoder(encoder, path, cfg.format, cfg.frames, cfg.bodies)
     N, C, T, V, M = x.shape
     frames = cfg.frames or "any number of frames from 5 on"
     print(
@@ -287,7 +330,8 @@ def parse(
 def config(args):
     "Print ready-made settings, or all that a command would use"
     if not args:
-        print("\n".join(config_names()))
+        for name in config_names():
+            print(f"{name:26}{about_config(name)}")
         return
     if args[0] in ("-h", "--help"):
         names = ",".join(configurable)
@@ -312,6 +356,111 @@ def _made_for(name):
         else:
             return command
     raise refusals[0]
+
+# %% ../nbs/83_cli.ipynb #7355ef48
+def _words(*parts):
+    "A command line that can be typed as it stands"
+    return shlex.join(map(str, parts))
+
+
+def _after_dataset(path):
+    "What a dataset folder is for: a training on its usual split, or on every clip"
+    from hysp.feeder import split_names
+
+    parts = [split for split in split_names(path) if split.endswith("/train")]
+    protocols = {split.split("/")[0] for split in parts}
+    which = []
+    if not parts:
+        which = ["--split", "all"]
+    elif "xsub" not in protocols and len(protocols) > 1:
+        which = ["--split", parts[0]]
+    return _words("hysp", "pretrain", "--data", path, *which)
+
+# %% ../nbs/83_cli.ipynb #1b393da8
+def _run_folder(run):
+    "The folder of a run, which may be named by one of its weights files"
+    return run if run.is_dir() else run.parent
+
+
+def _after_pretrain(cfg):
+    out = resolved(cfg).out
+    split = () if cfg.split == "xsub/train" else (cfg.split.split("/")[0],)
+    if split == ("all",):
+        return f"{out}", _words("hysp", "embed", out, "--split", "all", "--html", out / "disk.html")
+    protocol = ("--protocol", *split) if split else ()
+    return f"{out}", _words("hysp", "evaluate", out, *protocol)
+
+
+def _after_evaluate(cfg):
+    split = () if cfg.protocol == "xsub" else ("--split", f"{cfg.protocol}/val")
+    out = cfg.out or _run_folder(cfg.run)
+    if cfg.protocol in ("folds", "loso"):
+        return f"{out / 'folds.md'}, folds.csv and folds.json", None
+    wrote = "radius.txt and radius.png" if cfg.protocols == ("radius",) else ""
+    wrote = wrote or "evaluation.md, evaluation.csv and evaluation.json"
+    page = _run_folder(cfg.run) / "disk.html"
+    return f"{out / wrote}", _words("hysp", "embed", cfg.run, *split, "--html", page)
+
+
+def _after_embed(cfg):
+    out = cfg.out
+    if not out and not cfg.html:
+        out = _run_folder(cfg.run) / "embeddings.safetensors"
+    wrote = " and ".join(str(file) for file in (out, cfg.html) if file)
+    if cfg.html:
+        return wrote, f"open {cfg.html} in a browser"
+    if out.suffix == ".npz":
+        return wrote, f"in Python: numpy.load({str(out)!r})"
+    return wrote, f"in Python: hysp.embeddings.load_embeddings({str(out)!r})"
+
+
+def _after_export(cfg):
+    loads = {
+        "onnx": "onnxruntime.InferenceSession",
+        "torchscript": "torch.jit.load",
+        "torch-export": "torch.export.load",
+    }
+    return None, f"in Python: {loads[cfg.format]}(the file)"
+
+
+def _after_info(cfg):
+    if (cfg.path / "config.yaml").exists():
+        has_weights = any(cfg.path.glob("epoch_*.safetensors"))
+        return None, _words("hysp", "evaluate", cfg.path) if has_weights else None
+    if (cfg.path / "dataset.yaml").exists():
+        return None, _after_dataset(cfg.path)
+    return None, "hysp prepare --help; then hysp prepare KIND " + _words(cfg.path) + " --dry-run"
+
+# %% ../nbs/83_cli.ipynb #47798aaa
+def _ending(name, cfg):
+    "What a command wrote, and what to type next; None where there is nothing to say"
+    if name in ("prepare", "synth", "subset"):
+        if getattr(cfg, "dry_run", False):
+            return None, "the same without --dry-run"
+        return f"{cfg.out}", _after_dataset(cfg.out)
+    if name == "ensemble":
+        first = cfg.runs[0]
+        page = cfg.out / "disk.html"
+        return f"{cfg.out / 'ensemble.md'}", _words("hysp", "embed", first, "--html", page)
+    if name == "demo":
+        return f"{cfg.out}", _words("hysp", "demo", "--data", "YOUR.npz", "--out", "runs/yours")
+    after = dict(
+        pretrain=_after_pretrain,
+        evaluate=_after_evaluate,
+        embed=_after_embed,
+        export=_after_export,
+        info=_after_info,
+    )
+    return after[name](cfg)
+
+
+def _say_ending(name, cfg):
+    "Print both"
+    wrote, then = _ending(name, cfg)
+    if wrote:
+        print(f"written     {wrote}")
+    if then:
+        print(f"next        {then}")
 
 # %% ../nbs/83_cli.ipynb #ad29ec8b
 def overview() -> str:  # A line a command
@@ -344,10 +493,15 @@ def run(
     cfg = parse(name, args[1:])
     here = dict(prepare=run_prepare, synth=synth, info=info, export=export)
     if name in here:
-        return here[name](cfg)
-    from hysp import recipes  # torch and all that a run needs
+        code = here[name](cfg)
+    else:
+        from hysp import recipes  # torch and all that a run needs
 
-    getattr(recipes, name)(cfg)
+        getattr(recipes, name)(cfg)
+        code = 0
+    if os.environ.get("RANK", "0") == "0":  # One of several processes says it
+        _say_ending(name, cfg)
+    return code
 
 # %% ../nbs/83_cli.ipynb #4a9579a9
 def main(

@@ -18,8 +18,9 @@ from .checkpoint import load_weights, save_weights
 from .core import HyspError, atomic_write, checksum, pick
 from .evaluate import features, linear_probe
 from .explore import Explorer, Scene
-from .feeder import Dataset, splits_meant
+from .feeder import Dataset, splits_meant, verify_clips
 from .metrics import radius
+from .run_folder import identity_of
 from .runs import build, example, example_data, load_run, open_checkpoints, open_data
 
 # %% ../nbs/78_embeddings.ipynb #6e83a83d
@@ -138,6 +139,13 @@ def probe_clips(
     return Dataset(shown.path, train) if train in shown.splits else shown
 
 # %% ../nbs/78_embeddings.ipynb #9abd9a4c
+def _verify(clips, run, every_byte=False):
+    "Compare clips with their checksum; the note of it lies with the run, but not in the example"
+    notes = run if run.is_dir() else run.parent
+    if notes != example():
+        verify_clips(clips, notes, every_byte)
+
+
 def embeddings(
     run: str | Path,  # Run folder, every epoch of which that was kept is taken, or a weights file
     data: str | Path | None = None,  # Dataset folder; None: the one the run was pre-trained on
@@ -149,6 +157,7 @@ def embeddings(
     models = open_checkpoints(run, every=True)
     about = models[-1][1]
     (shown,) = open_data(models[-1], data, split)
+    _verify(shown, Path(run))
     train = probe_clips(shown)
     if untrained:
         fresh = build(about["spec"], about["seed"]).eval()
@@ -170,7 +179,7 @@ def embeddings(
         **clip_facts(shown),
         names=shown.names,
         class_names=list(shown.class_names),
-        about=dict(source, c=about["c"], seed=about["seed"], weights=weights),
+        about=dict(source, c=about["c"], seed=about["seed"], weights=weights, run=about.get("run")),
     )
 
 # %% ../nbs/78_embeddings.ipynb #e96c8ec6
@@ -188,6 +197,9 @@ def kept_embeddings(
     weights = [checksum(file) for file in sorted(run.glob("epoch_*.safetensors"))]
     if untrained:
         weights.insert(0, None)
+    if (told := e.about.get("run")) not in (None, identity_of(run)):
+        print(f"{run / 'embeddings.safetensors'} is of another run ({told[:8]}); it is not used")
+        return None
     same = e.about["split"] == split and e.about["weights"] == weights
     return e if same and data in (None, e.about["data"]) else None
 
@@ -202,6 +214,7 @@ def _clips_of(run, data, split, e):
             f"{clips.path} has changed since the embeddings of {run} were made (checksum); "
             f"`hysp embed {run}` makes them again"
         )
+    _verify(clips, run)
     return clips
 
 
@@ -217,11 +230,16 @@ def scene(
     split: str = "xsub/val",  # Protocol and part whose clips are taken
     untrained: bool = True,  # Before the first epoch too?
     device: str = "cpu",  # Where to encode
+    every_byte: bool = False,  # Compare the checksum of the clips with every byte of them?
 ) -> Scene:
     "A run to explore"
     run = Path(run)
     split = _split_meant(run, data, split)
-    known = data and Dataset(data, split).checksum
+    known = None
+    if data or every_byte:
+        clips = Dataset(data or load_run(run)[1]["settings"]["data"], split)
+        _verify(clips, run, every_byte)
+        known = clips.checksum
     e = kept_embeddings(run, known, split, untrained)
     if e is None:
         e = embeddings(run, data, split, untrained, device)

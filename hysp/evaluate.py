@@ -19,8 +19,8 @@ from sklearn.model_selection import GroupShuffleSplit
 from torch import nn, Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.lr_scheduler import LambdaLR
-from tqdm.auto import tqdm
-from .core import HyspError, atomic_write, pick, renamed
+from .core import HyspError, atomic_write, pick, renamed, tell_progress
+from .feeder import verify_clips
 from .heads import MobiusLinear
 from .metrics import accuracy, bootstrap, class_accuracy, confusion
 from .optim import make_optimizer, schedule
@@ -67,14 +67,12 @@ def _encode(encoder, data, stream, batch, device, progress):
     training = encoder.training
     before = weights_hash(encoder)
     encoder.eval().to(device)
-    batches = data.batches(batch)
-    if progress:
-        total = math.ceil(len(data) / batch)
-        batches = tqdm(batches, total=total, desc="encode", leave=False)
     parts = []
-    for x, _ in batches:
-        z = encoder(to_stream(x.to(device), stream, data.layout))
-        parts.append(z.float().cpu())
+    with tell_progress(desc="encode", total=len(data), shown=progress) as bar:
+        for x, _ in data.batches(batch):
+            z = encoder(to_stream(x.to(device), stream, data.layout))
+            parts.append(z.float().cpu())
+            bar.update(len(x))
     encoder.train(training)
     if weights_hash(encoder) != before:
         raise HyspError(
@@ -100,8 +98,10 @@ def features(
             f"{data.split} of this set has no clips; prepare it with subjects on both sides"
         )
     file = Path(cache) / _file_name(encoder, data, stream) if cache else None
+    if file:  # A file there is named by the checksum of the clips
+        verify_clips(data, cache)
     kept = _read_features(file) if file else None
-    if kept is not None:
+    if kept is not None and len(kept) == len(data):
         return kept
     z = _encode(encoder, data, stream, batch, device, progress)
     finite = z.isfinite().all(1)
@@ -447,6 +447,7 @@ def _descend(
     groups,  # Groups of its parameters, each with a learning rate, as for torch's optimizers
     batches,  # Called in every epoch; yields the inputs and the classes of each step
     descent,  # A `Descent`
+    name,  # What to call it on the progress bar
 ):
     "Train on the cross-entropy"
     on_manifold = any(hasattr(parameter, "manifold") for parameter in module.parameters())
@@ -457,7 +458,7 @@ def _descend(
         weight_decay=descent.weight_decay,
     )
     scheduler = LambdaLR(optimizer, schedule("step", descent.epochs, descent.steps))
-    for _ in range(descent.epochs):
+    for _ in tell_progress(range(descent.epochs), name, unit="epochs"):
         for x, labels in batches():
             loss = nn.functional.cross_entropy(module(x), labels)
             optimizer.zero_grad()
@@ -488,7 +489,8 @@ def linear_probe(
         for clips in torch.randperm(len(train), generator=order).split(descent.batch):
             yield train[clips], labels[clips]
 
-    _descend(layer, [dict(params=list(layer.parameters()), lr=descent.lr)], batches, descent)
+    groups = [dict(params=list(layer.parameters()), lr=descent.lr)]
+    _descend(layer, groups, batches, descent, f"{head} probe")
     with torch.no_grad():
         return layer(val).float()
 
@@ -534,7 +536,8 @@ def fine_tune(
     descent = replace(tune_descent, **changes)
     if descent.batch < 2 or len(index) < 2:
         raise HyspError(
-            "batch norm compares clips: give two labelled clips and a batch of 2, or more"
+            f"{len(index)} labelled clips in batches of {descent.batch} are too few to train on: "
+            "give two of either, or more"
         )
     index = torch.as_tensor(index)
     labels = torch.as_tensor(np.asarray(labels))
@@ -546,18 +549,16 @@ def fine_tune(
     ]
     order = torch.Generator().manual_seed(descent.seed)
     steps = _steps(len(index), descent.batch)
-    bar = tqdm(total=descent.epochs * steps, desc="train on labels", leave=False)
 
     def batches():
         shuffled = index[torch.randperm(len(index), generator=order)]
         for clips in shuffled.tensor_split(steps):
             x = train.batch(clips).to(device)
             yield to_stream(x, stream, train.layout), labels[clips].to(device)
-            bar.update()
 
-    with torch.random.fork_rng(), bar:
+    with torch.random.fork_rng():
         torch.manual_seed(descent.seed)
-        _descend(net, groups, batches, descent)
+        _descend(net, groups, batches, descent, "train on labels")
     return features(net, val, stream, device=device)
 
 # %% ../nbs/60_evaluate.ipynb #7eeb8103

@@ -704,7 +704,8 @@ def training_message(
 ) -> str:
     "Epoch, step, loss and warnings in a line"
     step = trainer.progress.step
-    message = f"Epoch {trainer.epoch} of {trainer.epochs}, step {step} of {trainer.steps}"
+    epoch = min(trainer.epoch + 1, trainer.epochs)
+    message = f"Epoch {epoch} of {trainer.epochs}, step {step} of {trainer.steps}"
     if step:
         message += f", loss {trainer.progress.sums[0].item() / step:.3f}"
     warnings = trainer.warnings.values()
@@ -749,7 +750,7 @@ class Training:
             done = f"All {trainer.epochs} epochs are done; weights in {trainer.weights}."
             self.outcome = "done", done
         except KeyboardInterrupt:
-            at = f"epoch {trainer.epoch}, step {trainer.progress.step}"
+            at = f"epoch {trainer.epoch + 1}, step {trainer.progress.step}"
             self.outcome = "stopped", f"Stopped in {at}, and saved to {trainer.run}."
         except BaseException as error:
             self.error = error
@@ -775,7 +776,8 @@ class Training:
         "What the browser shows of it"
         trainer = self.trainer
         rows = [
-            dict(epoch=row["epoch"], loss=row["loss"], radius=row["radius"]) for row in trainer.rows
+            dict(epoch=row["epoch"] + 1, loss=row["loss"], radius=row["radius"])
+            for row in trainer.rows
         ]
         done = trainer.progress.time(trainer.steps) / trainer.epochs
         return dict(status=status, message=message, progress=done, rows=rows)

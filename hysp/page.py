@@ -20,6 +20,7 @@ from hysp.plot import (
     fidelity_text,
     on_disk,
     radius_accuracy,
+    rings_hold,
     read_curves,
     truth_values,
 )
@@ -68,7 +69,7 @@ def _with_gaps(first, last):
     return ends
 
 # %% ../nbs/74_page.ipynb #e6d5617b
-def _add_circle(fig, r, role, colour, width):
+def _add_circle(fig, r, role, colour, width, dash="solid"):
     "A circle around the middle"
     t = np.linspace(0, 2 * np.pi, 181)
     fig.add_scatter(
@@ -78,7 +79,7 @@ def _add_circle(fig, r, role, colour, width):
         hoverinfo="skip",
         showlegend=False,
         meta=dict(role=role),
-        line=dict(color=colour, width=width),
+        line=dict(color=colour, width=width, dash=dash),
     )
 
 
@@ -134,11 +135,14 @@ def disk_figure(
     x, rings, distances = on_disk(points, c, scale)
     labels, names = class_numbers(labels, class_names, len(x))
     right = truth_values(correct, len(x))
-    radius = np.linalg.norm(as_array(points, float), axis=1) / c**0.5
-    texts = _hover_texts(labels, names, {"radius": radius.round(4), **(hover or {})})
+    r = np.linalg.norm(as_array(points, float), axis=1)
+    away = 2 / c**0.5 * np.arctanh(r.clip(0, 1 - 1e-15))
+    from_middle = {"distance": [f"{far:.3f}" for far in away]}
+    texts = _hover_texts(labels, names, {**from_middle, **(hover or {})})
     fig = go.Figure()
+    dash = "solid" if rings_hold(fidelity) else "dash"
     for r in rings:
-        _add_circle(fig, float(r), "ring", _grey(0.35), 1)
+        _add_circle(fig, float(r), "ring", _grey(0.35), 1, dash)
     _add_circle(fig, 1.0, "rim", _grey(0.9), 1.5)
     for r, d in zip(rings, distances):
         fig.add_annotation(x=0, y=-float(r), text=str(d), showarrow=False, font=dict(size=10))
@@ -156,7 +160,7 @@ def disk_figure(
         height=height,
         xaxis=span,
         yaxis=dict(span, scaleanchor="x", constrain="domain"),
-        margin=dict(l=8, r=8, t=8, b=48 if fidelity else 8),
+        margin=dict(l=8, r=8, t=8, b=60 if fidelity else 8),
     )
 
 # %% ../nbs/74_page.ipynb #56f332db
@@ -517,11 +521,14 @@ def fidelity_words(
     if math.isfinite(fidelity.neighbours):
         often = _as_often(fidelity.before - fidelity.neighbours)
         said.append(f"shows neighbours of one class {often} the ball")
-    kept = {}
     kinds = {
         "who lies farther out": fidelity.radius,
         "which pairs lie far apart": fidelity.distance,
     }
+    kept = {}
+    if math.isfinite(fidelity.error) and fidelity.keeps_distances:
+        del kinds["who lies farther out"]
+        kept["keeps"] = ["distances from the middle"]
     for kind, correlation in kinds.items():
         if math.isfinite(correlation):
             kept.setdefault(_kept(correlation), []).append(kind)

@@ -15,9 +15,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm.auto import tqdm
 from .augment import reflect
-from .core import HyspError
+from .core import HyspError, tell_progress
 from .dtw import clip_dtw
 from .skeleton import Layout, get_layout, present
 
@@ -200,7 +199,7 @@ def _costs(x, layout, index, progress):
     # Each block takes all clips apart anew, so the blocks of candidates are large
     blocks = torch.arange(len(x), device=x.device).split(512 if every else 8192)
     straight, across = [], []
-    for rows in tqdm(blocks, desc="compare clips", leave=False, disable=not progress):
+    for rows in tell_progress(blocks, "compare clips", unit="blocks", shown=progress):
         which = None if every else index[rows]
         straight.append(clip_dtw(x[rows], x, which, velocity=2.0))
         across.append(clip_dtw(x[rows], image, which, velocity=2.0))

@@ -9,23 +9,48 @@ __all__ = ['project', 'expmap0', 'logmap0', 'tangent_radius', 'mobius_add', 'mob
 
 # %% ../nbs/17_poincare.ipynb #16416dd6
 import math
+from functools import reduce, wraps
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from .core import HyspError
 
 # %% ../nbs/17_poincare.ipynb #ddf52da8
-_cap_eps = {torch.float64: 1e-5, torch.float32: 4e-3, torch.float16: 4e-3, torch.bfloat16: 1.6e-2}
+_cap_eps = {torch.float64: 1e-5, torch.float32: 4e-3}
+_half = (torch.float16, torch.bfloat16)
+
+
+def _wide(function):
+    "The same function, that computes half precision in float32 and rounds once, at the end"
+
+    @wraps(function)
+    def promoted(*args, **kwargs):
+        dtypes = [x.dtype for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
+        if not any(dtype in _half for dtype in dtypes):
+            return function(*args, **kwargs)
+
+        def wide(x):
+            return x.float() if isinstance(x, Tensor) and x.dtype in _half else x
+
+        out = function(*map(wide, args), **{name: wide(x) for name, x in kwargs.items()})
+        return out.to(reduce(torch.promote_types, dtypes))
+
+    return promoted
+
+
+def _positive(c):
+    good = (c > 0) & c.isfinite() if isinstance(c, Tensor) else 0 < c < math.inf
+    if not (good.all() if isinstance(good, Tensor) else good):
+        raise HyspError(f"the ball needs a finite curvature magnitude c above 0, not {c}")
+    return c
 
 
 def _root(c):
-    if not isinstance(c, Tensor) and not c > 0:
-        raise HyspError(f"the ball needs a curvature magnitude c above 0, not {c}")
-    return c**0.5
+    return _positive(c) ** 0.5
 
 
 def _check(x):
-    if x.dtype not in _cap_eps:
+    if not x.is_floating_point():
         raise HyspError(
             f"vectors on the ball are floating point, not {x.dtype}: convert them with .float()"
         )
@@ -36,6 +61,7 @@ def _norm(x):
     return x.norm(dim=-1, keepdim=True).clamp_min(max(1e-15, torch.finfo(x.dtype).tiny))
 
 # %% ../nbs/17_poincare.ipynb #dcc8767c
+@_wide
 def project(
     x: Tensor,  # Points, shape (...,d)
     c: float = 1.0,  # Curvature magnitude, c>0
@@ -46,6 +72,7 @@ def project(
     return torch.where(n > cap, x / n * cap, x)
 
 # %% ../nbs/17_poincare.ipynb #60ec60bb
+@_wide
 def expmap0(
     u: Tensor,  # Tangents at the origin, shape (...,d)
     c: float = 1.0,  # Curvature magnitude, c>0
@@ -60,6 +87,7 @@ def _artanh(x):
     return x.clamp(-top, top).atanh()
 
 
+@_wide
 def logmap0(
     x: Tensor,  # Points on the ball, shape (...,d)
     c: float = 1.0,  # Curvature magnitude, c>0
@@ -69,6 +97,7 @@ def logmap0(
     return _artanh(n) / n * x
 
 # %% ../nbs/17_poincare.ipynb #447e0b59
+@_wide
 def tangent_radius(
     u: Tensor,  # Tangents at the origin, shape (...,d)
     c: float = 1.0,  # Curvature magnitude, c>0
@@ -77,12 +106,14 @@ def tangent_radius(
     return (_root(c) * u.norm(dim=-1)).tanh() / _root(c)
 
 # %% ../nbs/17_poincare.ipynb #0faa1937
+@_wide
 def mobius_add(
     x: Tensor,  # Points on the ball, shape (...,d)
     y: Tensor,  # Points on the ball, shape (...,d)
     c: float = 1.0,  # Curvature magnitude, c>0
 ) -> Tensor:  # x ⊕ y, shape (...,d)
     "Möbius addition of `x` and `y`"
+    c = _positive(c)
     xy = (x * y).sum(-1, keepdim=True)
     x2 = x.square().sum(-1, keepdim=True)
     y2 = y.square().sum(-1, keepdim=True)
@@ -91,6 +122,7 @@ def mobius_add(
     return above / below.clamp_min(max(1e-15, torch.finfo(below.dtype).tiny))
 
 # %% ../nbs/17_poincare.ipynb #5f270efb
+@_wide
 def mobius_scalar_mul(
     r: float | Tensor,  # Factor: a number, or a tensor that broadcasts against `x`
     x: Tensor,  # Points on the ball, shape (...,d)
@@ -101,6 +133,7 @@ def mobius_scalar_mul(
     return (r * _artanh(n)).tanh() / n * x
 
 # %% ../nbs/17_poincare.ipynb #c800bb2d
+@_wide
 def mobius_matvec(
     m: Tensor,  # Matrix, shape (o,d)
     x: Tensor,  # Points on the ball, shape (...,d)
@@ -112,6 +145,7 @@ def mobius_matvec(
     return (mn / n * _artanh(_root(c) * n)).tanh() / (_root(c) * mn) * mx
 
 # %% ../nbs/17_poincare.ipynb #6300f69f
+@_wide
 def dist(
     x: Tensor,  # Points on the ball, shape (...,d)
     y: Tensor,  # Points on the ball, shape (...,d)
@@ -121,6 +155,7 @@ def dist(
     return 2 / _root(c) * _artanh(_root(c) * mobius_add(-x, y, c).norm(dim=-1))
 
 
+@_wide
 def dist0(
     x: Tensor,  # Points on the ball, shape (...,d)
     c: float = 1.0,  # Curvature magnitude, c>0
@@ -129,14 +164,17 @@ def dist0(
     return 2 / _root(c) * _artanh(_root(c) * x.norm(dim=-1))
 
 # %% ../nbs/17_poincare.ipynb #1f3d57a9
+@_wide
 def lambda_x(
     x: Tensor,  # Points on the ball, shape (...,d)
     c: float = 1.0,  # Curvature magnitude, c>0
 ) -> Tensor:  # Conformal factor, shape (...)
     "Length of a small step at `x` over its length on paper"
+    c = _positive(c)
     return 2 / (1 - c * x.square().sum(-1)).clamp_min(max(1e-15, torch.finfo(x.dtype).tiny))
 
 # %% ../nbs/17_poincare.ipynb #078fd9f3
+@_wide
 def expmap(
     x: Tensor,  # Points on the ball, shape (...,d)
     u: Tensor,  # Tangents at `x`, shape (...,d)
@@ -147,6 +185,7 @@ def expmap(
     return project(mobius_add(x, n.tanh() / (_root(c) * _norm(u)) * u, c), c)
 
 
+@_wide
 def logmap(
     x: Tensor,  # Points on the ball, shape (...,d)
     y: Tensor,  # Points on the ball, shape (...,d)
@@ -156,6 +195,7 @@ def logmap(
     return 2 / lambda_x(x, c).unsqueeze(-1) * logmap0(mobius_add(-x, y, c), c)
 
 # %% ../nbs/17_poincare.ipynb #33884a60
+@_wide
 def geodesic(
     t: float | Tensor,  # Where on the way, 0 at `x` and 1 at `y`; shape (k,1) for k places
     x: Tensor,  # Points on the ball, shape (...,d)
@@ -166,6 +206,7 @@ def geodesic(
     return mobius_add(x, mobius_scalar_mul(t, mobius_add(-x, y, c), c), c)
 
 
+@_wide
 def midpoint(
     x: Tensor,  # Points on the ball, shape (...,d)
     y: Tensor,  # Points on the ball, shape (...,d)
@@ -175,6 +216,7 @@ def midpoint(
     return geodesic(0.5, x, y, c)
 
 # %% ../nbs/17_poincare.ipynb #2eeb037c
+@_wide
 def gyromidpoint(
     x: Tensor,  # Points on the ball, shape (...,n,d)
     w: Tensor | None = None,  # Weights ≥0, shape (...,n); all equal if left out
@@ -188,25 +230,58 @@ def gyromidpoint(
     return mobius_scalar_mul(0.5, above / below, c)
 
 # %% ../nbs/17_poincare.ipynb #250e08b1
+def _scale(u):
+    "A power of two for each tangent that brings it to where its square is a number"
+    largest = u.abs().amax(-1, keepdim=True)
+    scale = torch.ones_like(largest)
+    scale.masked_fill_(largest < 1e-100, 2.0**800)
+    return scale.masked_fill_(largest > 1e100, 2.0**-800)
+
+
 def _directions(u):
     "Lengths, and unit vectors: 0 at the origin"
+    scale = _scale(u)
+    u = scale * u
     length = u.norm(dim=-1, keepdim=True)
-    return length, torch.where(length > 0, u / length, 0)
+    return length / scale, torch.where(length > 0, u / length, 0)
+
+
+def _product(x, y):
+    "Products, and what rounding took from them, in float64 (Dekker 1971, eqs 5.5 to 5.12)"
+
+    def halves(number):
+        wide = (2**27 + 1) * number
+        high = wide - (wide - number)
+        return high, number - high
+
+    product = x * y
+    (x_high, x_low), (y_high, y_low) = halves(x), halves(y)
+    rest = x_high * y_high - product + x_high * y_low + x_low * y_high + x_low * y_low
+    return product, rest
+
+
+def _wedge(u, v):
+    "v_k u - u_k v over v_k, where k is the largest component of v: 0 for collinear tangents"
+    k = v.abs().argmax(-1, keepdim=True)
+    v_k = v.gather(-1, k)
+    left, left_rest = _product(u, v_k)
+    right, right_rest = _product(v, u.gather(-1, k))
+    return (left - right + (left_rest - right_rest)) / v_k
 
 
 def _polar(u, v):
     "Radii a and b, their difference, unit vectors û and v̂, cos θ, and f, the part of û across v̂"
+    scale = torch.minimum(_scale(u), _scale(v))
+    u = scale * u
+    v = scale * v
     a, u_hat = _directions(u)
     b, v_hat = _directions(v)
-    w = u - v
-    gap = torch.where(a + b > 0, (w * (u + v)).sum(-1, keepdim=True) / (a + b), 0)
-    k = v.abs().argmax(-1, keepdim=True)
-    v_k = v.gather(-1, k)
-    wedge = w * v_k - v * w.gather(-1, k)
-    f = (wedge - (wedge * v_hat).sum(-1, keepdim=True) * v_hat) / (v_k * a)
+    gap = torch.where(a + b > 0, ((u - v) * (u + v)).sum(-1, keepdim=True) / (a + b), 0)
+    wedge = _wedge(u, v)
+    f = (wedge - (wedge * v_hat).sum(-1, keepdim=True) * v_hat) / a
     f = torch.where((a > 0) & (b > 0), f, u_hat)
     cos = (u_hat * v_hat).sum(-1, keepdim=True)
-    return a, b, gap, u_hat, v_hat, cos, f
+    return a / scale, b / scale, gap / scale, u_hat, v_hat, cos, f
 
 # %% ../nbs/17_poincare.ipynb #8f485a54
 def _log_sinh(x):
@@ -284,17 +359,27 @@ def tangent_dist(
     "Distance of `expmap0(u)` and `expmap0(v)` straight from the tangents, without the ball and its cap"
     _check(u)
     _check(v)
-    return _TangentDist.apply(*torch.broadcast_tensors(u, v), float(_root(c)))
+    scale = float(_root(c))
+    if u.shape[-1] == 0:
+        return (u + v).sum(-1)  # a space without dimensions is one point
+    return _TangentDist.apply(*torch.broadcast_tensors(u, v), scale)
 
 # %% ../nbs/17_poincare.ipynb #2650d68b
-def _angles(u_hat, v_hat):
-    "Cosines, and squared sines of half the angles, of all pairs of unit vectors, (n,m)"
+def _angles(ours, theirs):
+    """Differences of length, cosines, and squared sines of half the angles, of all pairs, (n,m)
+
+    `ours` and `theirs` are tangents, their lengths and their unit vectors."""
+    u, a, u_hat = ours
+    v, b, v_hat = theirs
+    gap = a - b.T
     cos = u_hat @ v_hat.T
     q = (1 - cos).clamp_(min=0).div_(2)
     for near in (q < 1e-6).nonzero().split(4096):
         row, column = near.T
-        q[row, column] = (u_hat[row] - v_hat[column]).square().sum(-1) / 4
-    return cos, q
+        _, _, near_gap, _, _, near_cos, f = _polar(u[row], v[column])
+        gap[row, column] = near_gap.squeeze(-1)
+        q[row, column] = _half_angle(near_cos, f).exp().squeeze(-1)
+    return gap, cos, q
 
 
 def _pulled(g, cos, q, unit, others, pull):
@@ -311,16 +396,15 @@ class _TangentCdist(torch.autograd.Function):
     def forward(ctx, u, v, scale):
         ctx.save_for_backward(u, v)
         ctx.scale = scale
-        a, u_hat = _directions(u)
+        ours = (u, *_directions(u))
         b, v_hat = _directions(v)
-        a = scale * a
-        b = scale * b.T
         out = u.new_empty(len(u), len(v))
         # Few rows at a time, so that what is in between stays in the cache
         rows = max(1, 2**17 // max(1, len(v)))
-        for radii, units, place in zip(a.split(rows), u_hat.split(rows), out.split(rows)):
-            _, q = _angles(units, v_hat)
-            torch.div(_law(radii, b, radii - b, q.log_()), scale, out=place)
+        pieces = zip(*(tensor.split(rows) for tensor in ours), out.split(rows))
+        for some, a, units, place in pieces:
+            gap, _, q = _angles((some, a, units), (v, b, v_hat))
+            torch.div(_law(scale * a, scale * b.T, scale * gap, q.log_()), scale, out=place)
         return out
 
     @staticmethod
@@ -329,13 +413,14 @@ class _TangentCdist(torch.autograd.Function):
         u, v = ctx.saved_tensors
         a, u_hat = _directions(u)
         b, v_hat = _directions(v)
+        gap, cos, q = _angles((u, a, u_hat), (v, b, v_hat))
         a = ctx.scale * a
         b = ctx.scale * b.T
-        cos, q = _angles(u_hat, v_hat)
+        gap = ctx.scale * gap
         log_q = q.log()
-        d = _law(a, b, a - b, log_q)
-        of_u = _pulled(g, cos, q, u_hat, v_hat, _pull(a, b, a - b, d, log_q))
-        pull = [part.T for part in _pull(b, a, b - a, d, log_q)]
+        d = _law(a, b, gap, log_q)
+        of_u = _pulled(g, cos, q, u_hat, v_hat, _pull(a, b, gap, d, log_q))
+        pull = [part.T for part in _pull(b, a, -gap, d, log_q)]
         of_v = _pulled(g.T, cos.T, q.T, v_hat, u_hat, pull)
         return of_u, of_v, None
 
@@ -346,9 +431,13 @@ def tangent_cdist(
     c: float = 1.0,  # Curvature magnitude, c>0; a number, since no gradient flows into it
 ) -> Tensor:  # Geodesic distances of their exponential maps, shape (n,m), float64
     "Distance of every `expmap0(u)` to every `expmap0(v)`, without the ball and its cap"
-    return _TangentCdist.apply(u.double(), v.double(), float(_root(c)))
+    scale = float(_root(c))
+    if u.shape[-1] == 0:
+        return u.new_zeros(len(u), len(v), dtype=torch.float64)
+    return _TangentCdist.apply(u.double(), v.double(), scale)
 
 # %% ../nbs/17_poincare.ipynb #b8c7e0de
+@_wide
 def soft_clip(
     v: Tensor,  # Tangents at the origin, shape (..., d)
     reach: float,  # R, the length that none reaches, >0
@@ -358,14 +447,15 @@ def soft_clip(
     return v * (reach * torch.tanh(length / reach) / length)
 
 
+@_wide
 def lorentz_gap(
     u: Tensor,  # Tangents at the origin, shape (n, d), of a length that `soft_clip` leaves
     v: Tensor,  # Tangents at the origin, shape (m, d)
     c: float = 1.0,  # Curvature magnitude, c>0
 ) -> Tensor:  # cosh(√c d) - 1 for each pair, shape (n, m)
     "Half the squared Lorentzian distance of the exponential maps (Law et al. 2019, eq 9)"
-    a = 2 * c**0.5 * u.norm(dim=1).clamp(min=1e-6)
-    b = 2 * c**0.5 * v.norm(dim=1).clamp(min=1e-6)
+    a = 2 * _root(c) * u.norm(dim=1).clamp(min=1e-6)
+    b = 2 * _root(c) * v.norm(dim=1).clamp(min=1e-6)
     cosine = F.normalize(u, dim=1) @ F.normalize(v, dim=1).T
     radial = 2 * torch.sinh((a[:, None] - b) / 2).square()
     return radial + torch.sinh(a)[:, None] * torch.sinh(b) * (1 - cosine).clamp(min=0)

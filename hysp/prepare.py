@@ -21,18 +21,20 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 import numpy as np
-from tqdm.auto import tqdm
 from hysp.core import (
     HyspError,
     atomic_dir,
     atomic_write,
     check_free,
+    check_room,
     checksum,
+    from_table_cell,
     pick,
     write_table,
     write_yaml,
     renamed,
     some_of,
+    tell_progress,
 )
 from .clips import Fault, Source, metadata_columns, seen_joints
 from .skeleton import Layout, get_layout
@@ -595,6 +597,14 @@ class _Job:
         return arrays | dict(motion=position) if self.steps.reference else arrays
 
     @property
+    def size(self):
+        "Bytes of the arrays; those for other repositories stand twice"
+        size = sum(
+            np.dtype(dtype).itemsize * int(np.prod(shape)) for shape, dtype in self.shapes.values()
+        )
+        return size * (2 if self.steps.reference else 1)
+
+    @property
     def cut(self):
         "How it is cut, in a word of `kept_frames`"
         return usual[self.source.benchmark]["cut"] if self.steps.cut else "none"
@@ -834,10 +844,14 @@ def _lock(path, out):
     return lock
 
 # %% ../nbs/10_prepare.ipynb #0ce9a573
+def _part_path(out):
+    return out.with_name(f".{out.name}.part")
+
+
 @contextmanager
 def _part_beside(out, job):
     "The hidden folder of a run; it stays where an interrupted run can continue from it"
-    path = out.with_name(f".{out.name}.part")
+    path = _part_path(out)
     plan = _plan(job)
     path.mkdir(parents=True, exist_ok=True)
     lock = _lock(path, out)
@@ -941,14 +955,14 @@ def _run(job, part, workers, strict, progress):
     clips = len(job.source)
     todo = [i for i in range(clips) if i not in part.done]
     left_out = sum(not isinstance(outcome, _Row) for outcome in part.done.values())
-    look = dict(desc="prepare", unit="clip", disable=not progress)
-    with tqdm(total=clips, initial=clips - len(todo), **look) as bar:
+    look = dict(total=clips, initial=clips - len(todo), leave=True, shown=progress)
+    with tell_progress(desc="prepare", **look) as bar:
         for i, crc, what in _each(todo, job, part.rows, workers):
             part.add(i, crc, what)
             if crc is None:
                 _stop_if_strict(job.source.names[i], what, strict)
                 left_out += 1
-                bar.set_postfix(left_out=left_out, refresh=False)
+                bar.set_postfix_str(f"{left_out} left out", refresh=False)
             bar.update()
 
 # %% ../nbs/10_prepare.ipynb #f2fb1a59
@@ -1260,6 +1274,8 @@ def prepare(
     _check_protocols(source, protocols)
     job = _settle(source, replace(steps, align=_way_to_align(steps.align)))
     out = check_free(out, overwrite)
+    if not _part_path(out).exists():  # What an interrupted run has claimed is there already
+        check_room(out, job.size)
     again = "; the same command, typed again, goes on" if source.stamp is not None else ""
     try:
         with _part_beside(out, job) as part:
@@ -1295,9 +1311,11 @@ def problems(
             rows = list(csv.DictReader(f))
     except FileNotFoundError:
         return []
-    return [
-        Fault(row["file"], int(row["line"]) if row["line"] else None, row["reason"]) for row in rows
-    ]
+    faults = []
+    for row in rows:
+        line = int(row["line"]) if row["line"] else None
+        faults.append(Fault(from_table_cell(row["file"]), line, from_table_cell(row["reason"])))
+    return faults
 
 # %% ../nbs/10_prepare.ipynb #4e91d37f
 def would_leave_out(

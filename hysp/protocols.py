@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn, Tensor
-from .core import renamed, some_of, write_table
+from .core import renamed, some_of, tell_progress, write_table
 from .dtw import clip_dtw
 from hysp.evaluate import (
     Verdict,
@@ -78,9 +78,12 @@ def dtw_neighbours(
         judged_size = min(judged_size, most[1])
     gallery = torch.tensor(some_of(len(train), gallery_size))
     judged = torch.tensor(some_of(len(val), judged_size))
-    x = val.batch(judged.numpy()).to(device)
     y = train.batch(gallery.numpy()).to(device)
-    cost, nearest = clip_dtw(x, y, velocity=velocity).cpu().min(1)
+    parts = []
+    for clips in tell_progress(judged.split(128), "time warping", unit="parts"):
+        x = val.batch(clips.numpy()).to(device)
+        parts.append(clip_dtw(x, y, velocity=velocity).cpu())
+    cost, nearest = torch.cat(parts).min(1)
     return torch.where(cost.isfinite(), gallery[nearest], -1), judged, len(gallery)
 
 # %% ../nbs/64_protocols.ipynb #37791a12
@@ -93,7 +96,8 @@ def dtw_costs(
     "What it costs to warp each clip onto some training clips"
     train, val = sets
     parts = []
-    for clips in torch.arange(len(val)).split(1000):
+    parts_of_val = torch.arange(len(val)).split(1000)
+    for clips in tell_progress(parts_of_val, "re-rank neighbours", unit="parts"):
         used, index = near[clips].unique(return_inverse=True)
         x = val.batch(clips.numpy()).to(device)
         y = train.batch(used.numpy()).to(device)

@@ -41,7 +41,7 @@ from hysp.clips import (
     what_was_taken,
     why_no_name,
 )
-from .core import HyspError, pick, renamed
+from .core import HyspError, check_readable, pick, renamed
 from .kinect import taken_by_numbers
 from .skeleton import Layout, euler, forward_kinematics, get_layout, layouts, normal_name
 
@@ -69,6 +69,7 @@ def _check_unpacked(path):
 def _load_npz(path):
     if not path.is_file():
         raise HyspError(f"there is no file {path}")
+    check_readable(path)
     _check_unpacked(path)
     key = None
     try:
@@ -308,7 +309,7 @@ exercises = (
     "standing shoulder internal-external rotation",
     "standing shoulder scaption",
 )
-_uiprmd_name = re.compile(r"m(\d+)_s(\d+)(?:_e(\d+))?_positions(_inc)?\.txt")
+_uiprmd_name = re.compile(r"m(\d{1,9})_s(\d{1,9})(?:_e(\d{1,9}))?_positions(_inc)?\.txt")
 
 # %% ../nbs/04_readers.ipynb #e8ad42fd
 def _angles_of(path):

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import torch
 from .augment import views
-from .config import load_config, save_config, to_plain
-from .core import HyspError, pick, renamed, some_of
+from .config import check_config, load_config, save_config, to_plain
+from .core import HyspError, check_apart, check_free, check_room, pick, renamed, some_of
 from .embeddings import save_arrays, save_embeddings, scene
 from .ensemble import check_same_clips, fit_weights, fixed_weights, fuse, oracle_weights
 from .evaluate import difference, features, join_features, judge, whiten
 from .explore import Live, explorer_page
-from .feeder import Dataset, split_names, splits_meant, write_view
+from .feeder import Dataset, split_names, splits_meant, verify_clips, write_view
 from .losses import batch_contrastive_loss, contrastive_loss, curriculum_loss
 from .optim import curriculum, make_optimizer, schedule
 from .pairs import find_pairs, short_clips
@@ -60,12 +60,19 @@ from hysp.runs import (
     save_pairs,
     weights_record,
 )
+from .run_folder import RunFolder
 from .settings import Demo, Embed, Ensemble, Evaluate, Pretrain, Subset, resolved
 from .splits import families, known_facts, protocols_meant, why_no_split, with_splits
 from .survey import preparation
 from .synthetic import generate
-from .train import Trainer
-from .uncertainty import choose_by_certainty, clip_radii, online_part
+from .train import Trainer, epoch_steps, take_up
+from hysp.uncertainty import (
+    choose_by_certainty,
+    choose_in_each_class,
+    classes_without,
+    clip_radii,
+    online_part,
+)
 
 __getattr__ = renamed(__name__)
 
@@ -73,7 +80,8 @@ __getattr__ = renamed(__name__)
 def set_up_torch(
     cfg,  # Settings with `device` and `threads`
 ) -> str:  # A torch device
-    "Set the number of threads and find the device that is meant"
+    "Check the settings, set the number of threads and find the device that is meant"
+    check_config(cfg)
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
     if cfg.device == "auto":
@@ -205,6 +213,24 @@ def settled(
     (split,) = splits_meant(cfg.data, cfg.split)
     return resolved(dataclasses.replace(cfg, split=split))
 
+# %% ../nbs/82_recipes.ipynb #bd0bb0bd
+def _check_course(cfg, data):
+    "Raise what the settings would end in after pairs were sought"
+    epochs, batch, steps = budget(cfg, len(data))
+    epoch_steps(len(data), batch, most=steps)
+    _make_views(cfg, data.layout, None)
+    curriculum(0, cfg.ramp)
+    schedule(cfg.schedule, epochs, cfg.milestones, cfg.warmup * epochs)
+
+
+def _check_weights_fit(cfg, model, epochs):
+    "Raise where the weights to be kept, and the state with its momenta, have no room"
+    size = sum(tensor.nbytes for tensor in model.state_dict().values())
+    kept = math.ceil(epochs / cfg.keep_every)
+    if cfg.keep_last:
+        kept = min(kept, cfg.keep_last)
+    check_room(cfg.out, size * (kept + 1) + 2 * 3 * size)  # Best weights; two states while saving
+
 # %% ../nbs/82_recipes.ipynb #7780c5b0
 def make_trainer(
     cfg: Pretrain,  # Settings
@@ -213,15 +239,18 @@ def make_trainer(
     "The trainer that the settings mean"
     cfg = settled(cfg)
     device = set_up_torch(cfg)
+    check_apart(cfg.out, cfg.data)
     data = Dataset(cfg.data, cfg.split)
+    _check_course(cfg, data)
     epochs, batch, steps = budget(cfg, len(data))
-    pairs = find_partners(cfg, data)
     spec = model_spec(cfg, data.layout)
     model = build(spec, cfg.seed)
+    _check_weights_fit(cfg, model, epochs)
     if cfg.init:
         load_initial_weights(model, cfg.init)
     learned = [p for p in model.to(device).parameters() if p.requires_grad]
     optimizer = make_optimizer(learned, cfg.optimizer, cfg.lr, cfg.momentum, cfg.weight_decay)
+    pairs = find_partners(cfg, data)
     return Trainer(
         model,
         data,
@@ -251,17 +280,18 @@ def make_trainer(
     )
 
 # %% ../nbs/82_recipes.ipynb #1f39abae
-may_change = "data out device threads save_every keep_every keep_last track".split()
+may_change = "data out device threads verify save_every keep_every keep_last track".split()
 
 
 def check_run(
     cfg: Pretrain,  # Settings
 ):
-    "Refuse a run folder that was begun with other settings"
-    path = Path(cfg.out) / "config.yaml"
-    if not (path.exists() and path.with_name("last.pt").exists()):
+    "Refuse a run folder where something was trained with other settings"
+    folder = RunFolder(cfg.out)
+    before = _settings_of(folder)
+    if before is None:
         return
-    before = _flat(dataclasses.asdict(load_config(Pretrain, path)))
+    before = _flat(dataclasses.asdict(before))
     now = _flat(dataclasses.asdict(cfg))
     changed = [
         f"{name} was {before[name]}, is {value}"
@@ -270,8 +300,21 @@ def check_run(
     ]
     if changed:
         raise HyspError(
-            f"{path.parent} holds another run ({'; '.join(changed)}); name a new run folder"
+            f"{folder.path} holds another run ({'; '.join(changed)}); name a new run folder"
         )
+
+
+def _settings_of(folder):
+    "The settings of a run that has trained: those in its state, else in config.yaml; None: unknown"
+    state = folder.load()
+    if not isinstance(state, dict):
+        return None
+    if not (state.get("epoch") or state.get("k") or folder.results()):
+        return None
+    if state.get("settings"):
+        return load_config(Pretrain, overrides=state["settings"])
+    path = folder.path / "config.yaml"
+    return load_config(Pretrain, path) if path.exists() else None
 
 
 def _flat(group, prefix=""):
@@ -332,25 +375,35 @@ def ready_trainer(
     cfg = settled(cfg)
     check_run(cfg)
     t = make_trainer(cfg, on_epoch)
-    t.resume()
+    with t.folder.hold():
+        take_up(t, cfg.verify)
+        if t.devices.main:
+            _write_records(cfg, t)
     if t.devices.main:
-        t.run.mkdir(parents=True, exist_ok=True)
-        save_config(cfg, t.run / "config.yaml")
-        save_environment(t)
-        if t.pairs is not None:
-            save_pairs(t.run / "pairs.safetensors", t.pairs, t.data)
         _announce(cfg, t)
     return t
+
+
+def _write_records(cfg, t):
+    "Settings, environment and pairs, beside the state"
+    save_config(cfg, t.run / "config.yaml", t.folder.identity)
+    save_environment(t)
+    if t.pairs is not None:
+        save_pairs(t.run / "pairs.safetensors", t.pairs, t.data, t.folder.identity)
 
 
 def _announce(cfg, t):
     "Print what is about to run"
     if t.pairs is not None:
         print(describe_pairs(t.pairs, t.data))
-    going_on = f", going on from epoch {t.epoch}" if t.epoch or t.progress.step else ""
+    begun = ""
+    if t.epoch == t.epochs:
+        begun = ", all of them done before"
+    elif t.epoch or t.progress.step:
+        begun = f", going on in epoch {t.epoch + 1}"
     print(
         f"{cfg.model} on {len(t.data)} clips of {cfg.data} ({cfg.split}), {t.epochs} epochs "
-        f"of {t.steps} steps of {t.batch} clips on {t.devices}{going_on}"
+        f"of {t.steps} steps of {t.batch} clips on {t.devices}{begun}"
     )
     if prepared := t.data.about.get("prepared"):
         print("prepared: " + "; ".join(preparation(prepared)))
@@ -378,6 +431,23 @@ def live(
     "The same as `pretrain`, to watch in JupyterLab"
     return Live(ready_trainer(cfg, on_epoch), most)
 
+# %% ../nbs/82_recipes.ipynb #e079ca9b
+def _check_share(setting, share):
+    "Refuse a share that is none, before anything is encoded"
+    if not 0 < share <= 1:
+        raise HyspError(f"{setting}: a share lies above 0 and is at most 1, not {share}")
+
+
+def _check_classes(train, val):
+    "Refuse to train on labels that tell nothing apart"
+    there = {*train.labels.tolist(), *val.labels.tolist()}
+    if len(there) == 1:
+        name = train.class_names[there.pop()]
+        raise HyspError(
+            f"all clips of {train.split} and {val.split} are of one class, '{name}', so there is "
+            "nothing to learn from labels; leave out semi and supervised"
+        )
+
 # %% ../nbs/82_recipes.ipynb #94006435
 class Evaluation:
     "The checkpoints of a run, the clips they are judged by, and what is asked of them"
@@ -388,6 +458,8 @@ class Evaluation:
     ):
         self.cfg = cfg
         self.device = set_up_torch(cfg)
+        for share in cfg.shares:
+            _check_share("shares", share)
         self.models = open_checkpoints(cfg.run, cfg.checkpoints == "all")
         self.about = self.models[-1][1]  # What the last checkpoint says of itself
         self.stream = self.about["spec"]["stream"]
@@ -399,10 +471,18 @@ class Evaluation:
                     f"{part.split} of {part.path} has no clips; "
                     "prepare it with subjects on both sides"
                 )
+        if {"semi", "supervised"} & {*cfg.protocols}:
+            _check_classes(*self.sets)
         self.out = Path(cfg.out or Path(self.about["file"]).parent)
+        check_apart(self.out, self.sets[0].path)
+        clips = sum(map(len, self.sets))
+        kinds = 2 + len(self.models)  # Features: each checkpoint, tangents, the untrained encoder
+        check_room(self.out, kinds * clips * self.models[0][0].online_encoder.out * 4)
         self.out.mkdir(parents=True, exist_ok=True)
         self.raw = [coordinates(part, self.stream) for part in self.sets]
         self.bodies = tuple(map(body_counts, self.sets)) if cfg.same_bodies else None
+        if cfg.verify:
+            verify_clips(self.sets[0], self.out / "features", every_byte=True)
         self.questions = {}  # Name of a set of classes: labels of both parts, number of classes
         for name, index in class_sets(self.sets[0].class_names, cfg.group).items():
             labels = [index[part.labels] for part in self.sets]
@@ -611,15 +691,20 @@ def ensemble(
     if len(cfg.runs) < 2:
         raise HyspError(f"an ensemble needs two runs or more, not {len(cfg.runs)}")
     device = set_up_torch(cfg)
+    fixed = fixed_weights(cfg.weights, len(cfg.runs))
     models = [open_checkpoints(run)[-1] for run in cfg.runs]
     parts = f"{cfg.protocol}/train", f"{cfg.protocol}/val"
     pairs = [open_data(model, cfg.data, *parts) for model in models]
     check_same_clips(pairs)
+    check_apart(cfg.out, *(train.path for train, _ in pairs))
+    if cfg.verify:
+        for (_, about), (train, _) in zip(models, pairs):
+            verify_clips(train, Path(about["file"]).parent / "features", every_byte=True)
     probes = [_probe(cfg, *model, sets, device) for model, sets in zip(models, pairs)]
     scores, held, held_labels = map(list, zip(*probes))
     labels = pairs[0][1].labels
 
-    found = [fixed_weights(cfg.weights, len(models))]
+    found = [fixed]
     if cfg.fitted:
         found.append(fit_weights(held, held_labels[-1]))
     if cfg.oracle:
@@ -641,16 +726,24 @@ def subset(
 ) -> Path:  # The dataset folder
     "Write a dataset folder of the clips that an encoder is sure of, or unsure"
     device = set_up_torch(cfg)
+    check_apart(cfg.out, cfg.data, cfg.run, replaces=True)
+    check_free(cfg.out, cfg.overwrite)
+    _check_share("share", cfg.share)
     [(model, about)] = open_checkpoints(cfg.run)
     (data,) = open_data((model, about), cfg.data, cfg.split)
     z = features(online_part(model, cfg.part), data, about["spec"]["stream"], device=device)
-    kept = choose_by_certainty(clip_radii(z), cfg.keep, cfg.share)
+    distance = clip_radii(z)
+    if cfg.per_class:
+        kept = choose_in_each_class(distance, data.labels, cfg.keep, cfg.share)
+    else:
+        kept = choose_by_certainty(distance, cfg.keep, cfg.share)
     chosen_how = dict(
         split=data.split,
         by=cfg.by,
         part=cfg.part,
         keep=cfg.keep,
         share=cfg.share,
+        per_class=cfg.per_class,
         clips=len(kept),
         checkpoint=weights_record(model, about, "last epoch kept, or named"),
     )
@@ -659,7 +752,24 @@ def subset(
         f"{len(kept)} of the {len(data)} clips of {data.split} "
         f"and all others of {data.path} in view: {out}"
     )
+    if empty := classes_without(data.labels, kept):
+        names = ", ".join(data.class_names[label] for label in empty)
+        print(
+            f"no clip is left of {len(empty)} of the {data.classes} classes: {names}; "
+            "--per-class keeps the share of each class"
+        )
     return out
+
+# %% ../nbs/82_recipes.ipynb #edf75288
+def _check_embedding(cfg, files):
+    "Refuse files within the clips, and a disk without room for the points of all epochs"
+    model, about = open_checkpoints(cfg.run)[-1]
+    (data,) = open_data((model, about), cfg.data, cfg.split)
+    epochs = len(list(Path(cfg.run).glob("epoch_*.safetensors"))) or 1
+    size = 4 * len(data) * model.online_encoder.out * (epochs + cfg.untrained)
+    for file in files:
+        check_apart(file, data.path)
+        check_room(file, size)
 
 # %% ../nbs/82_recipes.ipynb #92a09392
 def embed(
@@ -678,7 +788,9 @@ def embed(
             place = f"{file.parent} to write {file.name} into"
             raise HyspError(f"there is no folder {place}; make it first")
 
-    shown = scene(cfg.run, cfg.data, cfg.split, cfg.untrained, set_up_torch(cfg))
+    device = set_up_torch(cfg)
+    _check_embedding(cfg, files)
+    shown = scene(cfg.run, cfg.data, cfg.split, cfg.untrained, device, every_byte=cfg.verify)
     split = shown.e.about["split"]
     if out:
         write(shown.e, out)
@@ -736,6 +848,8 @@ def demo(
     cfg: Demo,  # Settings
 ) -> Path:  # The page
     "Pre-train, judge, draw"
+    check_apart(cfg.out, cfg.data)
+    load_config(Pretrain, cfg.settings, dict(data=cfg.out))  # Refused before clips are prepared
     data = demo_data(cfg)
     where = dict(seed=cfg.seed, device=cfg.device, threads=cfg.threads)
     own = dict(where, data=data, out=Path(cfg.out) / "run", steps=cfg.steps)

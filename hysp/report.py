@@ -443,11 +443,10 @@ def report_ensemble(
     out: Path,  # Folder to write into, made if it is not there
 ):
     "Print the table, and write it with the manifest"
-    text = markdown_table(rows)
-    print(text)
+    print(aligned(rows))
     out.mkdir(parents=True, exist_ok=True)
     with atomic_write(out / "ensemble.md", "w") as f:
-        f.write(text)
+        f.write(markdown_table(rows))
     manifest = dict(
         data=[data_record(sets) for sets in pairs],
         weights=[weights_record(*pair, "last epoch kept, or named") for pair in models],

@@ -4,25 +4,25 @@
 
 # %% auto #0
 __all__ = ['build', 'load_run', 'open_checkpoints', 'load_initial_weights', 'check_layout', 'open_data', 'save_pairs',
-           'load_pairs', 'git_state', 'environment', 'save_environment', 'data_record', 'weights_record',
+           'load_pairs', 'git_state', 'code_digest', 'environment', 'save_environment', 'data_record', 'weights_record',
            'write_manifest', 'read_manifest', 'example', 'example_data']
 
 # %% ../nbs/63_runs.ipynb #4748d5a5
-import hashlib, json, os, platform, subprocess, tempfile, warnings
-from importlib.metadata import version
+import hashlib, json, os, platform, shutil, warnings
+from importlib.metadata import distribution, version
 from importlib.resources import files
 from pathlib import Path
 
 import torch
 from torch import nn
 from .checkpoint import load_weights, save_weights
-from .core import HyspError, checksum, pick, write_json, renamed
+from .core import HyspError, beside, checksum, clear_leftovers, pick, write_json, renamed
 from .evaluate import untrained_norms, weights_hash
 from .feeder import Dataset, splits_meant
 from .models import models
 from .pairs import Pairs
 from .prepare import prepare
-from .run_folder import RunFolder
+from .run_folder import RunFolder, check_identity
 from .skeleton import Layout
 from .synthetic import generate
 
@@ -53,6 +53,7 @@ def load_run(
             )
         path = kept[-1]
     state, about = load_weights(path)
+    check_identity(path, about.get("run"))
     try:
         model = build(about["spec"])
         model.load_state_dict(state)
@@ -138,9 +139,10 @@ def save_pairs(
     path: Path,  # File to write, `.safetensors`
     pairs: Pairs,  # Pairs among the clips of `data`
     data: Dataset,  # Clips of a run
+    run: str | None = None,  # Identity of the run
 ):
     "Keep who does the same as whom beside a run"
-    about = dict(clips=_clips_and_people(data), either_side=pairs.either_side)
+    about = dict(clips=_clips_and_people(data), either_side=pairs.either_side, run=run)
     save_weights(path, dict(start=pairs.start, other=pairs.other), about)
 
 
@@ -169,22 +171,63 @@ def _are_pairs(start, other, clips):
     ends = len(start) == clips + 1 and start[0] == 0 and start[-1] == len(other)
     return bool(ends and (start.diff() >= 0).all() and ((other >= 0) & (other < clips)).all())
 
+# %% ../nbs/63_runs.ipynb #33c8333c
+def _git_folder(root):
+    "The folder of git in a clone, or that which a worktree's file `.git` names; None: no clone"
+    place = root / ".git"
+    if place.is_file():
+        place = root / place.read_text("utf-8").strip().removeprefix("gitdir: ")
+    return place if (place / "HEAD").is_file() else None
+
+
+def _commit_at(place):
+    "The commit of HEAD, in a folder of git; None where there is none yet"
+    head = (place / "HEAD").read_text("utf-8").strip()
+    if not head.startswith("ref: "):
+        return head
+    name = head.removeprefix("ref: ")
+    common = place / "commondir"  # A worktree has one
+    shared = place / common.read_text("utf-8").strip() if common.is_file() else place
+    for file in (place / name, shared / name):
+        if file.is_file():
+            return file.read_text("utf-8").strip()
+    packed = shared / "packed-refs"
+    lines = packed.read_text("utf-8").splitlines() if packed.is_file() else []
+    return next((line.split()[0] for line in lines if line.endswith(f" {name}")), None)
+
+
+def _installed_commit():
+    "The commit that an installation from a git address tells; None for any other"
+    told = distribution("hysp").read_text("direct_url.json")
+    return json.loads(told or "{}").get("vcs_info", {}).get("commit_id")
+
 # %% ../nbs/63_runs.ipynb #6995de6c
-def git_state() -> str | None:  # Such as `1a2b3c4d, with uncommitted changes`
-    "Which state of the code this is; None where there is no repository"
+def _is_our_clone(root):
+    "Is a folder the clone of hysp, and not a project that holds the package?"
+    settings = root / "settings.ini"
+    return settings.is_file() and "lib_name = hysp" in settings.read_text("utf-8", "replace")
 
-    def git(*args):
-        command = ["git", "-C", str(files("hysp")), *args]
-        return subprocess.run(command, capture_output=True, text=True)
 
+def git_state(
+    package: str | Path | None = None,  # Folder of a package; None: hysp's own
+) -> str | None:  # 12 hexadecimal digits; None: no clone, and no installation from a git address
+    "The commit of the code that runs; nothing is executed"
+    root = Path(package or str(files("hysp"))).parent
     try:
-        commit = git("rev-parse", "HEAD")
-        changes = git("status", "--porcelain", "--", ".")
-    except OSError:
+        place = _git_folder(root) if _is_our_clone(root) else None
+        commit = _commit_at(place) if place else _installed_commit()
+    except (OSError, ValueError):
         return None
-    if commit.returncode:
-        return None
-    return commit.stdout[:12] + (", with uncommitted changes" if changes.stdout else "")
+    return commit and commit[:12]
+
+
+def code_digest() -> str:  # 16 hexadecimal digits
+    "What the files of the package are, whatever a commit says"
+    folder = Path(str(files("hysp")))
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.py")):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def environment() -> dict:  # Names and versions
@@ -192,14 +235,27 @@ def environment() -> dict:  # Names and versions
     names = "hysp", "torch", "numpy", "geoopt", "accelerate"
     packages = {name: version(name) for name in names}
     return dict(
-        python=platform.python_version(), system=platform.platform(), **packages, git=git_state()
+        python=platform.python_version(),
+        system=platform.platform(),
+        **packages,
+        git=git_state(),
+        code=code_digest(),
     )
 
 # %% ../nbs/63_runs.ipynb #8fd1aeec
+def _environments(path):
+    "What the record of a run holds so far, one for each environment"
+    try:
+        return json.loads(path.read_text("utf-8")).get("environments", [])
+    except (OSError, ValueError, AttributeError):
+        return []
+
+
 def save_environment(
     trainer,  # A `hysp.train.Trainer`
 ):
     "Write what a run runs on, and with what, beside its settings"
+    path = trainer.run / "environment.json"
     content = dict(
         environment(),
         data=trainer.data.checksum,
@@ -207,7 +263,13 @@ def save_environment(
         precision=trainer.precision,
         devices=str(trainer.devices),
     )
-    write_json(trainer.run / "environment.json", content)
+    begins = not (trainer.epoch or trainer.progress.step)
+    before = [] if begins else _environments(path)
+    last = {name: value for name, value in before[-1].items() if name != "epoch"} if before else {}
+    if content != last:
+        before.append(dict(epoch=trainer.epoch, **content))
+    run = trainer.folder.identity
+    write_json(path, dict(content, run=run, environments=before))
 
 # %% ../nbs/63_runs.ipynb #0e914245
 def data_record(
@@ -287,14 +349,17 @@ def example() -> Path:  # A run folder within the package: read it, do not write
 def _make_example_data(out):
     "Make the clips of `example`, unless somebody else was faster"
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+    clear_leftovers(out.parent, out.name)
+    place = beside(out)
+    try:
         people = generate(1200, subjects=10, seed=0, difficulty="easy")
-        made = prepare(people, Path(folder) / "data", frames=16, align="frame", scale="none")
-        try:
-            made.rename(out)
-        except OSError:
-            if not (out / "dataset.yaml").exists():
-                raise
+        made = prepare(people, place / "data", frames=16, align="frame", scale="none")
+        made.rename(out)
+    except OSError:
+        if not (out / "dataset.yaml").exists():
+            raise
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def example_data(

@@ -5,21 +5,17 @@
 # %% auto #0
 __all__ = ['published', 'ntu_classes', 'pku_part', 'open_raw', 'oddities', 'Survey', 'evenly', 'to_metres', 'Reading',
            'survey_raw', 'survey_source', 'example_clips', 'survey_shared', 'survey_dataset', 'survey', 'sparkline',
-           'preparation', 'survey_lines', 'plot_survey']
+           'preparation', 'survey_lines']
 
 # %% ../nbs/76_survey.ipynb #8a925aa7
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-import matplotlib.pyplot as plt
 import numpy as np
-from tqdm.auto import tqdm
-from .core import HyspError, renamed
+from .core import HyspError, renamed, tell_progress
 from .feeder import Dataset, split_names
 from .formats import open_source
-from .plot_skeleton import skeleton_strip
 from .prepare import amount_of_motion, problems
-from .style import palette, save_figure
 from .clips import Fault, Source, find, metadata_columns
 from .kinect import ntu, pku
 from .readers import arrays, uiprmd
@@ -222,7 +218,7 @@ def survey_source(
         columns[name] = [known[name] for known in facts]
     some = np.unique(evenly(len(source), read or len(source)))
     reading = Reading(source, labels, some)
-    for i in tqdm(some, desc="read", unit="clip", disable=not progress):
+    for i in tell_progress(some, "read", leave=True, shown=progress):
         reading.read(i)
     return Survey(
         kind=kind,
@@ -436,50 +432,3 @@ def survey_lines(
         faults = [_several(len(seen.faults), "clip"), *seen.faults[:5]]
         lines += _indented("not usable", faults)
     return lines
-
-# %% ../nbs/76_survey.ipynb #5ef93555
-def _class_panel(ax, seen):
-    count = np.bincount(seen.labels, minlength=len(seen.class_names))
-    ax.bar(range(len(count)), count, color=palette[0])
-    title = f"{seen.path.name}: {len(seen.labels):,} clips of {len(count)} classes"
-    ax.set(title=title, xlim=(-0.6, len(count) - 0.4))
-    ax.title.set_size(9)
-    if len(count) <= 20:
-        ax.set_xticks(range(len(count)), seen.class_names, rotation=30, ha="right", size=7)
-    else:
-        ax.set_xlabel("class")
-
-
-def _length_panel(ax, seen):
-    if len(seen.lengths):
-        bins = min(30, max(5, len(np.unique(seen.lengths))))
-        ax.hist(seen.lengths, bins=bins, color=palette[0])
-    ax.set(xlabel="frames", title="lengths")
-    ax.title.set_size(9)
-
-
-def _clip_panel(ax, seen, name, position):
-    people = position[..., (position != 0).any((0, 1, 2))]
-    fps = seen.fps if seen.kind != "dataset" else None
-    skeleton_strip(people, seen.layout, 9, ax, fps=fps)
-    ax.set_title(name, loc="left", size=9)
-    ax.axis("off")
-    ax.set_aspect("equal")
-
-# %% ../nbs/76_survey.ipynb #4d688664
-def plot_survey(
-    seen: Survey,  # From `survey`
-    file: str | Path = None,  # Write it there: .png, .svg or .pdf
-):  # The figure
-    "Clips a class, lengths, and some clips"
-    rows = max(1, len(seen.examples))
-    fig = plt.figure(figsize=(9, 2.6 + 1.5 * rows), layout="constrained")
-    grid = fig.add_gridspec(rows + 1, 3, height_ratios=[2.4] + [1.4] * rows)
-    _class_panel(fig.add_subplot(grid[0, :2]), seen)
-    _length_panel(fig.add_subplot(grid[0, 2]), seen)
-    for row, (name, position) in enumerate(seen.examples, 1):
-        _clip_panel(fig.add_subplot(grid[row, :]), seen, name, position)
-    if file is not None:
-        save_figure(fig, file)
-        plt.close(fig)
-    return fig

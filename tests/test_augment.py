@@ -4,6 +4,7 @@ import dataclasses
 import math
 from pathlib import Path
 import numpy as np, pytest, torch
+from device import device
 from scipy.signal import savgol_filter
 from hysp import augment as A
 from hysp.core import HyspError, pick
@@ -19,10 +20,11 @@ def case(request):
     dtype = request.param
     x = torch.randn(3, 3, 50, 25, 2, generator=gen(), dtype=dtype)
     x[1] = torch.from_numpy(golden["x"])
+    x = x.to(device)
 
     def check(y, key, exact=False):
         assert y.dtype == dtype and y.shape == x.shape
-        want = torch.from_numpy(golden[key]).to(dtype)
+        want = torch.from_numpy(golden[key]).to(x)
         if exact:
             assert torch.equal(y[1], want)
         else:
@@ -53,9 +55,9 @@ def test_crop(case):
     check(y, "crop|out", exact=True)
     assert torch.equal(y[0], x[0])
     assert torch.equal(A.crop(x, torch.tensor([pad, start, 0])), y)  # T//6 is the default
-    want = np.pad(x.numpy(), [(0, 0)] * 2 + [(pad, pad)] + [(0, 0)] * 2, mode="symmetric")
+    want = np.pad(x.cpu().numpy(), [(0, 0)] * 2 + [(pad, pad)] + [(0, 0)] * 2, mode="symmetric")
     for s in (0, 1, 2 * pad):
-        assert np.array_equal(A.crop(x, s).numpy(), want[:, :, s : s + 50])
+        assert np.array_equal(A.crop(x, s).cpu().numpy(), want[:, :, s : s + 50])
 
 
 def test_rotate(case):

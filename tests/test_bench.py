@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -306,14 +307,63 @@ def test_growth(tmp_path):
     assert (tmp_path / "g.png").stat().st_size < 200_000
 
 
-def test_gpu_script_runs_on_a_cpu(tmp_path):
-    done = run(
-        folder / "gpu.py",
-        *"--device cpu --steps 2 --timed 1 --batch 4 --clips 8 --width 4 --out-dim 16".split(),
-        *"--workers 0 --report".split(),
-        tmp_path / "gpu.md",
-    )
-    assert done.returncode == 0, done.stderr
-    text = (tmp_path / "gpu.md").read_text()
-    assert text.count("| ours, bf16") == 2 and "Loss over 2 steps" in text
-    assert len((tmp_path / "gpu.csv").read_text().splitlines()) == 3
+def gpu_arguments(tmp_path, *more):
+    words = ["--out", tmp_path / "out", "--work", tmp_path, "--device", "cpu", "--tiny", *more]
+    return [str(word) for word in words]
+
+
+def test_gpu_parts_run_on_a_cpu(tmp_path):
+    gpu = load("gpu")
+    args = gpu.options(gpu_arguments(tmp_path, "--limit", 20))
+    args.out.mkdir()
+    found = {}
+    for part in ("sets", "plain", "curves", "resumed", "learn"):
+        path = tmp_path / f"{part}.jsonl"
+        gpu.PARTS[part].function(args, gpu.Rows(path))
+        found[part] = gpu.read_rows(path)
+    assert [row["set"] for row in found["sets"]] == ["hard50", "hard16", "ntu"]
+    assert all(row["clips_per_second"] > 0 for row in found["plain"])
+    curves, *judged = found["curves"]
+    assert curves["steps"] == len(curves["bf16"]) == 3 and curves["largest_gap"] < 1
+    assert [row["precision"] for row in judged] == ["fp32", "bf16"]
+    assert all(row["same"] for row in found["resumed"])
+    rows = [row["row"] for row in found["learn"] if "row" in row]
+    nothing = ["chance", "coordinates", "coordinates, whitened", "time warping"]
+    assert rows == 2 * nothing
+    assert {row["recipe"] for row in found["learn"] if "recipe" in row} == {"quick", "ntu60/xsub"}
+
+
+def test_gpu_variants_and_profile_run_on_a_cpu(tmp_path):
+    gpu = load("gpu")
+    args = gpu.options(gpu_arguments(tmp_path))
+    args.out.mkdir()
+    load("speed").dataset(tmp_path / "ntu", args.sizes.clips)
+    rows = gpu.Rows(tmp_path / "rows.jsonl")
+    channels_last = dict(precision="bf16", search=True, shape=gpu.channels_last)
+    variants = {"last": channels_last, "bad": dict(precision="fp8")}
+    gpu.measured_variants(args, rows, "ntu60/xsub", variants, args.sizes.batch)
+    work, good, bad = gpu.read_rows(rows.path)
+    assert work["gigaflop_per_clip"] > 0 and good["batch"] == 8 and 0 <= good["share_for_data"] <= 1
+    assert "unknown precision" in bad["error"]
+    gpu.profile_one(args, rows, "quick", 8, "as it is", None, steps=1)
+    about, largest, *_ = gpu.read_rows(rows.path)[3:]
+    assert about["launches"] > 0 and largest["seconds"] > 0
+    assert "one step" in (args.out / "profile.txt").read_text("utf-8")
+
+
+def test_gpu_script_writes_what_each_part_found(tmp_path):
+    done = run(folder / "gpu.py", *gpu_arguments(tmp_path, "--parts", "agree"))
+    assert done.returncode == 0 and "agree: done" in done.stdout, done.stderr
+    results = json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))
+    rows = results["agree"]["rows"]
+    assert len(rows) > 70 and all(row["right"] for row in rows)
+
+
+def test_channels_last_gives_the_same():
+    from hysp.stgcn import STGCN
+
+    torch.manual_seed(0)
+    x = load("speed").clips(3)
+    paper = STGCN(hidden=8, out=32, dropout=0.0).train()
+    other = load("gpu_forms").lay_channels_last(deepcopy(paper))
+    torch.testing.assert_close(other(x), paper(x), atol=1e-5, rtol=0)

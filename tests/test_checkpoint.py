@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from device import device
 from hypothesis import HealthCheck, given, settings, strategies as st
 from safetensors.torch import save_file
 
@@ -317,11 +318,12 @@ def official(tmp_path_factory):
 def test_the_authors_checkpoint_gives_the_authors_features(official):
     x, want = (np.load(golden / o) for o in ("stgcn.npz", "official_format_expected.npz"))
     model, keys = load_reference(official)
+    model.to(device)
     with torch.no_grad():
-        z = model.online_encoder(torch.from_numpy(x["x"]))
+        z = model.online_encoder(torch.from_numpy(x["x"]).to(device))
         p = model.online_projector(z)
     for got, name in ((z, "features"), (p, "projection")):
-        torch.testing.assert_close(got, torch.from_numpy(want[name]), atol=1e-5, rtol=0)
+        torch.testing.assert_close(got.cpu(), torch.from_numpy(want[name]), atol=1e-5, rtol=0)
     assert (
         type(model) is HYSP
         and len(keys.fate("used")) == 367

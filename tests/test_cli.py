@@ -4,14 +4,16 @@ import dataclasses
 import errno
 import inspect
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from hysp import cli, recipes, settings
+from hysp import cli, core, recipes, settings
 from hysp.core import HyspError
 from hysp.feeder import Dataset
 from hysp.config import config_names, load_config, save_config, to_yaml
@@ -149,7 +151,7 @@ def test_overview_names_every_command(capsys):
         ("prepare arrays a --out d --align clips", "unknown align 'clips'; did you mean 'clip'?"),
         ("prepare arrays a --out d --scale toros", "unknown scale 'toros'; did you mean 'torso'?"),
         ("prepare arrays a --out d --no-aligned", "--no-aligned"),
-        ("synth --out d --n 0", "n must be a whole number of at least 1, not 0"),
+        ("synth --out d --n 0", "n must be at least 1 and below 10,000,000, not 0"),
         ("info nowhere", "there is no folder nowhere"),
         ("config pretain", "unknown command or config 'pretain'; did you mean 'pretrain'?"),
         ("config ntu60/xviw", "did you mean 'ntu60/xview'?"),
@@ -363,7 +365,9 @@ def test_synth_and_info(capsys, tmp_path):
         "--frames",
         8,
     )
-    assert made(capsys, "info", tmp_path / "a") == out and re.search(
+    *told, written, _ = out.splitlines()
+    assert written == f"written     {tmp_path / 'a'}"
+    assert made(capsys, "info", tmp_path / "a").splitlines()[:-1] == told and re.search(
         r"^clips +12 +12 +24$", out, re.M
     )
     assert "exists already" in refused_after_bar(
@@ -502,7 +506,7 @@ def test_info_of_a_run(capsys, tmp_path):
     out = made(capsys, "info", tmp_path)
     assert (
         "epoch_0002.safetensors" in out
-        and "2 epochs; the last: epoch 1, loss 1.25" in out
+        and "2 epochs; the last: epoch 2, loss 1.25" in out
         and re.search("^data +clips$", out, re.M)
     )
 
@@ -636,7 +640,7 @@ def test_a_message_advises_what_can_be_typed(capsys, tmp_path):
         ("csv raw b --layout coco", "read from one place, not from 2: raw, b"),
         ("csv --layout coco", "say what to read: hysp prepare csv FOLDER"),
         ("csv raw --layout coco --unit mms", "did you mean 'mm'?"),
-        ("csv raw --layout coco --fps 0", "fps must be at least 0.001, not 0"),
+        ("csv raw --layout coco --fps 0", "fps must be at least 0.001 and below 100,000, not 0"),
         ("npyy raw", "invalid choice 'npyy'"),
     ],
 )
@@ -650,3 +654,244 @@ def test_help_says_what_each_format_is(capsys):
     out = words(hysp(capsys, "prepare", "--help")[1])
     for known in formats.values():
         assert known.reads in out
+
+
+# What a command ends with
+
+
+endings = {
+    "synth --out {tmp}/new": "hysp pretrain --data {tmp}/new",
+    "prepare arrays a.npz --out {tmp}/new": "hysp pretrain --data {tmp}/new",
+    "prepare arrays a.npz --dry-run": "the same without --dry-run",
+    "pretrain --data {tmp}/new --out {tmp}/r": "hysp evaluate {tmp}/r",
+    "pretrain --data d --out r --split xview/train": "hysp evaluate r --protocol xview",
+    "pretrain --data d --out r --split all": "hysp embed r --split all --html r/disk.html",
+    "evaluate r/epoch_0002.safetensors": "hysp embed r/epoch_0002.safetensors --html r/disk.html",
+    "evaluate r --protocol folds": None,
+    "ensemble r s --out both": "hysp embed r --html both/disk.html",
+    "subset {tmp}/new --run r --out {tmp}/new": "hysp pretrain --data {tmp}/new",
+    "embed r --html page.html": "open page.html in a browser",
+    "embed r": "in Python: hysp.embeddings.load_embeddings('embeddings.safetensors')",
+    "export r --format torchscript": "in Python: torch.jit.load(the file)",
+    "demo": "hysp demo --data YOUR.npz --out runs/yours",
+    "info {tmp}/new": "hysp pretrain --data {tmp}/new",
+}
+
+
+@pytest.fixture(scope="module")
+def small_set(tmp_path_factory):
+    "A dataset folder of 24 clips, three classes, four people"
+    folder = tmp_path_factory.mktemp("sets")
+    assert (
+        cli.main(f"synth --out {folder}/new --n 24 --classes 3 --subjects 4 --frames 8".split())
+        == 0
+    )
+    return folder
+
+
+@pytest.mark.parametrize("typed", endings)
+def test_a_command_ends_with_one_that_can_be_typed(small_set, typed):
+    name, *args = typed.format(tmp=small_set).split()
+    then = endings[typed] and endings[typed].format(tmp=small_set)
+    assert cli._ending(name, cli.parse(name, args))[1] == then
+    if then and then.startswith("hysp "):
+        following, *words = shlex.split(then)[1:]
+        cli.parse(following, words)
+
+
+def test_a_set_without_the_usual_split_is_trained_on_as_it_can_be(capsys, tmp_path):
+    for options, then in (
+        (["--subjects", 1], "--split all"),
+        (["--subjects", 2], ""),
+    ):
+        out = tmp_path / str(options[-1])
+        told = made(capsys, "synth", "--out", out, "--n", 8, "--classes", 2, *options)
+        assert told.splitlines()[-1] == f"next        hysp pretrain --data {out} {then}".rstrip()
+
+
+def test_config_says_what_each_name_is_for(capsys):
+    lines = made(capsys, "config").splitlines()
+    assert [line.split()[0] for line in lines] == config_names()
+    assert all(re.fullmatch(r"\S+ {2,}[A-Z].{8,}", line) for line in lines)
+
+
+# Progress in a log
+
+
+def test_a_log_has_lines_and_no_carriage_returns(capsys, monkeypatch, small_set, tmp_path):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr(core.LogLines, "every", 0.0)
+    short = "--epochs 2 --batch 6 --width 4 --out-dim 8".split()
+    run = tmp_path / "r"
+    code, out, err = hysp(capsys, "pretrain", "--data", small_set / "new", "--out", run, *short)
+    assert code == 0 and "\r" not in err and f"written     {run}" in out
+    lines = [line for line in err.splitlines() if line.startswith("train: ")]
+    assert re.match(r"train: 6 of 24 clips, epoch 1, loss \d+\.\d+, radius .*; \d+ s", lines[0])
+    assert re.match(r"train: 24 of 24 clips, epoch 2, ", lines[-1])
+    code, out, err = hysp(capsys, "evaluate", run, "--linear.epochs", 3)
+    assert code == 0 and "\r" not in err and "| --" not in out
+    for what in ("encode: ", "linear probe: 3 of 3 epochs", "time warping: "):
+        assert any(line.startswith(what) for line in err.splitlines()), what
+
+
+def test_what_takes_a_moment_needs_no_line(capsys, monkeypatch):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    assert list(core.tell_progress(range(3), "count")) == [0, 1, 2]
+    assert capsys.readouterr() == ("", "")
+
+
+# Refused before the work
+
+
+def never(*_, **__):
+    raise AssertionError("the work has begun")
+
+
+@pytest.mark.parametrize(
+    "typed,says",
+    [
+        ("csv raw --out raw/d", "raw/d lies within raw, which is read"),
+        ("csv raw --out raw --overwrite", "raw is raw, which is read"),
+        ("csv top/raw --out top --overwrite", "which would be replaced"),
+        ("csv raw --out full", "full exists already and is not empty"),
+        ("csv raw --out d --picture a.gif", "unknown kind of picture '.gif'"),
+        ("csv raw --out d --picture no/a.png", "there is no folder no"),
+        ("csv raw --out d --max-bodies 100", "max_bodies must be at least 1 and below 17"),
+        ("csv raw --out d --workers 100000", "workers must be at least -1 and below 1,025"),
+    ],
+)
+def test_prepare_refuses_before_anything_is_read(capsys, monkeypatch, tmp_path, typed, says):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("raw", "top/raw", "full/of"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.setattr(cli, "open_source", never)
+    assert says in refused(capsys, "prepare", *typed.split(), "--layout", "coco")
+
+
+@pytest.mark.parametrize(
+    "typed,says",
+    [
+        ("--out {data}/runs/a", "which is read; name a place outside it"),
+        ("--ramp 5 1", "the curriculum cannot end"),
+        ("--batch 600 --epochs 1", "fewer than a batch of 600"),
+        ("--init nowhere", "no checkpoint at nowhere"),
+        ("--views natral", "did you mean 'natural'?"),
+        ("--encoder tnc", "did you mean 'tcn'?"),
+        ("--natural.crop 7", "crop"),
+        ("--optimizer lars --lr 0", "the learning rate must be positive"),
+        ("--threads 100000", "threads must be at least 0 and below 1,025"),
+        ("--seed 1180591620717411303424", "seed must be at least 0"),
+    ],
+)
+def test_pretrain_refuses_before_pairs_are_sought(
+    capsys, monkeypatch, tmp_path, small_set, typed, says
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(recipes, "find_partners", never)
+    data = small_set / "new"
+    assert says in refused(capsys, "pretrain", "--data", data, *typed.format(data=data).split())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def small_run(small_set):
+    run = small_set / "run"
+    short = "--epochs 2 --batch 6 --width 4 --out-dim 8 --keep-every 1".split()
+    assert cli.main(["pretrain", "--data", f"{small_set}/new", "--out", str(run), *short]) == 0
+    return run
+
+
+@pytest.mark.parametrize(
+    "typed,says",
+    [
+        ("evaluate {run} --shares .1 2", "shares: a share lies above 0 and is at most 1, not 2.0"),
+        ("evaluate {run} --out {data}/e", "which is read; name a place outside it"),
+        ("ensemble {run} {run} --weights 1 2 3", "3 weights for 2 runs; give one a run"),
+        ("ensemble {run} {run} --out {data}/e", "which is read"),
+        ("subset {data} --run {run} --out o --share 1.5", "share: a share lies above 0"),
+        ("subset {data} --run {run} --out {data} --overwrite", "which is read"),
+        ("embed {run} --data {data} --html {data}/p.html", "which is read"),
+    ],
+)
+def test_judging_refuses_before_anything_is_encoded(
+    capsys, monkeypatch, tmp_path, small_set, small_run, typed, says
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(recipes, "features", never)
+    monkeypatch.setattr(recipes, "scene", never)
+    words = typed.format(run=small_run, data=small_set / "new").split()
+    assert says in refused_after_bar(capsys, *words)
+
+
+def test_a_demo_of_an_unknown_recipe_prepares_nothing(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(recipes, "demo_data", never)
+    assert "did you mean 'quick'?" in refused(capsys, "demo", "--settings", "quik")
+    (tmp_path / "d").mkdir()
+    says = "d/demo lies within d, which is read"
+    assert says in refused(capsys, "demo", "--data", "d", "--out", "d/demo")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "synth --out {tmp}/big --n 24",
+        "pretrain --data {data} --out {tmp}/r",
+        "evaluate {run} --out {tmp}/e",
+        "embed {run} --out {tmp}/e.npz",
+    ],
+)
+def test_a_disk_without_room_is_said_beforehand(
+    capsys, monkeypatch, tmp_path, small_set, small_run, typed
+):
+    monkeypatch.setattr(core.shutil, "disk_usage", lambda path: SimpleNamespace(free=100))
+    words = typed.format(run=small_run, data=small_set / "new", tmp=tmp_path).split()
+    assert re.search(
+        r"hysp: \S+ takes about \S+ [kMG]?B?(bytes)?, and the disk has 100 bytes left; make room",
+        refused_after_bar(capsys, *words),
+    )
+    assert not list(tmp_path.iterdir())
+
+
+# Advice that fits
+
+
+def test_of_one_class_nothing_is_learned(capsys, tmp_path, small_run):
+    npz_of(*trunk, tmp_path / "a.npz")
+    arrays = dict(np.load(tmp_path / "a.npz"))
+    np.savez(tmp_path / "a.npz", **arrays | dict(label=[0] * 6))
+    data = tmp_path / "d"
+    made(capsys, *prepare_arrays, tmp_path / "a.npz", "--out", data)
+    short = "--epochs 1 --batch 2 --width 4 --out-dim 8 --pairs own".split()
+    made(capsys, "pretrain", "--data", data, "--out", tmp_path / "r", *short)
+    says = refused_after_bar(capsys, "evaluate", tmp_path / "r", "--protocols", "semi")
+    assert "of one class, '0', so there is nothing to learn from labels" in says
+
+
+@pytest.mark.parametrize("file", ["run/last.pt", "run/epoch_0002.safetensors", "new/position.npy"])
+def test_what_may_not_be_read_is_not_called_damaged(
+    capsys, monkeypatch, small_set, small_run, file
+):
+    closed = small_set / file
+    opened = open
+
+    def refuses(path, *args, **kwargs):
+        if str(path) == str(closed):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *args, **kwargs)
+
+    monkeypatch.setattr("builtins.open", refuses)
+    short = "--epochs 2 --batch 6 --width 4 --out-dim 8 --keep-every 1".split()
+    command = "evaluate", small_run, "--protocols", "knn"
+    if file.endswith(".pt"):
+        command = "pretrain", "--data", small_set / "new", "--out", small_run, *short
+    says = f"hysp: cannot read {closed}: Permission denied"
+    assert refused_after_bar(capsys, *command) == says
+
+
+def test_export_is_quiet(capfd, small_run, tmp_path):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    assert cli.main(["export", str(small_run), "--out", str(tmp_path / "e.onnx")]) == 0
+    out, err = capfd.readouterr()
+    assert not err and len(out.splitlines()) == 3

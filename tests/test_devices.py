@@ -87,7 +87,7 @@ def test_views_differ_between_processes_and_repeat_with_the_seed(both):
 
 def test_a_stop_in_one_process_stops_both_and_the_run_goes_on_to_the_bit(both):
     _, (two, folder) = both
-    assert "stopped in epoch 1 and saved" in two["said"] and two["at"] == (1, 1)
+    assert "stopped in epoch 2 and saved" in two["said"] and two["at"] == (1, 1)
     for k, v in two["whole"].items():
         assert torch.equal(v, two["parts"][k]), k
     assert two["rows"][0] == two["rows"][1]
@@ -105,6 +105,7 @@ def test_the_folder_of_two_is_that_of_one(both):
             "epoch_0002.safetensors",
             "last.pt",
             "metrics.csv",
+            "run.json",
         ]
     )
     assert (b / "bf16" / "epoch_0001.safetensors").exists()
@@ -290,7 +291,7 @@ def test_a_run_that_saturates_says_so_once(tmp_path, capsys):
     t.fit()
     said = capsys.readouterr().out
     assert (
-        said.count("epoch 0: half of the predictions lie at the rim of the ball")
+        said.count("epoch 1: half of the predictions lie at the rim of the ball")
         == said.count("at the rim of the ball")
         == 1
     )

@@ -137,6 +137,11 @@ def test_fidelity_tells_good_from_bad():
     assert good.distance > 1 - 1e-6 and abs(bad.distance) < 0.1 and abs(bad.radius) < 0.2
     halved = fidelity(z, place(z) * 0.5)
     assert halved.radius > 1 - 1e-9 and halved.distance < good.distance
+    assert good.error < 1e-6 and good.keeps_distances and not halved.keeps_distances
+    for c in (0.5, 1.0, 2.0):
+        gaps = 2 * z.norm(dim=1) - 2 / c**0.5 * torch.atanh(0.5 * place(z, c).norm(dim=1))
+        found = fidelity(z, place(z, c) * 0.5, c=c).error
+        assert abs(found - gaps.median().item()) < 1e-9
 
 
 def test_fidelity_degenerate():

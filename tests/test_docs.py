@@ -16,7 +16,7 @@ spec = importlib.util.spec_from_file_location("docs", root / "tools" / "docs.py"
 docs = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(docs)
 
-PAGES = "index", "30_losses", "tutorials/poincare_disk"
+PAGES = "index", "tutorials/poincare_disk", "tutorials/embedding_explorer", "30_losses"
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def site(tmp_path_factory):
     return docs.build(PAGES, tmp_path_factory.mktemp("docs") / "site")
 
 
-@pytest.mark.parametrize("width", [1280, 2560])
+@pytest.mark.parametrize("width", [390, 1280, 2560])
 @pytest.mark.parametrize("page", PAGES)
 def test_page_in_browser(visit, site, page, width):
     tab, wrong = visit((site / f"{page}.html").as_uri(), width)
@@ -33,7 +33,7 @@ def test_page_in_browser(visit, site, page, width):
     )
     assert tab.evaluate("[...document.images].every(o => o.complete && o.naturalWidth>0)")
     assert tab.locator("h1").count() == 1 and tab.locator("nav a.here").count() == 1
-    if page != "index":
+    if page in ("30_losses", "tutorials/poincare_disk"):
         sizes = tab.evaluate(
             "[...document.querySelectorAll('math')].map(o => o.getBoundingClientRect())"
             ".map(box => [box.width, box.height])"
@@ -41,7 +41,7 @@ def test_page_in_browser(visit, site, page, width):
         assert len(sizes) > 5 and all(w > 1 and h > 5 for w, h in sizes), "every formula takes room"
         assert max(h for _, h in sizes) > 25, "a fraction is as high as two lines"
         prose = tab.evaluate(
-            "[...document.querySelectorAll('main > p, main > li')].map(o => o.textContent)"
+            "[...document.querySelectorAll('article > p, article li')].map(o => o.textContent)"
         )
         assert "$" not in " ".join(prose)
     if page == "tutorials/poincare_disk":
@@ -53,10 +53,95 @@ def test_one_can_walk_about(visit, site):
     tab, wrong = visit((site / "index.html").as_uri())
     tab.click(".cards a >> text=The Poincaré disk")
     assert tab.inner_text("h1").startswith("The Poincaré disk")
-    tab.click("nav >> text=30_losses")
+    tab.click(".pages >> text=Losses")
     assert tab.inner_text("h1").startswith("Losses")
-    tab.click("nav >> text=hysp")
+    tab.click(".pages >> text=hysp")
     assert tab.url.endswith("/index.html") and wrong == []
+
+
+def test_from_page_to_page_in_reading_order(visit, site):
+    tab, wrong = visit((site / "index.html").as_uri())
+    assert tab.locator(".around .previous").count() == 0
+    for name in PAGES[1:]:
+        tab.click(".around .next")
+        assert tab.url.endswith(f"/{name}.html")
+    assert tab.locator(".around .next").count() == 0
+    tab.click(".around .previous")
+    assert tab.url.endswith(f"/{PAGES[-2]}.html") and wrong == []
+
+
+def test_the_menu_has_titles_in_the_order_of_the_front_page(visit, site):
+    order = docs.names()
+    assert order[:2] == ["index", "tutorials/quickstart"]
+    assert sorted(order[1:]) == sorted(docs.all_names()) and "More" not in docs.groups()
+    first_room = next(place for place, name in enumerate(order) if name[0].isdigit())
+    assert all(name.startswith("tutorials/") for name in order[1:first_room])
+    tab, _ = visit((site / "30_losses.html").as_uri())
+    shown = tab.locator(".pages a").all_inner_texts()
+    assert shown == ["hysp", *(docs.heading(name)[0] for name in PAGES[1:])]
+
+
+def test_search(visit, site):
+    "Titles, headings and functions are found, from any page, with the keyboard alone"
+    tab, wrong = visit((site / "tutorials/poincare_disk.html").as_uri())
+    tab.keyboard.press("/")
+    tab.keyboard.type("curriculum loss")
+    tab.wait_for_selector("#found a")
+    assert tab.is_hidden(".pages")
+    tab.fill("#query", "curriculum_loss")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/30_losses.html#def-curriculum_loss")
+    tab.fill("#query", "triangles")
+    assert tab.locator("#found a").first.inner_text().split("\n")[0] == "Triangles"
+    tab.fill("#query", "no such words")
+    assert tab.inner_text("#count") == "no places" and tab.locator("#found a").count() == 0
+    tab.keyboard.press("Escape")
+    assert tab.is_visible(".pages") and wrong == []
+
+
+def test_every_place_of_the_index_is_there(site):
+    script = (site / "search.js").read_text("utf-8")
+    entries = json.loads(script.removeprefix("const sitePages = "))
+    assert [entry[0] for entry in entries] == [f"{name}.html" for name in PAGES]
+    for address, _, _, parts in entries:
+        text = (site / address).read_text("utf-8")
+        missing = [anchor for anchor, _ in parts if f'id="{anchor}"' not in text]
+        assert parts and not missing
+
+
+def test_contents_of_the_page(visit, site):
+    tab, wrong = visit((site / "tutorials/poincare_disk.html").as_uri(), 1280)
+    links = tab.locator(".contents a")
+    assert links.count() == tab.locator("article :is(h2, h3)").count() > 3
+    assert links.first.is_visible() and "$" not in tab.inner_text(".contents")
+    there = "links.every(link => document.getElementById(decodeURIComponent(link.hash.slice(1))))"
+    assert links.evaluate_all(f"links => {there}")
+    narrow, _ = visit((site / "tutorials/poincare_disk.html").as_uri(), 390, 844)
+    assert narrow.locator(".contents a").first.is_hidden()
+    narrow.click(".contents summary")
+    assert narrow.locator(".contents a").first.is_visible() and wrong == []
+
+
+def test_the_menu_folds_on_a_phone(visit, site):
+    tab, wrong = visit((site / "30_losses.html").as_uri(), 390, 844)
+    assert tab.is_hidden(".pages") and tab.locator("h1").bounding_box()["y"] < 200
+    tab.click("#fold")
+    assert tab.is_visible(".pages") and tab.get_attribute("#fold", "aria-expanded") == "true"
+    heights = tab.locator(".pages a").evaluate_all("links => links.map(o => o.offsetHeight)")
+    assert min(heights) >= 40 and tab.locator("#fold").bounding_box()["height"] >= 40
+    tab.click(".pages >> text=The Poincaré disk")
+    assert tab.is_hidden(".pages") and wrong == []
+    wide, _ = visit((site / "30_losses.html").as_uri(), 1280)
+    assert wide.is_visible(".pages") and wide.is_hidden("#fold")
+
+
+def test_the_explorer_stands_in_its_tutorial(visit, site):
+    tab, wrong = visit((site / "tutorials/embedding_explorer.html").as_uri())
+    assert tab.locator(".widget").count() == 0
+    frame = tab.locator("iframe.explorer").first
+    frame.scroll_into_view_if_needed()
+    frame.content_frame.locator("canvas").first.wait_for()
+    assert wrong == []
 
 
 def test_nothing_is_fetched(site):
@@ -136,7 +221,7 @@ def test_what_becomes_of_a_cell(tmp_path, monkeypatch):
 def test_figures_that_move(visit, tmp_path, monkeypatch):
     """Plotly's from the one file beside the page, matplotlib's films with buttons, both without a network
 
-    A widget says what it needs."""
+    A widget says what it needs, and a progress bar is left out."""
     cells = [
         "import numpy as np, ipywidgets\nfrom IPython.display import HTML\n"
         "from hysp.page import skeleton_player\nfrom hysp.plot_skeleton import skeleton_animation\n"
@@ -144,6 +229,8 @@ def test_figures_that_move(visit, tmp_path, monkeypatch):
         "skeleton_player(dict(a=x, b=x), 'ntu-rgb+d', trail=2)",
         "HTML(skeleton_animation(x, 'ntu-rgb+d', height=1).to_jshtml())",
         "ipywidgets.IntSlider()",
+        "from tqdm.auto import tqdm\nfor i in tqdm(range(3), disable=False): pass",
+        "print('10 %\\r20 %\\rdone')",
     ]
     monkeypatch.setattr(docs, "nbs", notebook(tmp_path / "nbs", *cells))
     tab, wrong = visit((docs.build(["bad"], tmp_path / "site") / "bad.html").as_uri())
@@ -157,6 +244,7 @@ def test_figures_that_move(visit, tmp_path, monkeypatch):
     assert tab.get_attribute(
         ".animation img", "src"
     ) != frame and "Open this notebook with" in tab.inner_text(".widget")
+    assert tab.locator("pre.out").all_inner_texts() == ["done\n"]
     assert (
         tab.evaluate("getComputedStyle(document.querySelector('.fa-play'), '::before').content")
         == '"▶"'

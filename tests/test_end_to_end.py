@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 
 from hysp import cli
 from hysp.checkpoint import load_state, load_weights
+from hysp.core import checksum
 from hysp.embeddings import load_embeddings, scene
 from hysp.feeder import Dataset
 from hysp.runs import load_run
@@ -121,7 +122,7 @@ def metrics(run):
     with open(run / "metrics.csv", newline="") as f:
         rows = list(csv.DictReader(f))
     for row in rows:
-        del row["seconds"]
+        del row["seconds"], row["run"]
     return rows
 
 
@@ -186,7 +187,11 @@ def test_prepare_pretrain_evaluate_info(tmp_path, capsys, source):
     else:
         out = done(capsys, "synth --n 48 --classes 12 --subjects 4 --frames 8 --out", data)
         assert "48 clips, 12 classes, 8 frames, 2 bodies, ntu-rgb+d" in out
-    assert out.endswith(done(capsys, "info", data)), "what was taken for what comes before"
+    *told, then = done(capsys, "info", data).splitlines()
+    *_, written, last = out.splitlines()
+    assert written == f"written     {data}" and last == then
+    before = "\n".join(out.splitlines()[:-2])
+    assert before.endswith("\n".join(told)), "what was taken for what comes before"
     out = done(capsys, "pretrain uiprmd --data", data, "--out", run, small)
     assert f"weights: {run / 'epoch_0002.safetensors'}" in out
     rows = metrics(run)
@@ -195,7 +200,7 @@ def test_prepare_pretrain_evaluate_info(tmp_path, capsys, source):
     out = done(capsys, "info", run)
     assert (
         "epoch_0002.safetensors" in out
-        and "2 epochs; the last: epoch 1" in out
+        and "2 epochs; the last: epoch 2" in out
         and re.search(f"^data +{re.escape(str(data))}$", out, re.M)
     )
     before = weights(run)
@@ -232,8 +237,9 @@ def test_the_verdict_is_not_a_matter_of_batches_or_cache(made, capsys, tmp_path)
         done(capsys, "evaluate", made / "run", quick, "--out", tmp_path / o, "--batch", n)
         for o, n in (("a", 7), ("b", 256), ("a", 48))
     )
+    a, b, c = (out.partition("written")[0] for out in (a, b, c))
     assert a == b == c
-    mine, theirs = (sorted((tmp_path / o / "features").iterdir()) for o in "ab")
+    mine, theirs = (sorted((tmp_path / o / "features").glob("*.npy")) for o in "ab")
     assert [o.name for o in mine] == [o.name for o in theirs]
     assert len(mine) == 6, "encoder, online branch and untrained encoder, on both splits"
     for x, y in zip(mine, theirs):
@@ -407,9 +413,9 @@ def test_demo_makes_a_page_that_needs_no_network(made, capsys, tmp_path):
         tmp_path / "demo",
         "--device cpu --threads 1",
     )
-    assert "going on from epoch 2" in again and page.exists(), (
-        "a dataset folder will do, and a finished run is not run again"
-    )
+    assert (
+        "2 epochs of 6 steps of 8 clips on cpu, all of them done before" in again and page.exists()
+    ), "a dataset folder will do, and a finished run is not run again"
 
 
 # Every protocol, several streams, half of the clips
@@ -483,8 +489,6 @@ def test_every_protocol_over_every_checkpoint(made, capsys, tmp_path):
 
 
 def test_the_manifest_says_where_a_figure_comes_from(made, capsys, tmp_path):
-    from hysp.core import checksum
-
     done(capsys, "evaluate", made / "run", quick, "--out", tmp_path, "--seed 3")
     told = json.loads((tmp_path / "evaluation.json").read_text())
     m, w = told["manifest"], told["rows"][0]["weights"]
@@ -570,7 +574,9 @@ def test_ensemble(made, capsys, tmp_path):
     rows = json.loads((tmp_path / "e/ensemble.json").read_text())["rows"]
     assert [o["scores"] for o in rows] == ["joint, epoch 2", "bone, epoch 2", "motion, epoch 2"] + [
         "ensemble"
-    ] * 3 and out.strip() == (tmp_path / "e/ensemble.md").read_text().strip()
+    ] * 3
+    numbers = re.findall(r"\d+\.\d+", (tmp_path / "e/ensemble.md").read_text())
+    assert "|" not in out and re.findall(r"\d+\.\d+", out.partition("written")[0]) == numbers
     assert (
         rows[3]["fused"] == "fixed: 2.00, 1.00, 1.00"
         and "held-out" in rows[4]["fused"]
@@ -632,6 +638,22 @@ def test_subset(made, capsys, tmp_path, keep):
     assert "not empty" in refused(
         capsys, "subset", made / "set", "--run", made / "run", "--out", tmp_path / "half"
     )
+
+
+def test_subset_says_which_classes_it_leaves_empty(made, capsys, tmp_path):
+    where = "--run", made / "run", "--device cpu --threads 1"
+    little = "--share", "0.03", "--out"
+    out = done(capsys, "subset", made / "set", *where, *little, tmp_path / "few")
+    data = Dataset(made / "set", "xsub/train")
+    some = {data.class_names[label] for label in Dataset(tmp_path / "few", "xsub/train").labels}
+    present = {data.class_names[label] for label in data.labels}
+    assert len(some) < len(present) and "--per-class keeps the share" in out
+    assert f"no clip is left of {len(present - some)} of the" in out
+    assert all(name in out for name in present - some)
+    out = done(capsys, "subset", made / "set", *where, "--per-class", *little, tmp_path / "each")
+    each = Dataset(tmp_path / "each", "xsub/train")
+    assert set(each.labels) == set(data.labels) and "no clip is left" not in out
+    assert each.about["view"]["per_class"]
 
 
 # Sets with one protocol, which is not xsub
@@ -765,11 +787,11 @@ def test_a_signal_leaves_a_checkpoint_and_the_same_command_goes_on(
     )
     assert said and said[2] == str(run)
     state = load_state(run / "last.pt")
-    assert state["epoch"] == int(said[1]) > 0 and not list(run.glob("epoch_*")), (
+    assert state["epoch"] == int(said[1]) - 1 > 0 and not list(run.glob("epoch_*")), (
         "too late to mean anything"
     )
     assert len(metrics(run)) == state["epoch"]
-    assert f"going on from epoch {state['epoch']}" in done(capsys, command)
+    assert f"going on in epoch {state['epoch'] + 1}" in done(capsys, command)
     assert (weights(run), metrics(run)) == whole
 
 
@@ -963,8 +985,11 @@ def test_nan_stops_with_epoch_step_and_clip(folder, capsys):
     x = np.load(folder / "set/position.npy", mmap_mode="r+")
     x[data.index[5], 1, 2, 3] = np.nan
     x.flush()
+    about = folder / "set/dataset.yaml"
+    told = checksum(folder / "set/position.npy")
+    about.write_text(about.read_text().replace(data.checksum, told))
     said = refused(capsys, "pretrain uiprmd --data", folder / "set", "--out", folder / "new", small)
-    assert re.search(rf"the loss is not finite in epoch 0, step \d: clips {data.names[5]};", said)
+    assert re.search(rf"the loss is not finite in epoch 1, step \d: clips {data.names[5]}", said)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw", "riemannian_sgd"])
@@ -980,7 +1005,7 @@ def test_a_learning_rate_that_diverges(made, capsys, tmp_path, optimizer):
         optimizer,
     )
     assert re.search(
-        r"not finite in epoch 0, step \d: clips clip\d{5}, .*lower the learning rate", said
+        r"not finite in epoch 1, step \d: clips clip\d{5}, .*lower the learning rate", said
     ) and not list(tmp_path.glob("run/*.safetensors"))
 
 
@@ -999,7 +1024,7 @@ def test_a_full_disk_is_one_sentence_and_the_older_state_remains(
 
     def full(fd):
         calls.append(fd)
-        if len(calls) == 20:
+        if len(calls) == 21:
             raise OSError(28, os.strerror(28))
         real(fd)
 
@@ -1009,7 +1034,7 @@ def test_a_full_disk_is_one_sentence_and_the_older_state_remains(
     assert re.fullmatch(
         r"hysp: cannot write .*: No space left on device; what was there before is untouched", said
     ) and not list(tmp_path.glob("run/.*"))
-    assert load_state(tmp_path / "run/last.pt")["epoch"] > 0 and "going on from epoch" in done(
+    assert load_state(tmp_path / "run/last.pt")["epoch"] > 0 and "going on in epoch" in done(
         capsys, command
     )
     assert (weights(tmp_path / "run"), metrics(tmp_path / "run")) == whole
@@ -1072,7 +1097,7 @@ def test_where_and_how_often_may_change(folder, capsys):
         small,
         "--save-every 1 --keep-every 1 --threads 0",
     )
-    assert "going on from epoch 2" in out
+    assert "all of them done before" in out
 
 
 @pytest.mark.parametrize(
@@ -1092,7 +1117,7 @@ def test_a_spoilt_state_is_refused(folder, capsys, content):
 @pytest.mark.parametrize(
     "option,says",
     [
-        ("--batch 0", "batch must be at least 1, not 0"),
+        ("--batch 0", "batch must be at least 1 and below 1,000,000,000, not 0"),
         ("--batch -8", "batch must be"),
         ("--batch 49", "the set holds 48 clips, fewer than a batch of 49"),
         ("--batch 1", "two clips"),

@@ -266,8 +266,8 @@ console.log(JSON.stringify([moved(toMiddle(...p), ...q), r, s, segment(p, q, 2),
     far = lambda z, w: 2 * math.atanh(abs((z - w) / (1 - z.conjugate() * w)))
     assert (
         (a, c) == (pytest.approx(p), pytest.approx(q))
-        and far(a, b) == pytest.approx(far(p, q) / 2)
-        and far(b, c) == pytest.approx(far(p, q) / 2)
+        and far(a, b) + far(b, c) == pytest.approx(far(p, q))
+        and abs(a - b) == pytest.approx(abs(b - c))
     )
     x, y, r = got[4]
     for k in range(4):

@@ -1,9 +1,12 @@
 "Batches from a dataset folder and from the reference's arrays; labels that are read, never executed"
 
+import csv
 import os
 import pickle
+import re
 import shutil
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from hysp.feeder import Dataset, read_labels, seen_in, write_view
 from hysp.prepare import prepare
 from hysp.clips import Clip, Source
 from hysp.skeleton import Layout, layouts
+from hysp.synthetic import generate
 
 
 @pytest.fixture(scope="module")
@@ -500,3 +504,20 @@ def test_a_folder_of_format_1(made, tmp_path):
     assert "missing" not in data.columns and data.missing is None
     assert data.splits == Dataset(made).splits
     np.testing.assert_array_equal(data.batch([2]), Dataset(made, "xsub/train").batch([2]))
+
+
+def test_names_that_spreadsheets_would_run(tmp_path):
+    "Written as text, read back as they were, by a set and by a view of it"
+    people = generate(12, classes=["wave", "kick"], subjects=3, seed=0, difficulty="easy")
+    odd = ["=1+1", "+cmd|' /C calc'!A0", "-a", "@SUM(A1)", "'=a", "-3"]
+    names = odd + people.names[len(odd) :]
+    source = replace(people, names=names, load=lambda i: replace(people[i], name=names[i]))
+    folder = prepare(source, tmp_path / "set", frames=8, progress=False)
+    with open(folder / "samples.csv", encoding="utf-8", newline="") as file:
+        cells = [cell for line in csv.reader(file) for cell in line]
+    runs = [cell for cell in cells if re.match(r"[=+\-@\t\r]", cell)]
+    assert set(runs) <= {"-1", "-3"}
+    data = Dataset(folder)
+    assert sorted(data.names) == sorted(names)
+    view = write_view(data, [data.names.index(name) for name in odd], tmp_path / "view", {})
+    assert sorted(Dataset(view).names) == sorted(odd)

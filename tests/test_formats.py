@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from formats import actions, formats
 
 from hysp import cli
-from hysp.clips import seen_joints
+from hysp.clips import farthest, largest, seen_joints
+from hysp.core import HyspError
 from hysp.feeder import Dataset
 from hysp.formats import formats as known
 from hysp.skeleton import get_layout
@@ -42,6 +44,66 @@ def test_trees_are_read_back(tmp_path, name):
         left.pop(match[int(np.argmin(gaps))])
         assert seen_joints(clip)[..., 0].all()
     assert not left
+
+
+def planted(form, folder, **changes):
+    "A tree of four clips, the second of which is changed, or all of them: `each`"
+    each = changes.pop("each", {})
+    written = form.write
+    changed = []
+
+    def write(folder, clips):
+        for i, clip in enumerate(clips):
+            change = {key: make(clip) for key, make in (changes if i == 1 else {}).items()}
+            change |= {key: make(clip) for key, make in each.items()}
+            changed.append(replace(clip, **change))
+        written(folder, changed)
+
+    replace(form, write=write).plant(folder, 4, 5)
+    return form.read(folder)
+
+
+def readable(source):
+    "Clips that can be read, and why the others cannot"
+    good, bad = [], []
+    for i in range(len(source)):
+        try:
+            good.append(source[i])
+        except HyspError as error:
+            bad.append(str(error))
+    return good, bad
+
+
+@pytest.mark.parametrize("value", [1e30, 2 * largest, 1.5 * farthest])
+@pytest.mark.parametrize("name", formats)
+def test_a_coordinate_beyond_all_is_refused_and_costs_one_clip(tmp_path, name, value):
+    form = formats[name]
+
+    def far(clip):
+        x = clip.x.copy()
+        x[2, 3, 1] = value * form.scale
+        return x
+
+    source = planted(form, tmp_path / "tree", x=far)
+    good, bad = readable(source)
+    known_to_be_far = value * form.scale > largest or source.unit == "m"
+    assert len(bad) == known_to_be_far and len(good) + len(bad) == 4, (name, bad)
+    for clip in good:
+        limit = farthest if source.unit == "m" else largest
+        assert abs(clip.position).max() <= limit
+
+
+@pytest.mark.parametrize("name", formats)
+def test_subjects_of_thirty_digits_become_small_numbers_or_are_refused(tmp_path, name):
+    try:
+        source = planted(
+            formats[name], tmp_path / "tree", each=dict(subject=lambda o: 10**30 + o.subject)
+        )
+    except HyspError as error:
+        assert "\n" not in str(error)
+        return
+    for clip in readable(source)[0]:
+        assert clip.subject is None or 0 <= clip.subject < 10**9
 
 
 def test_every_format_has_a_tree():

@@ -6,6 +6,7 @@ import geoopt
 import numpy as np
 import pytest
 import torch
+from device import device
 from hysp.core import HyspError
 from hysp.heads import MobiusLinear, Predictor, Projector, ema_update
 from hysp.poincare import expmap0
@@ -14,7 +15,8 @@ folder = Path(__file__).parent / "golden"
 
 
 def load(name):
-    return {k: torch.from_numpy(v) for k, v in np.load(folder / name, allow_pickle=False).items()}
+    arrays = np.load(folder / name, allow_pickle=False)
+    return {k: torch.from_numpy(v).to(device) for k, v in arrays.items()}
 
 
 def test_golden_state_dicts_fit():
@@ -84,7 +86,7 @@ def test_ema_of_different_networks():
 
 def test_golden_mobius_linear():
     z = load("mobius_linear.npz")
-    layer = MobiusLinear(16, 7)
+    layer = MobiusLinear(16, 7).to(device)
     layer.load_state_dict({k: z[k] for k in ("weight", "bias")})
     torch.testing.assert_close(layer(z["x"]), z["y"], rtol=0, atol=1e-9)
 

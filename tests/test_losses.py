@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from device import device
 
 from hysp.core import HyspError
 from hysp.losses import (
@@ -20,7 +21,7 @@ from hysp.losses import (
 )
 
 g = np.load(Path(__file__).parent / "golden/skeletonclr.npz", allow_pickle=False)
-gold = {k: torch.from_numpy(np.asarray(g[k])) for k in g.files}
+gold = {k: torch.from_numpy(np.asarray(g[k])).to(device) for k in g.files}
 q, k, queue, T = gold["q"], gold["k"], gold["queue"].T, float(gold["temperature"])
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import sklearn.metrics as sk
 import torch
+from device import device
 from hysp import metrics as M
 from hysp.core import HyspError
 
@@ -11,7 +12,7 @@ golden = np.load(Path(__file__).parent / "golden" / "metrics.npz", allow_pickle=
 
 
 def gold(k):
-    return torch.from_numpy(golden[k])
+    return torch.from_numpy(golden[k]).to(device)
 
 
 def draw(*shape, seed=0):

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from device import device
 
 from hysp.losses import batch_contrastive_loss, cosine_dist, hyperbolic_dist, curriculum_loss
 from hysp.models import HYSP, SimSiam, SkeletonCLR, models
@@ -13,7 +14,7 @@ from hysp.stgcn import STGCN
 
 def golden(name):
     z = np.load(Path(__file__).parent / "golden" / name, allow_pickle=False)
-    return {k: torch.from_numpy(np.asarray(z[k])) for k in z.files}
+    return {k: torch.from_numpy(np.asarray(z[k])).to(device) for k in z.files}
 
 
 def part(g, prefix):
@@ -22,7 +23,7 @@ def part(g, prefix):
 
 def test_encoder_loads_and_reproduces():
     g = golden("stgcn.npz")
-    enc = STGCN(hidden=8, out=32).eval()
+    enc = STGCN(hidden=8, out=32).eval().to(device)
     enc.load_state_dict(part(g, "w|"))
     with torch.no_grad():
         torch.testing.assert_close(enc(g["x"]), g["y_eval"], atol=1e-5, rtol=0)
@@ -31,7 +32,7 @@ def test_encoder_loads_and_reproduces():
 @pytest.fixture
 def step():
     g = golden("hysp_step.npz")
-    m = HYSP(hidden=8, out=32, head=32, dropout=0.0).train()
+    m = HYSP(hidden=8, out=32, head=32, dropout=0.0).train().to(device)
     m.load_state_dict(part(g, "w|"))
     return g, m
 
@@ -98,7 +99,7 @@ def test_gradients_are_finite(dtype, at):
 @pytest.mark.parametrize("lam", ["0.0", "0.3", "1.0"])
 def test_simsiam_reproduces_losses_and_gradients(lam):
     g, views = golden("simsiam_step.npz"), golden("hysp_step.npz")
-    m = SimSiam(hidden=8, out=32, head=32, dropout=0.0).train()
+    m = SimSiam(hidden=8, out=32, head=32, dropout=0.0).train().to(device)
     m.load_state_dict(part(g, "w|"))
     pairs = m(views["a"], views["b"])
     torch.testing.assert_close(pairs[0][0], g["q"], atol=1e-5, rtol=0)

@@ -5,6 +5,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 import torch
+from device import device
 from hysp import poincare as P
 from hysp.core import HyspError
 
@@ -20,7 +21,7 @@ def draw(*shape, seed=0, dtype=torch.float64):
 
 
 def gold(k):
-    return torch.from_numpy(golden[k])
+    return torch.from_numpy(golden[k]).to(device)
 
 
 def close(a, b, eps):
@@ -347,3 +348,114 @@ def test_all_pairs_are_the_pairs(c, scale):
         P.tangent_cdist(u, v, c), P.tangent_dist(u[:, None], v, c), rtol=1e-12, atol=1e-13 * scale
     )
     assert P.tangent_cdist(u, u, c).diag().tolist() == [0.0] * 9
+
+
+# How far the distance of tangents carries
+
+
+def exact_distance(u, v):
+    "The law of cosines in 700 digits"
+    with mp.workdps(700):
+        u, v = [[mp.mpf(float(x)) for x in tangent] for tangent in (u, v)]
+        a, b = [mp.sqrt(sum(x * x for x in tangent)) for tangent in (u, v)]
+        q = sum((x / a - y / b) ** 2 for x, y in zip(u, v)) / 4
+        square = mp.sinh(a - b) ** 2 + mp.sinh(2 * a) * mp.sinh(2 * b) * q
+        return 2 * mp.asinh(mp.sqrt(square))
+
+
+def relative_error(found, u, v):
+    truth = exact_distance(u, v)
+    with mp.workdps(700):
+        return float(abs(mp.mpf(float(found)) - truth) / truth)
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        (1e-290, 1e-290),
+        (1e-200, 2e-200),
+        (1e-170, 1.0),
+        (1, 1),
+        (19, 19),
+        (19, 12),
+        (40, 40),
+        (40, 30),
+        (300, 200),
+    ],
+)
+@pytest.mark.parametrize("angle", [1, 1e-4, 1e-8, 1e-12, 1e-15])
+def test_distances_keep_their_digits(lengths, angle):
+    u = torch.nn.functional.normalize(draw(4, 5, seed=3), dim=1)
+    v = torch.nn.functional.normalize(u + angle * draw(4, 5, seed=4), dim=1)
+    u, v = lengths[0] * u, lengths[1] * v
+    for found in (P.tangent_dist(u, v), P.tangent_cdist(u, v).diagonal()):
+        for pair in zip(found, u, v):
+            assert relative_error(*pair) < 1e-12
+
+
+def test_gradients_of_tangents_whose_squares_are_no_numbers():
+    u = 1e-200 * torch.tensor([[3.0, 0.0]], dtype=torch.float64)
+    v = 1e-200 * torch.tensor([[0.0, 4.0]], dtype=torch.float64)
+    for distance in (P.tangent_dist, P.tangent_cdist):
+        p = u.clone().requires_grad_()
+        d = distance(p, v)
+        close(d.detach().flatten() * 1e200, torch.tensor([10.0], dtype=torch.float64), 1e-12)
+        (pull,) = torch.autograd.grad(d.sum(), p)
+        close(pull, torch.tensor([[1.2, -1.6]], dtype=torch.float64), 1e-9)
+
+
+def test_a_space_without_dimensions_is_one_point():
+    none = torch.zeros(3, 0, requires_grad=True)
+    assert P.tangent_dist(none, none).tolist() == [0, 0, 0]
+    assert P.tangent_cdist(none, none[:2]).tolist() == [[0, 0]] * 3
+    assert P.dist(none, none).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "c",
+    [
+        0,
+        -1.0,
+        math.inf,
+        math.nan,
+        torch.tensor(0.0),
+        torch.tensor([1.0, -1.0]),
+        torch.tensor(math.inf),
+    ],
+)
+def test_curvatures_that_are_none(c):
+    x = torch.zeros(2, 3)
+    calls = [
+        P.project,
+        P.expmap0,
+        P.logmap0,
+        P.tangent_radius,
+        P.dist0,
+        P.lambda_x,
+        *(
+            lambda x, c, f=f: f(x, x, c)
+            for f in (
+                P.mobius_add,
+                P.dist,
+                P.expmap,
+                P.logmap,
+                P.midpoint,
+                P.tangent_dist,
+                P.tangent_cdist,
+                P.lorentz_gap,
+            )
+        ),
+    ]
+    for call in calls:
+        with pytest.raises(HyspError, match="finite curvature magnitude c above 0"):
+            call(x, c)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_rounded_once(dtype):
+    x = (draw(2, 30, 6) / 20).to(dtype)
+    for function in (P.dist, P.mobius_add, P.logmap, P.expmap, P.midpoint):
+        assert torch.equal(function(*x), function(*x.float()).to(dtype))
+    tiny = torch.full((1, 3), 1e-4, dtype=dtype)
+    close(P.dist(tiny, -tiny), P.dist(tiny.float(), -tiny.float()).to(dtype), 0)
+    assert P.dist(tiny, -tiny) > 6e-4

@@ -15,7 +15,8 @@ from hysp.config import Range, check_config, load_config
 from hysp.core import HyspError
 from hysp.encoders import TCN
 from hysp.models import Online, SkeletonCLR
-from hysp.settings import Pretrain, commands
+from hysp.recipes import set_up_torch
+from hysp.settings import Evaluate, Pretrain, commands
 from hysp.stgcn import STGCN
 
 root = Path(__file__).parents[1]
@@ -178,27 +179,52 @@ def test_ranges_hold(cls, name, low, high):
     group = filled(getattr(settings, cls))
 
     def with_value(value):
-        many = isinstance(getattr(group, name), tuple)
-        return dataclasses.replace(group, **{name: (value,) if many else value})
+        default = getattr(group, name)
+        if isinstance(default, tuple):
+            value = (value,) * max(1, len(default))
+        return dataclasses.replace(group, **{name: value})
 
     assert check_config(with_value(low)) == with_value(low)
-    says = f"settings: {name} must be at least {low}"
+    says = f"settings: {name}(, item .,)? must be at least {low}"
     for outside in (low - 1, *([high] if high else [])):
         with pytest.raises(HyspError, match=says):
             check_config(with_value(outside))
 
 
-def test_every_kind_of_count_has_its_range():
-    names = {name for _, name, _, _ in each_range}
-    from_1 = "width out_dim head_dim pred_dim queue epochs batch steps passes frames"
-    from_1 += " save_every keep_every"
-    from_0 = "lr head_lr weight_decay threads keep_last k shares share clips rerank"
-    below_1 = "momentum dropout warmup own"
-    others = "folds fps"
-    assert names == set(f"{from_1} {from_0} {below_1} {others}".split())
+def plain_types(hint):
+    "The types that a hint is made of"
+    inner = [part for part in get_args(hint) if part is not Ellipsis]
+    return set().union(*map(plain_types, inner)) if inner else {hint}
+
+
+def test_every_whole_number_and_every_share_has_its_range():
+    shares = set("lr head_lr weight_decay momentum dropout warmup own shares share fps".split())
     for group in (settings.Linear, settings.Tune, *commands.values()):
         found = {name for cls, name, _ in ranges(group) if cls is group}
-        assert found == names & {o.name for o in dataclasses.fields(group)}, group
+        hints = get_type_hints(group)
+        whole = {name for name, hint in hints.items() if int in plain_types(hint)}
+        assert found == whole | shares & set(hints), group
+
+
+@pytest.mark.parametrize(
+    "cls,given,says",
+    [
+        (Pretrain, dict(seed=2**70), "seed must be at least 0 and below 4,294,967,296"),
+        (Pretrain, dict(seed=-1), "seed must be at least 0"),
+        (Pretrain, dict(threads=100_000), "threads must be at least 0 and below 1,025"),
+        (Pretrain, dict(out_dim=10**12), "out_dim must be at least 1 and below 65,536"),
+        (Evaluate, dict(seed=2**40), "seed must be"),
+    ],
+)
+def test_numbers_that_nothing_can_take_are_refused_in_python_too(cls, given, says):
+    with pytest.raises(HyspError, match=says):
+        set_up_torch(dataclasses.replace(filled(cls), **given))
+
+
+def test_threads_are_alike_in_all_commands():
+    with_threads = [cls for cls in commands.values() if "threads" in get_type_hints(cls)]
+    assert len(with_threads) == 6
+    assert {filled(cls).threads for cls in with_threads} == {1}
 
 
 def test_settings_need_no_torch():

@@ -208,7 +208,7 @@ def interrupted(cfg, at=7):
     "A run that stops after its fourth step: each asks for two batches"
     t = ready_trainer(cfg)
     t.data = Stopping(t.data, t, at)
-    with pytest.raises(KeyboardInterrupt, match="stopped in epoch 1 and saved"):
+    with pytest.raises(KeyboardInterrupt, match="stopped in epoch 2 and saved"):
         t.fit()
     assert (t.epoch, t.progress.step) == (1, 1)
     return cfg
@@ -226,7 +226,7 @@ def whole(clips, tmp_path_factory):
 def continued(cfg, capsys):
     capsys.readouterr()
     t = pretrain(cfg)
-    assert "going on from epoch 1" in capsys.readouterr().out
+    assert "going on in epoch 2" in capsys.readouterr().out
     return t
 
 
@@ -357,5 +357,5 @@ def test_two_processes_pair_as_one_and_go_on_to_the_bit(both):
     (one, _), (two, folder) = both
     assert one["pairs"] == two["pairs"] and (folder / "whole/pairs.safetensors").exists()
     assert one["seen"] == two["seen"], "the same clips meet in a step"
-    assert "stopped in epoch 1" in two["said"] and two["at"] == (1, 1)
+    assert "stopped in epoch 2" in two["said"] and two["at"] == (1, 1)
     assert all(torch.equal(v, two["parts"][k]) for k, v in two["whole"].items())

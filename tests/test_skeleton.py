@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from device import device
 from hypothesis import given, settings, strategies as st
 
 from hysp.core import HyspError
@@ -35,9 +36,9 @@ def test_adjacency_is_the_references(key):
 @pytest.mark.parametrize("name", ["motion", "bone", "2s", "3s"])
 def test_stream_is_the_references(name):
     d = np.load(golden / "streams.npz", allow_pickle=False)
-    got = stream(torch.from_numpy(d["x"]), name, "ntu-rgb+d")
+    got = stream(torch.from_numpy(d["x"]).to(device), name, "ntu-rgb+d")
     assert got.shape[1] == channels(name)
-    np.testing.assert_allclose(got.numpy(), d[name], atol=1e-6)
+    np.testing.assert_allclose(got.cpu().numpy(), d[name], atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(3, 7, 25, 1), (2, 3, 7, 25, 2), (2, 5, 3, 7, 25, 2)])

@@ -13,7 +13,8 @@ from hysp.core import HyspError
 from hysp.feeder import Dataset
 from hysp.readers import csv_folder, read_csv
 from hysp.skeleton import Layout, layouts
-from hysp.survey import survey_lines, plot_survey, oddities, open_raw, sparkline, survey
+from hysp.plot_skeleton import plot_survey
+from hysp.survey import survey_lines, oddities, open_raw, sparkline, survey
 from test_kinect import plant, plant_pku, skeleton, walk
 from test_readers import write_uiprmd
 

@@ -14,14 +14,17 @@ from copy import deepcopy
 
 import pytest
 import torch
+from device import device
 from torch import nn
 
 from hysp.augment import Normal, Strong
-from hysp.checkpoint import load_state, load_weights
-from hysp.core import HyspError
+from hysp.checkpoint import load_state, load_weights, save_state
+from hysp.core import HyspError, this_machine
 from hysp.heads import ema_update
+from hysp.losses import contrastive_loss
 from hysp.models import HYSP
 from hysp.optim import curriculum, make_optimizer, schedule
+from hysp.run_folder import identity_of
 from hysp.skeleton import layouts
 from hysp.train import Trainer, epoch_order
 
@@ -71,7 +74,8 @@ def trainer(run, make=Little, optimizer="adamw", epochs=2, data=None, lr=1e-2, b
         torch.manual_seed(0)
         model = make()
     opt = make_optimizer([p for p in model.parameters() if p.requires_grad], optimizer, lr)
-    kw = dict(lam=lambda e: curriculum(e, (1, 3)), ema=0.9, save_every=1, keep_every=1) | kw
+    usual = dict(device=device, lam=lambda e: curriculum(e, (1, 3)), ema=0.9)
+    kw = usual | dict(save_every=1, keep_every=1) | kw
     return Trainer(
         model,
         data or Clips(),
@@ -104,13 +108,13 @@ def leaves(o, name=""):
         }
     found = {}
     for key, part in o:
-        if key != "seconds":
+        if key not in ("seconds", "run"):
             found |= leaves(part, f"{name}.{key}")
     return found
 
 
 def outcome(run):
-    "All that a run folder holds but the time it took, to the bit"
+    "All that a run folder holds but the time it took and its identity, to the bit"
     with open(run / "metrics.csv", newline="") as f:
         table = list(csv.DictReader(f))
     return leaves(
@@ -228,8 +232,9 @@ def test_killed_at_every_point_of_saving(tmp_path, whole):
             load_weights(o)
         trainer(run).fit()
         assert not differing(whole, outcome(run)), f"killed before call {n}"
-    assert n == 1 + (3 + 4) * 3, (
-        "two epochs, three files, a fourth for the best; and for each: fsync, rename, fsync of the folder"
+    assert n == 1 + (3 + 3 + 4) * 3, (
+        "the beginning, two epochs, three files, a fourth for the best; "
+        "and for each: fsync, rename, fsync of the folder"
     )
 
 
@@ -291,7 +296,7 @@ def test_stops_after_the_step_and_goes_on(tmp_path, whole, sig, at):
     t = trainer(tmp_path, data=Asking(at, sig))
     with pytest.raises(
         KeyboardInterrupt,
-        match=f"stopped in epoch {at // 3} and saved to .*{tmp_path.name}; the same command goes on",
+        match=f"stopped in epoch {at // 3 + 1} and saved to .*{tmp_path.name}; the same command goes on",
     ):
         t.fit()
     assert (t.epoch, t.progress.step) == divmod(at, 3) and signal.getsignal(sig) == before
@@ -319,7 +324,7 @@ class AskingByThread(Clips):
 def test_asked_from_another_thread_it_stops_and_goes_on(tmp_path, whole):
     run = trainer(tmp_path, data=AskingByThread())
     run.data.run = run
-    with pytest.raises(KeyboardInterrupt, match="stopped in epoch 1 and saved"):
+    with pytest.raises(KeyboardInterrupt, match="stopped in epoch 2 and saved"):
         run.fit()
     assert (run.epoch, run.progress.step) == (1, 1)
     run.fit()
@@ -329,7 +334,7 @@ def test_asked_from_another_thread_it_stops_and_goes_on(tmp_path, whole):
 def test_asked_before_it_begins_it_stops_before_the_first_step(tmp_path, whole):
     run = trainer(tmp_path)
     run.ask_to_stop()
-    with pytest.raises(KeyboardInterrupt, match="stopped in epoch 0 and saved"):
+    with pytest.raises(KeyboardInterrupt, match="stopped in epoch 1 and saved"):
         run.fit()
     assert (run.epoch, run.progress.step) == (0, 0)
     run.fit()
@@ -340,7 +345,12 @@ def test_the_state_has_the_keys_of_every_version(tmp_path, whole):
     "A run that an earlier version has begun continues, and the other way round"
     trainer(tmp_path).fit()
     keys = ["key", "model", "optimizer", "scaler", "epoch", "k", "sums", "rows"]
-    assert list(load_state(tmp_path / "last.pt")) == keys
+    state = load_state(tmp_path / "last.pt")
+    assert state.keys() == {*keys, "beside", "settings", "run"}
+    earlier = {name: state[name] for name in keys}
+    (tmp_path / "earlier").mkdir()
+    save_state(tmp_path / "earlier/last.pt", earlier)
+    assert trainer(tmp_path / "earlier").resume()
 
 
 def test_asked_in_the_last_step_it_is_done(tmp_path, whole):
@@ -424,7 +434,9 @@ def test_a_clip_that_is_not_finite_is_named(tmp_path, value):
     step = min(hit[7], hit[9])
     names = ", ".join(data.names[i] for i in hit if i in (7, 9) and hit[i] == step)
     t = trainer(tmp_path, data=data)
-    with pytest.raises(HyspError, match=f"not finite in epoch 0, step {step}: clips {names};") as e:
+    with pytest.raises(
+        HyspError, match=f"not finite in epoch 1, step {step + 1}: clips {names};"
+    ) as e:
         t.fit()
     assert "\n" not in str(e.value) and all(p.isfinite().all() for p in t.model.parameters())
 
@@ -433,7 +445,7 @@ def test_not_finite_later_leaves_the_state_from_before(tmp_path):
     data = Asking(0)
     t = trainer(tmp_path, data=data)
     t.on_epoch = lambda *_: setattr(data, "x", data.x * float("nan"))
-    with pytest.raises(HyspError, match="in epoch 1, step 0: clips clip"):
+    with pytest.raises(HyspError, match="in epoch 2, step 1: clips clip"):
         t.fit()
     s = load_state(tmp_path / "last.pt")
     assert (s["epoch"], s["k"]) == (1, 0) and all(v.isfinite().all() for v in s["model"].values())
@@ -450,7 +462,7 @@ def test_divergence_stops_and_nothing_broken_is_kept(tmp_path, optimizer, batch,
             trainer(run, hysp_model, optimizer, epochs, lr=lr, batch=batch).fit()
         except HyspError as e:
             assert re.search(
-                "not finite (in|after) epoch ., step .+ lower the learning rate", str(e)
+                "not finite in epoch ., (after )?step .+ lower the learning rate", str(e)
             )
         else:
             assert epochs == 1, "nobody noticed"
@@ -503,3 +515,90 @@ def test_a_state_of_something_else_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "last.pt")
     with pytest.raises(HyspError, match="last.pt is|holds another run"):
         trainer(tmp_path).fit()
+
+
+# A folder belongs to one run
+
+
+def hold(run, entered):
+    "Hold the folder until killed"
+    with trainer(run).folder.hold():
+        entered.set()
+        time.sleep(60)
+
+
+def test_a_second_process_is_refused_and_a_killed_one_holds_nobody_up(tmp_path, whole):
+    entered = multiprocessing.get_context("forkserver").Event()
+    first = forked(hold, tmp_path, entered)
+    assert entered.wait(60)
+    with pytest.raises(HyspError, match=f"is being trained by process {first.pid} on .*; wait"):
+        trainer(tmp_path).fit()
+    first.kill()
+    assert end(first) == -signal.SIGKILL and (tmp_path / ".lock").exists()
+    trainer(tmp_path).fit()
+    assert not differing(whole, outcome(tmp_path)) and not (tmp_path / ".lock").exists()
+
+
+def test_every_file_of_a_run_tells_which_it_is(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path, data=Asking(4)).fit()
+    begun = identity_of(tmp_path)
+    trainer(tmp_path).fit()
+    with open(tmp_path / "metrics.csv", newline="") as f:
+        told = {row["run"] for row in csv.DictReader(f)}
+    told |= {load_weights(file)[1]["run"] for file in tmp_path.glob("*.safetensors")}
+    assert told | {load_state(tmp_path / "last.pt")["run"], identity_of(tmp_path)} == {begun}
+    trainer(tmp_path / "other").fit()
+    assert identity_of(tmp_path / "other") != begun
+
+
+def test_a_run_does_not_begin_among_the_files_of_another(tmp_path):
+    trainer(tmp_path).fit()
+    (tmp_path / "last.pt").unlink()
+    before = {o.name: o.read_bytes() for o in tmp_path.iterdir()}
+    with pytest.raises(HyspError, match="holds best.safetensors of another run and no state"):
+        trainer(tmp_path, seed=1).fit()
+    assert before == {o.name: o.read_bytes() for o in tmp_path.iterdir()}
+
+
+def test_a_run_that_has_trained_nothing_may_begin_anew(tmp_path):
+    first = trainer(tmp_path)
+    first.ask_to_stop()
+    with pytest.raises(KeyboardInterrupt):
+        first.fit()
+    before = identity_of(tmp_path)
+    trainer(tmp_path, seed=1).fit()
+    assert identity_of(tmp_path) != before
+    assert load_state(tmp_path / "last.pt")["key"]["seed"] == 1
+
+
+@pytest.mark.parametrize("name,value", [("momentum", 0.5), ("weight_decay", 0.1)])
+def test_the_rules_of_the_optimizer_are_compared(tmp_path, name, value):
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path, optimizer="sgd", data=Asking(4)).fit()
+    changed = trainer(tmp_path, optimizer="sgd")
+    changed.optimizer.param_groups[0][name] = value
+    with pytest.raises(HyspError, match=f"{name} was .*, is {value}"):
+        changed.fit()
+
+
+def test_the_number_of_processes_and_the_loss_are_compared(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path, data=Asking(4)).fit()
+    changed = trainer(tmp_path)
+    changed.devices.processes = 2
+    with pytest.raises(HyspError, match="processes was 1, is 2"):
+        changed.fit()
+    with pytest.raises(HyspError, match="loss was curriculum_loss, is contrastive_loss"):
+        trainer(tmp_path, loss=contrastive_loss).fit()
+
+
+def test_leftovers_of_a_killed_process_are_removed(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path, data=Asking(4)).fit()
+    gone = forked(time.sleep, 0)
+    assert end(gone) == 0
+    left = tmp_path / f".last.pt.{this_machine()}.{gone.pid}.tmp"
+    left.write_text("half")
+    trainer(tmp_path).fit()
+    assert not list(tmp_path.glob(".*"))

@@ -6,11 +6,14 @@ import torch
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import roc_auc_score
 
+from hysp.augment import reflect
 from hysp.core import HyspError
+from hysp.dtw import clip_dtw
 from hysp.metrics import aurc, auroc, bootstrap, fit_temperature, risk_coverage
 from hysp.models import HYSP
 from hysp.uncertainty import (
     RadiusHistory,
+    certainty,
     certainty_report,
     choose_by_certainty,
     clip_radii,
@@ -20,6 +23,7 @@ from hysp.uncertainty import (
     plot_radius_history,
     query_labels,
     query_orders,
+    share_less_certain,
 )
 
 
@@ -85,6 +89,76 @@ def test_temperature_finds_the_scale(scale):
     s = torch.randn(4000, 6, generator=g) * 2
     y = torch.distributions.Categorical(logits=s).sample()
     assert fit_temperature(s * scale, y) == pytest.approx(scale, rel=0.15)
+
+
+# Certainty without a label
+
+
+def people(n, seed=0):
+    "Features, clips of one body or two, their number of bodies, and who is in them"
+    g = rng(seed)
+    bodies = g.integers(1, 3, n)
+    x = torch.tensor(g.normal(size=(n, 3, 6, 17, 2)), dtype=torch.float32)
+    x[bodies == 1, ..., 1] = 0
+    return torch.tensor(g.normal(size=(n, 5))), x, bodies, g.integers(4, size=n)
+
+
+def ratio(costs):
+    "What the nearest costs beside the last of the nearest 50, both named by the features"
+    return 0 if len(costs) == 0 or costs[-1] == 0 else 1 - costs[0] / costs[-1]
+
+
+@pytest.mark.parametrize("with_people", [False, True])
+@pytest.mark.parametrize("n", [30, 250])
+def test_certainty_clip_by_clip(n, with_people):
+    z, x, bodies, who = people(n)
+    asked_z, asked_x, asked_bodies, asked_who = people(8, seed=1)
+    found = certainty(
+        z,
+        asked_z,
+        (bodies, asked_bodies),
+        (who, asked_who) if with_people else None,
+        (x, asked_x),
+        "coco",
+    )
+    unit = torch.nn.functional.normalize(z, dim=1)
+    for i, value in enumerate(found):
+        allowed = bodies == asked_bodies[i]
+        if with_people:
+            allowed &= who != asked_who[i]
+        gap = 1 - (unit @ torch.nn.functional.normalize(asked_z[i], dim=0)).numpy()
+        order = [j for j in np.argsort(gap) if allowed[j]][:50]
+        distinct = ratio(np.sqrt(gap[order]))
+        ways = [clip_dtw(asked_x[[i]], y[order], velocity=2.0) for y in (x, reflect(x, "coco"))]
+        agreement = ratio(torch.minimum(*ways)[0].double().numpy())
+        assert value == pytest.approx(max(agreement, 0) * distinct, abs=1e-5)
+
+
+def test_certainty_does_not_depend_on_who_else_is_asked():
+    z, x, bodies, who = people(120)
+    every = certainty(z, z, (bodies, bodies), (who, who), (x, x), "coco")
+    for i in (0, 7, 119):
+        own = (bodies, bodies[[i]]), (who, who[[i]]), (x, x[[i]])
+        assert certainty(z, z[[i]], *own, "coco") == pytest.approx(every[i], abs=1e-6)
+
+
+@pytest.mark.parametrize("what", ["bodies", "people"])
+def test_without_a_neighbour_nothing_is_certain(what):
+    z, _, bodies, _ = people(20)
+    lonely = dict(bodies=(bodies, np.full(20, 3)), people=(np.zeros(20), np.zeros(20)))
+    assert not certainty(z, z, **{what: lonely[what]}).any()
+
+
+def test_a_certainty_of_collapsed_features_is_0():
+    z = torch.ones(40, 3)
+    assert not certainty(z, z).any()
+
+
+def test_the_share_of_less_certain_clips_is_even():
+    own = rng().random(1000)
+    share = share_less_certain(own, own)
+    assert sorted(share) == pytest.approx(np.arange(1000) / 1000)
+    assert share_less_certain([-1, 2], own).tolist() == [0, 1]
 
 
 # What the variance is made of

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import nbformat
@@ -39,13 +40,33 @@ nbs = root / "nbs"
 # Running
 
 
-def names():
-    "All notebooks by name: the front page first, then the tutorials, quickstart before the others"
-    tutorials = sorted(
-        nbs.glob("tutorials/*.ipynb"), key=lambda path: (path.stem != "quickstart", path.stem)
-    )
-    paths = [nbs / "index.ipynb", *tutorials, *sorted(nbs.glob("[0-9]*.ipynb"))]
+def all_names():
+    "All notebooks by name, as the folders hold them"
+    paths = [*sorted(nbs.glob("tutorials/*.ipynb")), *sorted(nbs.glob("[0-9]*.ipynb"))]
     return [path.relative_to(nbs).with_suffix("").as_posix() for path in paths]
+
+
+def groups():
+    "Names by group in reading order, tutorials first: groups and order are those of the front page"
+    front = nbs / "index.ipynb"
+    cells = json.loads(front.read_text("utf-8"))["cells"] if front.is_file() else []
+    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    unlisted = all_names()
+    found = {}
+    for title, line in re.findall(r"^\* \*\*(.+?)\*\*: (.+)$", text, re.M):
+        linked = dict.fromkeys(re.findall(r"\]\(([\w/]+)\.ipynb\)", line))
+        listed = [name for name in linked if name in unlisted]
+        unlisted = [name for name in unlisted if name not in listed]
+        if listed:
+            found[title] = listed
+    if unlisted:
+        found["More"] = unlisted
+    return dict(sorted(found.items(), key=lambda group: "/" not in group[1][0]))
+
+
+def names():
+    "All notebooks in reading order: the front page first, then the tutorials"
+    return ["index", *chain.from_iterable(groups().values())]
 
 
 def directives(cell):
@@ -82,6 +103,44 @@ def failed_cell(nb):
     return "?"
 
 
+# Run in a kernel after the last cell: the explorers that the notebook shows, as pages
+explorer_pages = """
+from ipywidgets.widgets.widget import _instances
+from hysp.explore import Explorer, explorer_page
+for key, file in {shown}.items():
+    if isinstance(_instances.get(key), Explorer):
+        explorer_page(file, _instances[key].scene, clips=200, title="Explorer")
+"""
+_widget = "application/vnd.jupyter.widget-view+json"
+
+
+def widget_outputs(nb):
+    "Outputs that are widgets, progress bars left out"
+    outputs = chain.from_iterable(cell.outputs for cell in nb.cells)
+    return [o for o in outputs if _widget in o.get("data", {}) and not is_progress(o)]
+
+
+def is_progress(output):
+    "Is it the bar of a loop, as the widget that tqdm makes?"
+    return re.search(r"\d+%\|| \[\d\d:\d\d", output["data"].get("text/plain", "")) is not None
+
+
+def keep_explorers(nb, client, stem):
+    "Pages of the explorers that a notebook shows: their text in its metadata, their names in its outputs"
+    nb.metadata["pages"] = {}
+    shown = {output["data"][_widget]["model_id"]: output for output in widget_outputs(nb)}
+    if not shown:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        files = {key: f"{folder}/{stem}-explorer-{i}.html" for i, key in enumerate(shown, 1)}
+        nb.cells.append(nbformat.v4.new_code_cell(explorer_pages.format(shown=files)))
+        client.execute_cell(nb.cells[-1], len(nb.cells) - 1)
+        for key, file in files.items():
+            if os.path.exists(file):
+                nb.metadata["pages"][Path(file).name] = Path(file).read_text("utf-8")
+                shown[key]["metadata"]["page"] = Path(file).name
+
+
 def executed(path, seconds=600):
     "A notebook with its outputs; `HyspError` names the cell that fails"
     nb = nbformat.read(path, 4)
@@ -93,8 +152,12 @@ def executed(path, seconds=600):
         kernel_name="python3",
         resources=dict(metadata=dict(path=str(path.parent))),
     )
+    client.reset_execution_trackers()
     try:
-        client.execute(env=environment())
+        with client.setup_kernel(env=environment()):
+            for position, cell in enumerate(nb.cells):
+                client.execute_cell(cell, position)
+            keep_explorers(nb, client, path.stem)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as e:
         last_line = without_colours(str(e)).strip().splitlines()[-1]
         raise HyspError(f"{path}, cell {failed_cell(nb)}: {last_line}") from e
@@ -145,7 +208,10 @@ def mathml(tex, display):
 
 def markdown(text):
     "Markdown as HTML, with the links of the site"
-    return to_site(MarkdownWithMath(renderer=Renderer(escape=False)).render(text))
+    found = MarkdownWithMath(renderer=Renderer(escape=False)).render(text)
+    # Headings pass through an XML library, which gives formulas a prefix that no browser draws
+    found = re.sub(r' xmlns:ns\d+="[^"]*"', "", re.sub(r"(</?)ns\d+:", r"\1", found))
+    return to_site(found)
 
 
 def to_site(page):
@@ -164,6 +230,7 @@ def without_colours(text):
 
 def printed(text):
     "What a cell prints, without folders of this machine"
+    text = re.sub(r"[^\n]*\r(?=[^\n])", "", text)  # what a progress bar wrote over
     text = without_colours(text).replace(tempfile.gettempdir(), "…").replace(f"{root}/", "")
     return f'<pre class="out">{html.escape(text)}</pre>'
 
@@ -180,6 +247,15 @@ def moving_figure(data):
     )
 
 
+def explorer_frame(page):
+    "The explorer as a page within the page"
+    return (
+        f'<iframe class="explorer" title="The explorer" loading="lazy" src="{page}"></iframe>'
+        "<p>As it stands when the notebook has run, without a kernel: "
+        f'<a href="{page}">on a page of its own</a>.</p>'
+    )
+
+
 def output_html(output):
     "One output of a cell"
     if output.output_type == "stream":
@@ -187,7 +263,11 @@ def output_html(output):
     data = output.get("data", {})
     if "application/vnd.plotly.v1+json" in data:
         return moving_figure(data["application/vnd.plotly.v1+json"])
-    if "application/vnd.jupyter.widget-view+json" in data:
+    if _widget in data:
+        if is_progress(output):
+            return ""
+        if page := output.metadata.get("page"):
+            return explorer_frame(page)
         return (
             '<p class="widget">A widget: it needs a kernel. '
             "Open this notebook with <code>make lab</code>.</p>"
@@ -211,8 +291,14 @@ def code_html(cell):
         return ""
     coloured = highlight(code, PythonLexer(), HtmlFormatter())
     if directives(cell) & {"export", "exports"}:
-        return f'<div class="exported" title="Part of the package">{coloured}</div>'
+        anchors = "".join(f'<a id="{definition}"></a>' for definition in definitions(cell))
+        return f'{anchors}<div class="exported" title="Part of the package">{coloured}</div>'
     return coloured
+
+
+def definitions(cell):
+    "Public functions and classes that a cell defines, as anchors: def-polar"
+    return [f"def-{name}" for name in re.findall(r"^(?:def|class) ([^\W_]\w*)", cell.source, re.M)]
 
 
 def body(nb):
@@ -250,24 +336,65 @@ def style():
     )
 
 
-def menu(built, here):
-    "Links to all pages that are built"
+def link(name, here, kind="", text=None):
+    "A link from one page to another, under its title"
     up = "../" * here.count("/")
+    marks = f' class="{kind}"' if kind else ""
+    if name == here:
+        marks = ' class="here" aria-current="page"'
+    text = html.escape(text or heading(name)[0])
+    return f'<a{marks} href="{up}{name}.html">{text}</a>'
 
-    def link(name, text, kind=""):
-        kind = "here" if name == here else kind
-        return f'<a class="{kind}" href="{up}{name}.html">{html.escape(text)}</a>'
 
-    parts = [link("index", "hysp", "home")] if "index" in built else []
-    tutorials = [name for name in built if "/" in name]
-    if tutorials:
-        parts.append("<b>Tutorials</b>")
-        parts += [link(name, heading(name)[0]) for name in tutorials]
-    rooms = [name for name in built if name[0].isdigit()]
-    if rooms:
-        parts.append("<b>Notebooks</b>")
-        parts += [link(name, name) for name in rooms]
-    return f'<nav aria-label="Pages">{"".join(parts)}</nav>'
+def menu(built, here):
+    "Links to all pages that are built, by group"
+    parts = [link("index", here, "home", "hysp")] if "index" in built else []
+    for title, group in groups().items():
+        listed = [link(name, here) for name in group if name in built]
+        if listed:
+            parts += [f"<b>{html.escape(title)}</b>", *listed]
+    return "".join(parts)
+
+
+def around(built, here):
+    "Links to the pages before and after this one"
+    place = built.index(here)
+    parts = []
+    if place:
+        parts.append(link(built[place - 1], here, "previous"))
+    if place + 1 < len(built):
+        parts.append(link(built[place + 1], here, "next"))
+    return "".join(parts)
+
+
+def headings(text):
+    "Level, anchor and words of the headings of a page below its title"
+    found = re.findall(r'<h([23]) id="([^"]+)">(.*?)<a class="anchor-link"', text, re.S)
+    return [(int(level), anchor, shown) for level, anchor, shown in found]
+
+
+def contents(text):
+    "The headings of a page as a list of links; nothing where there are fewer than two"
+    found = headings(text)
+    if len(found) < 2:
+        return ""
+    links = [
+        f'<a class="level{level}" href="#{anchor}">{words}</a>' for level, anchor, words in found
+    ]
+    return f"<summary>On this page</summary>{''.join(links)}"
+
+
+def search_index(texts):
+    "A script that holds title, subtitle, headings and definitions of each page, for site.js"
+    entries = []
+    for name, text in texts.items():
+        parts = []
+        for _, anchor, shown in headings(text):
+            words = re.sub(r"<math.*?</math>|<[^>]*>", "", shown, flags=re.S)
+            parts.append([anchor, html.unescape(words).strip()])
+        parts += [[f"def-{word}", word] for word in re.findall(r'<a id="def-(\w+)">', text)]
+        entries.append([f"{name}.html", *heading(name), parts])
+    return f"const sitePages = {json.dumps(entries, ensure_ascii=False)}\n"
 
 
 def cards(built):
@@ -280,20 +407,26 @@ def cards(built):
     return f'<div class="cards">{"".join(parts)}</div>' if parts else ""
 
 
-def page(name, nb, built):
-    "A notebook as a whole page"
-    up = "../" * name.count("/")
+def main_text(name, nb, built):
+    "What a notebook says and shows"
     parts = list(body(nb))
     if name == "index":
         parts.insert(1, cards(built))
-    text = "\n".join(parts)
+    return "\n".join(parts)
+
+
+def page(name, text, built):
+    "A notebook as a whole page"
+    up = "../" * name.count("/")
     moves = "Plotly.newPlot" in text
     holes = dict(
         title=html.escape(heading(name)[0]),
         up=up,
         script=f'<script src="{up}plotly.min.js"></script>' if moves else "",
         menu=menu(built, name),
+        contents=contents(text),
         main=text,
+        around=around(built, name),
     )
     form = (site / "page.html").read_text("utf-8")
     return re.sub(r"<!--(\w+)-->", lambda hole: holes[hole[1]], form)
@@ -343,10 +476,15 @@ def build(wanted=(), out=root / "_docs", workers=2):
         shutil.copytree(nbs / "images", folder / "images")
         for name in ("LICENSE", "CONTRIBUTING.md", "CHANGELOG.md"):
             shutil.copy(root / name, folder)
-        for name, nb in done.items():
+        shutil.copy(site / "site.js", folder)
+        texts = {name: main_text(name, nb, built) for name, nb in done.items()}
+        (folder / "search.js").write_text(search_index(texts), encoding="utf-8")
+        for name, text in texts.items():
             path = folder / f"{name}.html"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(page(name, nb, built), encoding="utf-8")
+            path.write_text(page(name, text, built), encoding="utf-8")
+            for file, explorer in done[name].metadata["pages"].items():
+                path.with_name(file).write_text(explorer, encoding="utf-8")
         if not wanted and (dead := list(dead_links(folder))):
             raise HyspError("; ".join(dead))
     return Path(out)

@@ -50,16 +50,16 @@ function circle(isometry, x, y, distance) {
   return [(u * (1 - t * t)) / norm, (v * (1 - t * t)) / norm, (t * (1 - u * u - v * v)) / norm]
 }
 
-// Points of the geodesic from `start` to `end`, equally far apart
-function segment(start, end, steps = 40) {
-  const centred = toMiddle(...start)
-  const back = inverse(centred)
-  const [x, y] = moved(centred, ...end)
-  const r = Math.hypot(x, y)
-  const far = Math.atanh(Math.min(r, 1 - 1e-12))
+// Points of the geodesic from `start` to `end`, in equal steps along its arc on paper
+function segment([x, y], [u, v], steps = 40) {
+  const angle = Math.atan2(x * v - y * u, 1 - x * u - y * v) // from the chord to the arc, at the start
   return Array.from({length: steps + 1}, (_, i) => {
-    const scale = r ? Math.tanh((far * i) / steps) / r : 0
-    return moved(back, scale * x, scale * y)
+    const share = i / steps
+    const reach = angle ? Math.sin(share * angle) / Math.sin(angle) : share
+    const turn = (1 - share) * angle
+    const p = reach * Math.cos(turn)
+    const q = reach * Math.sin(turn)
+    return [x + (u - x) * p - (v - y) * q, y + (u - x) * q + (v - y) * p]
   })
 }
 
