@@ -419,7 +419,7 @@ def write_result_page(
     some = f"{shown:,} of the {count:,} clips" if shown < count else f"{count:,} clips"
     about = (
         f"On the disk lie {some} of {split}, none of which the encoder was trained on, as the "
-        f"online branch places them. Right and wrong is what {_judge_name(protocol)} takes them for."
+        f"online branch places them. What each is taken for, {_judge_name(protocol)} says."
     )
     return report_page(
         out,
