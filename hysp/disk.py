@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.nn.utils import skip_init
 from .core import HyspError, pick, tell_progress
+from .uncertainty import share_less_certain
 
 # %% ../nbs/70_disk.ipynb #dcb40842
 def _points(z, d=None):
@@ -122,6 +123,7 @@ class Fidelity:
     before: float  # The same in the ball
     points: int  # How many points this was found on
     error: float = math.nan  # Median error of the distance from the middle, 0 or more
+    note: str = ""  # What must be said beside the numbers
 
     @property
     def keeps_distances(self) -> bool:  # True also where the error is not known
@@ -137,7 +139,8 @@ class Fidelity:
         ]
         if not math.isnan(self.neighbours):
             parts.append(f"10-NN {self.neighbours:.0%}, in the ball {self.before:.0%}")
-        return f"{'; '.join(parts)} ({self.points} points)"
+        note = f"; {self.note}" if self.note else ""
+        return f"{'; '.join(parts)} ({self.points} points){note}"
 
 # %% ../nbs/70_disk.ipynb #ff7d9493
 def _centred_ranks(x):
@@ -820,8 +823,7 @@ class DiskHead(nn.Module):
         width: int = 128,  # Numbers in a hidden layer
     ):
         super().__init__()
-        self.register_buffer("mean", u.mean(0))
-        self.register_buffer("std", u.std(0).clamp(min=1e-6))
+        self.measure(u)
         layers = []
         for size in (u.shape[1], width):
             layers += [skip_init(nn.Linear, size, width), nn.BatchNorm1d(width), nn.ReLU()]
@@ -832,6 +834,10 @@ class DiskHead(nn.Module):
             for weight in layer.parameters():
                 weight.data.uniform_(-bound, bound, generator=generator)
         self.to(u.device)
+
+    def measure(self, u):  # What `standard` takes away and divides by
+        self.register_buffer("mean", u.mean(0))
+        self.register_buffer("std", u.std(0).clamp(min=1e-6))
 
     def standard(self, u):  # Each dimension with mean 0 and deviation 1, (N,d)
         return (u - self.mean) / self.std
@@ -877,9 +883,10 @@ def _checked_certainty(certainty, n, radius, device):
 
 
 def _share_below(certainty, known):
-    "Share of `known` certainties below each one; within the open disk"
-    less = torch.searchsorted(known.sort().values, certainty)
-    return (less / max(1, len(known))).double().clamp(max=1 - max(0.5 / max(1, len(known)), 1e-6))
+    "`share_less_certain`, kept within the open disk"
+    share = share_less_certain(certainty.cpu(), known.cpu())
+    most = 1 - max(0.5 / len(known), 1e-6)
+    return torch.as_tensor(share, device=certainty.device).clamp(max=most)
 
 # %% ../nbs/70_disk.ipynb #9542adb1
 def _teach_head(head, u, near, weight, place, steps, batch, rate, seed):
@@ -928,7 +935,9 @@ def _first_head(u, start, steps, seed):
     if not isinstance(start, LearnedDisk) or start.points is None:
         raise HyspError("a start is a LearnedDisk that was fitted: the `map` of an earlier drawing")
     _points(u, start.known.shape[1])
-    return copy.deepcopy(start.head).to(u.device), math.ceil(steps / 4), 1e-3
+    head = copy.deepcopy(start.head).to(u.device)
+    head.measure(u)
+    return head, math.ceil(steps / 4), 3e-3
 
 
 @dataclass(eq=False)
@@ -1023,7 +1032,9 @@ def learned(
         return polar(z, labels, c, ball)
     fitted = LearnedDisk(c, ball, radius, perplexity, steps, batch, seed)
     fitted.fit(z, certainty, start)
-    return _drawn(z, fitted.points, labels, c, ball, fitted)
+    drawing = _drawn(z, fitted.points, labels, c, ball, fitted)
+    drawing.fidelity.note = "a picture of neighbourhoods"
+    return drawing
 
 # %% ../nbs/70_disk.ipynb #649edd8d
 projections = dict(

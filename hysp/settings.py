@@ -296,11 +296,10 @@ class Embed:
     # Protocol and part whose clips are taken, `all`: every clip; the probe that says what a clip is
     # taken for learns from `train` of the same protocol, where there is such a part
     split: str = "xsub/val"
-    # Pictures of the page; the last three take a while
-    projections: tuple[Literal["polar", "tangent_pca", "horopca", "cosne", "mds"], ...] = (
-        "polar",
-        "tangent_pca",
-    )
+    # Pictures of the page; learned, horopca, cosne and mds take a while
+    projections: tuple[
+        Literal["learned", "polar", "tangent_pca", "horopca", "cosne", "mds"], ...
+    ] = ("learned", "polar")
     clips: WholeNumber = 600  # Moving skeletons on the page, at most
     untrained: bool = True  # Before the first epoch too
     verify: bool = False  # Read all clips and compare their checksum, not size and time of the file
