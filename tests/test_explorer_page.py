@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
@@ -14,7 +15,7 @@ from PIL import Image
 from test_browser import Box
 
 from hysp.disk import frechet_mean
-from hysp.explore import Scene, explorer_page
+from hysp.explore import Explorer, Scene, explorer_page
 from hysp.feeder import Dataset
 from hysp.prepare import prepare
 from hysp.synthetic import generate
@@ -481,3 +482,72 @@ def apart(a, b):
     "Do two boxes not overlap by more than a pixel?"
     beside = a["x"] + a["width"] <= b["x"] + 1 or b["x"] + b["width"] <= a["x"] + 1
     return beside or a["y"] + a["height"] <= b["y"] + 1 or b["y"] + b["height"] <= a["y"] + 1
+
+
+# What stands between the widget's JavaScript and the kernel: it keeps what is set, and has no answers
+FAKE_KERNEL = """
+class Kernel {
+  constructor(values) { Object.assign(this, {values, listeners: {}, sent: []}) }
+  get(name) { return this.values[name] }
+  set(name, value) {
+    if (this.values[name] === value) return
+    this.values[name] = value
+    this.tell('change:' + name)
+  }
+  on(event, listener) { this.listeners[event] = listener }
+  off(event) { delete this.listeners[event] }
+  tell(event, message) { this.listeners[event]?.(message) }
+  save_changes() { this.sent.push({...this.values}) }
+  send(asked) {
+    queueMicrotask(() => this.tell('msg:custom', {id: asked.id, error: 'nobody answers'}))
+  }
+}
+window.kernel = new Kernel(VALUES)
+render({model: window.kernel, el: document.getElementById('room')})
+"""
+
+
+@pytest.fixture
+def widget(visit, tmp_path):
+    "The widget's JavaScript and style with a kernel that only keeps what is set"
+
+    def widget(explorer):
+        values = {name: getattr(explorer, name) for name in explorer.keys if name[0] != "_"}
+        plain = {name: value for name, value in values.items() if name not in ("layout", "tooltip")}
+        script = explorer._esm + FAKE_KERNEL.replace("VALUES", json.dumps(plain, default=str))
+        file = tmp_path / "widget.html"
+        style = f"<style>{explorer._css}</style>"
+        file.write_text(
+            f"<!doctype html><meta charset=utf-8>{style}"
+            f"<div id=room></div><script type=module>{script}</script>",
+            "utf-8",
+        )
+        tab, wrong = visit(file.as_uri())
+        return Box(tab), wrong
+
+    return widget
+
+
+def test_widget_and_kernel_say_the_same(widget):
+    "What is set with the mouse reaches the kernel, and what Python sets reaches the page"
+    scene = Scene(with_predictions())
+    explorer = Explorer(scene, ["polar"])
+    explorer.tags = {"clip 005": ["seen"]}
+    box, wrong = widget(explorer)
+    assert box.js("x.model.tags") == {"clip 005": ["seen"]}
+    box.js("x.pick(4)")
+    box.at.get_by_role("button", name="bad tracking").click()
+    tags = {"clip 005": ["seen"], "clip 004": ["bad tracking"]}
+    assert box.tab.evaluate("kernel.sent.at(-1).tags") == tags
+    box.js("x.select(i => i < 3)")
+    sent = box.tab.evaluate("kernel.sent.at(-1)")
+    assert sent["selected"] == [0, 1, 2] and sent["chosen"] == 4
+    box.tab.evaluate("kernel.set('selected', [7, 8])")
+    assert box.js("x.selected") == [7, 8]
+    box.tab.evaluate("kernel.set('tags', {'clip 001': ['own']})")
+    assert box.js("x.model.tagsOf(1)") == ["own"]
+    explorer.colour_by(np.arange(90) / 90, "share")
+    box.tab.evaluate("state => kernel.set('state', state)", explorer.state)
+    assert box.js("x.S.colour") == "share"
+    assert box.at.locator(".legend .ramp").count() == 1
+    assert "nobody answers" in box.at.locator(".absent").inner_text() and not wrong
