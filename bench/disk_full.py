@@ -1,6 +1,6 @@
 """A full disk at each write of each command: one sentence, nothing older lost, and with room the command works
 
-    python bench/disk_full.py [COMMAND ...]
+    python bench/disk_full.py [COMMAND ...] [--every 1]
 
 Each command is run again and again in a process of its own. In the n-th run the n-th call that writes (a flush, a
 rename, a new folder, a row of an array) fails as on a full disk, until a run has no such call left. Then files may
@@ -11,6 +11,7 @@ Then it is run once more with room, and must end well. The exit code is 1 where 
 
 import argparse
 import errno
+import io
 import multiprocessing
 import os
 import re
@@ -18,6 +19,7 @@ import resource
 import shutil
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +35,7 @@ small = "--width 4 --out-dim 8 --epochs 2 --batch 12 --save-every 1 --keep-every
 quick = "--threads 1 --device cpu"
 commands = dict(
     prepare="arrays clips.npz --out new --frames 8 --train-subjects 1 2 --workers 1",
-    synth="--out new --n 24 --classes 2 --subjects 4",
+    synth="--out new --n 8 --classes 2 --subjects 4",
     pretrain=f"--data data --out new {small} --device cpu",
     evaluate=f"run --out new --rerank 3 {quick}",
     ensemble=f"run run --out new {quick}",
@@ -83,14 +85,19 @@ def fail_at(n, count):
 def in_a_process(place, words, count, n=None, size=None):
     "Run a command in a place; at the n-th call, or beyond the size, the disk is full"
     os.chdir(place)
-    with open(place.parent / "said", "w") as sys.stdout:
-        sys.stderr = sys.stdout
-        if n is not None:
-            fail_at(n, count)
-        if size is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    sys.stdout = sys.stderr = io.StringIO()
+    if n is not None:
+        fail_at(n, count)
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if size is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+    try:
         code = hysp(words)
-        sys.stdout.flush()
+    except BaseException:
+        code = 1
+        traceback.print_exc()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    (place.parent / "said").write_text(sys.stdout.getvalue())
     os._exit(code)
 
 
@@ -123,11 +130,12 @@ def wrong(place, before, code, said):
     if code != 2 or not last.startswith("hysp: ") or "Traceback" in said:
         found.append(f"exit code {code}: {last[:200]}")
     now = contents(place)
-    found += [f"changed: {name}" for name in before if now.get(name) != before[name]]
+    older = [name for name in before if not name.endswith("verified.json")]
+    found += [f"changed: {name}" for name in older if now.get(name) != before[name]]
     return found + [f"left: {name}" for name in hidden(place)]
 
 
-def try_command(name, inputs, place):
+def try_command(name, inputs, place, every):
     "Let one command fail everywhere; number of failures, and a line for each that broke something"
     words = [name, *commands[name].split()]
     before = contents(inputs)
@@ -146,8 +154,9 @@ def try_command(name, inputs, place):
         if code == 0 and calls < limit.get("n", 1):
             return False
         tried += 1
-        # A picture that is passed over, saying so, is right too
-        found = [] if code == 0 else wrong(place, before, code, said)
+        if code == 0:  # What failed was not needed, as the flush of a folder
+            return True
+        found = wrong(place, before, code, said)
         code, said, _ = run(place, words)
         if code:
             found.append(f"with room again, exit code {code}: {said[-200:]}")
@@ -161,7 +170,7 @@ def try_command(name, inputs, place):
     sizes = {len(content) for path, content in contents(place).items() if path not in before}
     n = 1
     while check(f"call {n}", n=n):
-        n += 1
+        n += every
     for size in sorted(sizes):
         check(f"files of at most {size // 2} bytes", size=size // 2)
     return tried, broken
@@ -170,14 +179,15 @@ def try_command(name, inputs, place):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("command", nargs="*", default=list(commands))
-    names = parser.parse_args().command
+    parser.add_argument("--every", type=int, default=1, help="try each so-manieth call alone")
+    args = parser.parse_args()
     folder = Path(tempfile.mkdtemp())
     inputs = folder / "inputs"
     inputs.mkdir()
     make_inputs(inputs)
     bad = 0
-    for name in names:
-        tried, broken = try_command(name, inputs, folder / "place")
+    for name in args.command:
+        tried, broken = try_command(name, inputs, folder / "place", args.every)
         print(f"{name:10}{tried:4} failures, {len(broken)} of them break something", flush=True)
         for line in broken:
             print(f"  {line}", flush=True)

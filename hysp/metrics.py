@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['radius', 'uncertainty', 'angle', 'pair_metrics', 'collapse_std', 'effective_rank', 'accuracy', 'confusion',
-           'class_accuracy', 'calibration_error', 'fit_temperature', 'auroc', 'risk_coverage', 'aurc', 'bootstrap']
+           'class_accuracy', 'calibration_error', 'fit_temperature', 'auroc', 'risk_coverage', 'aurc', 'e_aurc',
+           'augrc', 'rank_figures', 'brier', 'adaptive_calibration_error', 'bootstrap', 'bootstrap_rows']
 
 # %% ../nbs/31_metrics.ipynb #8c6e2f05
 import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
-from sklearn.metrics import roc_auc_score
+from scipy.stats import rankdata
 from torch import Tensor
 from torch.nn import functional as F
 from .core import HyspError
@@ -148,6 +149,11 @@ def class_accuracy(
     return counts.diag() / counts.sum(1)
 
 # %% ../nbs/31_metrics.ipynb #f43d664c
+def _check_shares(certainty):
+    if not ((certainty >= 0) & (certainty <= 1)).all():
+        raise HyspError("a certainty lies in [0,1]: give softmax probabilities or radii")
+
+
 @torch.no_grad()
 def calibration_error(
     certainty: Tensor,  # In [0,1], shape (N,)
@@ -157,8 +163,7 @@ def calibration_error(
     "Expected calibration error"
     certainty = certainty.double()
     right = right.double()
-    if not ((certainty >= 0) & (certainty <= 1)).all():
-        raise HyspError("a certainty lies in [0,1]: give softmax probabilities or radii")
+    _check_shares(certainty)
     bin_of = (certainty * bins).long().clamp(max=bins - 1)
     gap = certainty.new_zeros(bins).index_add(0, bin_of, certainty - right)
     return (gap.abs().sum() / len(certainty)).item()
@@ -180,52 +185,153 @@ def fit_temperature(
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 # %% ../nbs/31_metrics.ipynb #59762878
-def _two_columns(certainty, right):
+def _columns(certainty, right):
     certainty = np.asarray(certainty, dtype=np.float64)
     right = np.asarray(right, dtype=np.float64)
-    if certainty.shape != right.shape or certainty.ndim != 1 or not len(certainty):
+    if certainty.shape != right.shape or certainty.ndim < 1 or not certainty.size:
         raise HyspError(
             f"certainty {certainty.shape} and right {right.shape} must be two lists "
             "of one number a clip"
         )
     finite = np.isfinite(certainty)
     if not finite.all():
-        raise HyspError(f"the certainty of clip {int(np.argmin(finite))} is not finite")
+        clip = np.unravel_index(np.argmin(finite), finite.shape)[-1]
+        raise HyspError(f"the certainty of clip {clip} is not finite")
     return certainty, right
 
 
 def auroc(
-    certainty,  # Any number that grows with certainty, shape (N,)
-    right,  # Was the prediction right? Shape (N,)
-) -> float:  # In [0,1]; NaN where all are right or all wrong
+    certainty,  # Any number that grows with certainty, shape (..., N)
+    right,  # Was the prediction right? Shape (..., N)
+) -> float:  # In [0,1], shape (...); NaN where all are right or all wrong
     "Chance that a right clip is more certain than a wrong one"
-    certainty, right = _two_columns(certainty, right)
-    if not 0 < right.sum() < len(right):
-        return float("nan")
-    return float(roc_auc_score(right, certainty))
+    certainty, right = _columns(certainty, right)
+    ranks = (rankdata(certainty, axis=-1) * right).sum(-1)
+    n_right = right.sum(-1)
+    pairs = n_right * (right.shape[-1] - n_right)
+    share = (ranks - n_right * (n_right + 1) / 2) / np.where(pairs > 0, pairs, np.nan)
+    return share[()]
 
 # %% ../nbs/31_metrics.ipynb #3065760e
+def _wrong_shared(certainty, right):
+    "Errors in the order of certainty, the surest clip first; equals share theirs; (..., N)"
+    order = np.argsort(-certainty, axis=-1, kind="stable")
+    level = np.take_along_axis(certainty, order, -1)
+    wrong = 1 - np.take_along_axis(right, order, -1)
+    so_far = np.concatenate([np.zeros_like(wrong[..., :1]), wrong.cumsum(-1)], -1)
+    position = np.arange(level.shape[-1])
+    changes = np.diff(level, axis=-1) != 0
+    begins = np.concatenate([np.ones_like(changes[..., :1]), changes], -1)
+    ends = np.concatenate([changes, np.ones_like(changes[..., :1])], -1)
+    first = np.maximum.accumulate(np.where(begins, position, 0), -1)
+    behind = np.where(ends, position + 1, len(position))[..., ::-1]
+    behind = np.minimum.accumulate(behind, -1)[..., ::-1]
+    errors = np.take_along_axis(so_far, behind, -1) - np.take_along_axis(so_far, first, -1)
+    return errors / (behind - first)
+
+
 def risk_coverage(
-    certainty,  # Any number that grows with certainty, shape (N,)
-    right,  # Was the prediction right? Shape (N,)
-) -> tuple:  # Share of clips answered and share of these that is wrong, both of shape (N,)
+    certainty,  # Any number that grows with certainty, shape (..., N)
+    right,  # Was the prediction right? Shape (..., N)
+) -> tuple:  # Share of clips answered, (N,), and share of these that is wrong, (..., N)
     "Error among the surest clips, for every number of them"
-    certainty, right = _two_columns(certainty, right)
-    _, level, equals = np.unique(-certainty, return_inverse=True, return_counts=True)
-    wrong = np.repeat(np.bincount(level, 1 - right) / equals, equals)
-    answered = np.arange(1, len(certainty) + 1)
-    return answered / len(certainty), wrong.cumsum() / answered
+    certainty, right = _columns(certainty, right)
+    n = right.shape[-1]
+    answered = np.arange(1, n + 1)
+    return answered / n, _wrong_shared(certainty, right).cumsum(-1) / answered
 
 
 def aurc(
     certainty,  # As for `risk_coverage`
     right,  # As for `risk_coverage`
-) -> float:  # In [0,1]
+) -> float:  # In [0,1], shape (...)
     "Area below the risk-coverage curve"
     _, risk = risk_coverage(certainty, right)
-    return float(risk.mean())
+    return risk.mean(-1)[()]
+
+# %% ../nbs/31_metrics.ipynb #694cf923
+def e_aurc(
+    certainty,  # As for `risk_coverage`
+    right,  # As for `risk_coverage`
+) -> float:  # 0 for a perfect order, at most 1, shape (...)
+    "Area of the risk-coverage curve in excess of that of a perfect order (Geifman et al. 2019)"
+    return aurc(certainty, right) - aurc(right, right)
+
+
+def augrc(
+    certainty,  # As for `risk_coverage`
+    right,  # As for `risk_coverage`
+) -> float:  # In [0,1/2], shape (...)
+    "Area below the generalised risk: the share of all clips that are answered and wrong"
+    certainty, right = _columns(certainty, right)
+    wrong = _wrong_shared(certainty, right)
+    answered_and_wrong = wrong.cumsum(-1) - wrong / 2  # The middle of each step of the curve
+    return answered_and_wrong.mean(-1)[()] / right.shape[-1]
+
+# %% ../nbs/31_metrics.ipynb #3f635552
+def rank_figures(
+    certainty,  # Any number that grows with certainty, shape (..., N)
+    right,  # Was the prediction right? Shape (..., N)
+) -> np.ndarray:  # `auroc`, `augrc` and `e_aurc`, shape (3, ...)
+    "How well a certainty puts right clips before wrong ones, three figures from one sort"
+    certainty, right = _columns(certainty, right)
+    wrong = _wrong_shared(certainty, right)
+    n = right.shape[-1]
+    answered = np.arange(1, n + 1)
+    so_far = wrong.cumsum(-1)
+    general = (so_far - wrong / 2).mean(-1) / n
+    a = right.mean(-1)
+    mixed = np.where((a > 0) & (a < 1), a * (1 - a), np.nan)
+    rank = 1 - (general - (1 - a) ** 2 / 2) / mixed
+    n_right = right.sum(-1)[..., None]
+    least = (np.maximum(answered - n_right, 0) / answered).mean(-1)
+    return np.stack([rank, general, (so_far / answered).mean(-1) - least])
+
+# %% ../nbs/31_metrics.ipynb #93ab20b9
+def brier(
+    certainty,  # Probability of being right, in [0,1], shape (..., N)
+    right,  # Was the prediction right? Shape (..., N)
+) -> float:  # In [0,1], shape (...)
+    "Mean squared error of a probability (Brier 1950)"
+    certainty, right = _columns(certainty, right)
+    _check_shares(certainty)
+    return np.square(certainty - right).mean(-1)[()]
+
+
+def adaptive_calibration_error(
+    certainty,  # Probability of being right, in [0,1], shape (..., N)
+    right,  # Was the prediction right? Shape (..., N)
+    bins: int = 15,  # Bins of as many clips each, as far as they can be
+) -> float:  # Mean gap, in [0,1], shape (...)
+    "Calibration error over bins of equally many clips (Nixon et al. 2019)"
+    certainty, right = _columns(certainty, right)
+    _check_shares(certainty)
+    order = np.argsort(certainty, axis=-1, kind="stable")
+    gap = np.take_along_axis(certainty - right, order, -1)
+    n = right.shape[-1]
+    starts = np.arange(min(bins, n)) * n // min(bins, n)
+    return np.abs(np.add.reduceat(gap, starts, axis=-1)).sum(-1)[()] / n
 
 # %% ../nbs/31_metrics.ipynb #53129b6c
+def _drawn(columns, draws, seed, rows):
+    "Yields the columns of so many draws at a time, each (rows, N, ...); the same draws for any `rows`"
+    columns = [np.asarray(column) for column in columns]
+    if len({len(column) for column in columns}) != 1 or not len(columns[0]):
+        raise HyspError("the columns to resample must be of one length, and not empty")
+    n = len(columns[0])
+    rng = np.random.default_rng(seed)
+    for start in range(0, draws, rows):
+        clips = rng.integers(n, size=(min(rows, draws - start), n))
+        yield [column[clips] for column in columns]
+
+
+def _middle_part(figures):
+    "Ends of the middle 95 % of the draws, NaN ones left out; figures of shape (draws, ...)"
+    undefined = np.isnan(figures).all(0)
+    ends = np.nanquantile(np.where(undefined, 0, figures), [0.025, 0.975], axis=0)
+    return np.where(undefined, np.nan, ends)
+
+
 def bootstrap(
     measure,  # Called with the columns, resampled; returns a number or a list of them
     *columns,  # One entry a clip, each of shape (N,) or (N,...)
@@ -233,16 +339,19 @@ def bootstrap(
     seed: int = 0,  # Seed of the draws
 ) -> np.ndarray:  # Ends of the middle 95 %, shape (2,) or (2,number of figures)
     "Percentile bootstrap interval of figures that are computed from clips; NaN draws are left out"
-    columns = [np.asarray(column) for column in columns]
-    if len({len(column) for column in columns}) != 1 or not len(columns[0]):
-        raise HyspError("the columns to resample must be of one length, and not empty")
-    n = len(columns[0])
-    rng = np.random.default_rng(seed)
     figures = []
-    for _ in range(draws):
-        clips = rng.integers(n, size=n)
-        figures.append(measure(*(column[clips] for column in columns)))
-    figures = np.array(figures, dtype=float)
-    undefined = np.isnan(figures).all(0)
-    ends = np.nanquantile(np.where(undefined, 0, figures), [0.025, 0.975], axis=0)
-    return np.where(undefined, np.nan, ends)
+    for drawn in _drawn(columns, draws, seed, rows=1):
+        figures.append(measure(*(column[0] for column in drawn)))
+    return _middle_part(np.array(figures, dtype=float))
+
+# %% ../nbs/31_metrics.ipynb #71f13c13
+def bootstrap_rows(
+    measure,  # Called with columns (rows, N, ...); returns figures (rows,) or (number, rows)
+    *columns,  # As for `bootstrap`
+    draws: int = 500,  # Times that the clips are drawn
+    seed: int = 0,  # Seed of the draws
+) -> np.ndarray:  # Ends of the middle 95 %, shape (2,) or (2,number of figures)
+    "`bootstrap` of a measure that takes many draws at once"
+    rows = max(1, 2**19 // max(1, len(columns[0])))
+    blocks = [measure(*drawn) for drawn in _drawn(columns, draws, seed, rows)]
+    return _middle_part(np.concatenate(blocks, -1).T)

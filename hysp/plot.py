@@ -112,9 +112,11 @@ def rings_hold(
 def fidelity_text(
     fidelity,  # Fidelity of a drawing
     line_break: str = "\n",  # What parts the lines
-) -> str:  # In two lines, in three where the rings do not hold
+) -> str:  # In three lines, in four where the rings do not hold
     "How far a drawing can be trusted, as it is printed under it"
-    text = str(fidelity).replace("; trust", f"{line_break}trust")
+    text = str(fidelity)
+    for start in ("between", "trust"):
+        text = text.replace(f"; {start}", f"{line_break}{start}")
     return text if rings_hold(fidelity) else f"{text}{line_break}{_rings_of_paper}"
 
 

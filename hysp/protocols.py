@@ -31,7 +31,14 @@ from hysp.evaluate import (
 )
 from .metrics import fit_temperature
 from .skeleton import present, stream as to_stream
-from .uncertainty import RadiusHistory, certainty_report, clip_radii, online_part
+from hysp.uncertainty import (
+    MiddleHalf,
+    RadiusHistory,
+    certainty_report,
+    clip_radii,
+    label_free,
+    online_part,
+)
 
 __getattr__ = renamed(__name__)
 
@@ -235,16 +242,29 @@ def assess_radius(
     part: str = "predictor",  # Where the radius is taken: encoder, projector or predictor
     measure: str = "distance",  # distance or norm
     seed: int = 0,  # Seed of the probes
+    twin: nn.Module | None = None,  # The same trained without the ball; its norm is the control
     **linear,  # Settings of `linear_probe`
 ) -> tuple:  # `CertaintyReport` of the last model; `RadiusHistory` of all, None where there is one
     "Does the radius of the last epoch know who is right, and when did it come to what it is?"
     train, val = sets
     last, _ = models[-1]
-    z = [encode(last.online_encoder, data) for data in sets]
-    people = train.columns.get("subject")
+    half = MiddleHalf(val)
+    z_train, z_val, z_half = (encode(last.online_encoder, data) for data in (*sets, half))
     scores, held_scores, held_labels = probe_twice(
-        z, train.labels, train.classes, people, seed, **linear
+        (z_train, torch.cat([z_val, z_half])),
+        train.labels,
+        train.classes,
+        train.columns.get("subject"),
+        seed,
+        **linear,
     )
+    scores, half_scores = scores.split(len(val))
+    others, nearest = label_free((z_train, z_val), sets)
+    if twin is not None:
+        others["norm of the twin"] = clip_radii(encode(online_part(twin, part), val))
+    cropped, _ = label_free((z_train, z_half), (train, half))
+    cropped["radius"] = clip_radii(encode(online_part(last, part), half), measure)
+    cropped["max probability"] = half_scores.double().softmax(1).amax(1).numpy()
     tangents = [encode(online_part(model, part), val) for model, _ in models]
     report = certainty_report(
         tangents[-1],
@@ -255,6 +275,9 @@ def assess_radius(
         temperature=fit_temperature(held_scores, torch.as_tensor(held_labels)),
         where=part,
         measure=measure,
+        others=others,
+        nearest_right=train.labels[nearest] == val.labels,
+        cropped=cropped,
     )
     if len(models) < 2:
         return report, None

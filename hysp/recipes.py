@@ -66,13 +66,7 @@ from .splits import families, known_facts, protocols_meant, why_no_split, with_s
 from .survey import preparation
 from .synthetic import generate
 from .train import Trainer, epoch_steps, take_up
-from hysp.uncertainty import (
-    choose_by_certainty,
-    choose_in_each_class,
-    classes_without,
-    clip_radii,
-    online_part,
-)
+from .uncertainty import choose_by_certainty, classes_without, clip_radii, online_part
 
 __getattr__ = renamed(__name__)
 
@@ -724,7 +718,7 @@ def ensemble(
 def subset(
     cfg: Subset,  # Settings
 ) -> Path:  # The dataset folder
-    "Write a dataset folder of the clips that an encoder is sure of, or unsure"
+    "Write a dataset folder of the clips that an encoder puts far out, or near the middle"
     device = set_up_torch(cfg)
     check_apart(cfg.out, cfg.data, cfg.run, replaces=True)
     check_free(cfg.out, cfg.overwrite)
@@ -732,11 +726,8 @@ def subset(
     [(model, about)] = open_checkpoints(cfg.run)
     (data,) = open_data((model, about), cfg.data, cfg.split)
     z = features(online_part(model, cfg.part), data, about["spec"]["stream"], device=device)
-    distance = clip_radii(z)
-    if cfg.per_class:
-        kept = choose_in_each_class(distance, data.labels, cfg.keep, cfg.share)
-    else:
-        kept = choose_by_certainty(distance, cfg.keep, cfg.share)
+    labels = data.labels if cfg.per_class else None
+    kept = choose_by_certainty(clip_radii(z), cfg.keep, cfg.share, labels)
     chosen_how = dict(
         split=data.split,
         by=cfg.by,

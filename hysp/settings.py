@@ -222,9 +222,9 @@ class Evaluate:
     shares: Annotated[tuple[float, ...], Range(0)] = (0.01, 0.1)
     # Training of encoder and classifier, `semi` and `supervised`
     tune: Tune = field(default_factory=Tune)
-    # Where the radius that `radius` reports is taken
+    # Where the distance from the middle that `radius` reports on is taken
     part: Literal["encoder", "projector", "predictor"] = "predictor"
-    # The radius: distance from the origin, or norm on the ball
+    # The hyperbolic distance from the middle itself, or the norm in the ball
     measure: Literal["distance", "norm"] = "distance"
     same_bodies: bool = True  # Seek neighbours among clips with as many bodies
     rerank: WholeNumber = 0  # Nearest neighbours that time warping puts into another order; 0: none
@@ -265,18 +265,18 @@ class Ensemble:
 # %% ../nbs/81_settings.ipynb #f42d7154
 @dataclass
 class Subset:
-    "Make a dataset folder of the certain, the uncertain or every other clip of a split, without copying the array"
+    "Make a dataset folder of the clips far out, near the middle or evenly from all, without copying the array"
 
     data: Positional[Path]  # Dataset folder
     run: Path  # Run folder or checkpoint file whose encoder judges
     out: Path  # Dataset folder to write
     split: str = "xsub/train"  # The clips to choose from; all others stay
-    by: Literal["radius"] = "radius"  # What certainty is
-    # The most certain, the least, or evenly from all
+    by: Literal["radius"] = "radius"  # What clips are chosen by
+    # Those far out, those near the middle, or evenly from all
     keep: Literal["high", "low", "mixed"] = "high"
     share: Amount = 0.5  # How many of the clips
     per_class: bool = False  # That share of each class, by the labels, so that none is left empty
-    part: Literal["encoder", "projector", "predictor"] = "predictor"  # Where the radius is taken
+    part: Literal["encoder", "projector", "predictor"] = "predictor"  # Where distance is taken
     overwrite: bool = False  # Replace a dataset folder that is there already
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     threads: Threads = 1  # CPU threads; 0: as many as torch takes

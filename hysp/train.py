@@ -452,7 +452,7 @@ def epoch_warnings(
         )
     if row["lam"] > 0 and row["median_radius"] * c**0.5 > 1 - 1e-5:
         found["rim"] = (
-            f"epoch {epoch}: half of the predictions lie at the rim of the ball, where radii "
+            f"epoch {epoch}: half of the predictions lie at the rim of the ball, where norms "
             "cannot be told apart; --geometry tangent computes without the rim, "
             "--gain below 1 and more weight decay begin and stay further in"
         )

@@ -119,3 +119,110 @@ def test_calibration():
     for bad in (1.01, -0.01, math.nan):
         with pytest.raises(HyspError, match="lies in"):
             M.calibration_error(torch.tensor([bad]), torch.tensor([1]))
+
+
+# Certainty and correctness
+
+
+def clip_columns(levels, rows=None, n=90):
+    "Certainties with ties, and which clips are right"
+    g = np.random.default_rng(levels)
+    shape = n if rows is None else (rows, n)
+    return g.integers(levels, size=shape) / levels, g.random(shape) < 0.7
+
+
+def shared_errors(certainty, right):
+    "Errors in the order of certainty by loops over the levels"
+    wrong = []
+    for level in sorted(set(certainty), reverse=True):
+        equals = right[certainty == level]
+        wrong += [1 - equals.mean()] * len(equals)
+    return np.array(wrong)
+
+
+@pytest.mark.parametrize("levels", [1, 3, 20, 10**6])
+def test_certainty_figures_against_loops(levels):
+    c, r = clip_columns(levels)
+    wrong = shared_errors(c, r)
+    n = len(r)
+    assert M.auroc(c, r) == pytest.approx(sk.roc_auc_score(r, c))
+    area = np.mean([wrong[:k].mean() for k in range(1, n + 1)])
+    assert M.aurc(c, r) == pytest.approx(area)
+    best = np.sort(~r)
+    least = np.mean([best[:k].mean() for k in range(1, n + 1)])
+    assert M.e_aurc(c, r) == pytest.approx(area - least)
+    steps = np.concatenate([[0], wrong.cumsum()]) / n
+    assert M.augrc(c, r) == pytest.approx((steps[1:] + steps[:-1]).mean() / 2)
+    assert M.brier(c, r) == pytest.approx(((c - r) ** 2).sum() / n)
+
+
+@pytest.mark.parametrize("levels", [1, 3, 20, 10**6])
+def test_the_generalised_risk_is_told_by_auroc_and_accuracy(levels):
+    c, r = clip_columns(levels)
+    a = r.mean()
+    want = (1 - M.auroc(c, r)) * a * (1 - a) + (1 - a) ** 2 / 2
+    assert M.augrc(c, r) == pytest.approx(want)
+
+
+@pytest.mark.parametrize("bins", [1, 4, 15, 200])
+def test_adaptive_calibration(bins):
+    c, r = clip_columns(10**6)
+    order = np.argsort(c)
+    bins = min(bins, len(c))
+    bin_of = np.empty(len(c), int)
+    bin_of[order] = [max(b for b in range(bins) if b * len(c) // bins <= i) for i in range(len(c))]
+    want = sum(abs((c - r)[bin_of == b].sum()) for b in range(bins)) / len(c)
+    assert M.adaptive_calibration_error(c, r, bins) == pytest.approx(want)
+    sure = np.random.default_rng(0).random(20000)
+    right = np.random.default_rng(1).random(20000) < sure
+    assert M.adaptive_calibration_error(sure, right, bins) < 0.06
+
+
+certainty_figures = [
+    M.auroc,
+    M.aurc,
+    M.e_aurc,
+    M.augrc,
+    M.brier,
+    M.adaptive_calibration_error,
+]
+
+
+@pytest.mark.parametrize("figure", certainty_figures)
+@pytest.mark.parametrize("levels", [1, 3, 10**6])
+def test_many_rows_at_once_are_the_rows_one_by_one(figure, levels):
+    c, r = clip_columns(levels, rows=7)
+    c[0] = 0.5
+    r[1] = True
+    one_by_one = [figure(*row) for row in zip(c, r)]
+    np.testing.assert_allclose(figure(c, r), one_by_one, atol=1e-12)
+    assert figure(c[None], r[None]).shape == (1, 7)
+    assert isinstance(figure(c[2], r[2]), float)
+
+
+@pytest.mark.parametrize("figure", certainty_figures)
+@pytest.mark.parametrize("n,draws", [(5, 30), (64, 40), (30_000, 40)])
+def test_the_quick_bootstrap_is_the_plain_one(figure, n, draws):
+    c, r = clip_columns(7, n=n)
+    plain = M.bootstrap(figure, c, r, draws=draws, seed=3)
+    np.testing.assert_allclose(
+        M.bootstrap_rows(figure, c, r, draws=draws, seed=3), plain, atol=1e-12
+    )
+
+
+def test_the_quick_bootstrap_of_several_figures():
+    c, r = clip_columns(50)
+
+    def both(c, r):
+        return M.auroc(c, r), M.aurc(c, r)
+
+    quick = M.bootstrap_rows(both, c, r, draws=60)
+    np.testing.assert_allclose(quick, M.bootstrap(both, c, r, draws=60), atol=1e-12)
+
+
+def test_what_is_no_probability_has_no_brier_score():
+    for figure in (M.brier, M.adaptive_calibration_error):
+        with pytest.raises(HyspError, match="lies in"):
+            figure([0.2, 1.2], [0, 1])
+    with pytest.raises(HyspError, match="certainty of clip 1 is not finite"):
+        M.auroc([[0.1, 0.2], [0.1, math.nan]], [[0, 1], [0, 1]])

@@ -9,15 +9,32 @@ from sklearn.metrics import roc_auc_score
 from hysp.augment import reflect
 from hysp.core import HyspError
 from hysp.dtw import clip_dtw
-from hysp.metrics import aurc, auroc, bootstrap, fit_temperature, risk_coverage
+from hysp.evaluate import features, neighbours
+from hysp.feeder import Dataset
+from hysp.metrics import (
+    augrc,
+    aurc,
+    auroc,
+    bootstrap,
+    brier,
+    e_aurc,
+    fit_temperature,
+    risk_coverage,
+)
 from hysp.models import HYSP
+from hysp.prepare import prepare
+from hysp.skeleton import present
+from hysp.synthetic import generate
 from hysp.uncertainty import (
+    MiddleHalf,
     RadiusHistory,
     certainty,
+    certainty_of,
     certainty_report,
     choose_by_certainty,
     clip_radii,
     explained_variance,
+    label_free,
     online_part,
     plot_certainty,
     plot_radius_history,
@@ -154,6 +171,43 @@ def test_a_certainty_of_collapsed_features_is_0():
     assert not certainty(z, z).any()
 
 
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory):
+    "Training and other clips of a small set"
+    folder = tmp_path_factory.mktemp("people")
+    prepare(generate(30, subjects=4), folder, frames=8, workers=1, progress=False, overwrite=True)
+    return [Dataset(folder, f"xsub/{part}") for part in ("train", "val")]
+
+
+def test_certainty_of_two_datasets(halves):
+    z = [torch.randn(len(part), 4, generator=torch.Generator().manual_seed(0)) for part in halves]
+    x = [part.batch(np.arange(len(part))) for part in halves]
+    bodies = [present(clips).sum(1) for clips in x]
+    who = halves[0].columns["subject"]
+    layout = halves[0].layout
+    for poses in (False, True):
+        of_train, of_others = certainty_of(z, halves, poses)
+        both = dict(poses=(x[0], x[0]), layout=layout) if poses else {}
+        want = certainty(z[0], z[0], (bodies[0], bodies[0]), (who, who), **both)
+        assert of_train == pytest.approx(want)
+        both = dict(poses=x, layout=layout) if poses else {}
+        assert of_others == pytest.approx(certainty(*z, bodies, **both))
+    found, nearest = label_free(z, halves)
+    assert found["certainty A·D"] == pytest.approx(of_others)
+    _, positions = neighbours(*z, bodies=bodies)
+    has_one = np.isin(bodies[1], bodies[0])
+    assert (nearest == positions[:, 0].numpy())[has_one].all()
+
+
+def test_features_of_cropped_clips_are_not_those_of_whole_ones(halves, tmp_path):
+    encoder = torch.nn.Flatten()
+    whole = features(encoder, halves[1], cache=tmp_path, progress=False)
+    cropped = features(encoder, MiddleHalf(halves[1]), cache=tmp_path, progress=False)
+    assert whole.shape == cropped.shape and not torch.equal(whole, cropped)
+    again = features(encoder, halves[1], cache=tmp_path, progress=False)
+    assert torch.equal(whole, again) and len(list(tmp_path.iterdir())) == 2
+
+
 def test_the_share_of_less_certain_clips_is_even():
     own = rng().random(1000)
     share = share_less_certain(own, own)
@@ -190,15 +244,17 @@ def test_noise_explains_nothing_however_many_classes():
 # The report
 
 
+def rank_of(scope, certainty="radius"):
+    return scope.figures[certainty]["AUROC"][0]
+
+
 def test_counting_people_hides_what_the_radius_knows():
     z, s, y, bodies = clips(1500)
     r = certainty_report(z, s, y, bodies, draws=50)
     every, one, two = r.scopes
     assert [o.n for o in r.scopes] == [1500, (bodies == 1).sum(), (bodies == 2).sum()]
-    assert (
-        min(one.figures["radius"][0], two.figures["radius"][0]) > every.figures["radius"][0] + 0.04
-    )
-    assert r.explained["bodies"] > 0.6 and one.figures["radius"][1] > 0.5
+    assert min(rank_of(one), rank_of(two)) > rank_of(every) + 0.04
+    assert r.explained["bodies"] > 0.6 and one.figures["radius"]["AUROC"][1] > 0.5
 
 
 def test_figures_are_those_of_the_metrics():
@@ -206,21 +262,26 @@ def test_figures_are_those_of_the_metrics():
     report = certainty_report(z, s, y, bodies, draws=50)
     right = s.argmax(1).numpy() == y
     for some, scope in zip((bodies > 0, bodies == 1, bodies == 2), report.scopes):
-        rank, low, high, area, area_low, area_high = scope.figures["radius"]
         r = clip_radii(z)[some]
-        assert rank == auroc(r, right[some]) and low < rank < high
-        assert area == aurc(r, right[some]) and area_low < area < area_high
+        want = dict(AUROC=auroc, AUGRC=augrc)
+        want["E-AURC"] = e_aurc
+        for name, (value, low, high) in scope.figures["radius"].items():
+            figure = want[name]
+            assert value == pytest.approx(figure(r, right[some])) and low < value < high
+            ends = bootstrap(figure, r, right[some], draws=50)
+            assert (low, high) == pytest.approx(tuple(ends)), "the draws of the plain bootstrap"
         assert scope.accuracy == right[some].mean()
         fifths = [accuracy for _, accuracy, _, _ in scope.quantiles]
         assert sum(fifths) / 5 == pytest.approx(scope.accuracy, abs=0.01)
     p = s.softmax(1).max(1)[0].numpy()
-    assert report.scopes[0].figures["max probability"][0] == auroc(p, right)
+    of_probe = report.scopes[0].figures["max probability"]
+    assert of_probe["AUROC"][0] == pytest.approx(auroc(p, right))
 
 
 def test_a_radius_that_knows_nothing_is_told_so():
     z, s, y, bodies = clips(2000, effect=0, people=False)
     (every,) = certainty_report(z, s, y, bodies, draws=200).scopes
-    a, low, high = every.figures["radius"][:3]
+    a, low, high = every.figures["radius"]["AUROC"]
     assert low < 0.5 < high and abs(a - 0.5) < 0.05
 
 
@@ -253,13 +314,49 @@ def test_all_right_has_no_auroc_and_no_crash():
     r = certainty_report(
         z, torch.nn.functional.one_hot(torch.tensor(y), 5).double(), y, b, draws=20
     )
-    assert np.isnan(r.scopes[0].figures["radius"][0]) and "nan" not in repr(r)
+    assert np.isnan(rank_of(r.scopes[0])) and "nan" not in repr(r)
+    assert "has nothing to tell" in r.scopes[0].sign()
+
+
+@pytest.mark.parametrize("effect,word", [(0.5, "more"), (-0.5, "less"), (0, "no difference")])
+def test_the_sign_stands_there_in_words(effect, word):
+    z, s, y, _ = clips(1500, effect=effect, people=False)
+    report = certainty_report(z, s, y, draws=100)
+    assert word in report.scopes[0].sign() and report.scopes[0].sign() in repr(report)
+
+
+def test_other_certainties_stand_beside_the_radius():
+    z, s, y, b = clips(1200)
+    g = rng(3)
+    right = s.argmax(1).numpy() == y
+    knows = right + g.normal(size=len(y))
+    others = {"certainty D": knows, "norm of the cosine twin": g.random(len(y))}
+    nearest = g.random(len(y)) < 0.7
+    cropped = {"radius": 0 * y, "certainty D": knows, "norm of the cosine twin": 2 + 0 * y}
+    report = certainty_report(
+        z, s, y, b, draws=50, others=others, nearest_right=nearest, cropped=cropped
+    )
+    for scope, some in zip(report.scopes, (b > 0, b == 1, b == 2)):
+        assert scope.figures["certainty D"]["AUROC"][1] > 0.7
+        want = auroc(knows[some], nearest[some])
+        assert scope.figures["certainty D"]["R-AUROC"][0] == pytest.approx(want)
+        of_sum = rank_of(scope, "certainty D + max probability")
+        assert rank_of(scope, "max probability") < of_sum < rank_of(scope, "certainty D")
+        low, high = scope.figures["norm of the cosine twin"]["AUROC"][1:]
+        assert low < 0.5 < high
+    assert [share for share, _, _ in report.cropped.values()] == [1, 0.5, 0]
+    assert "R-AUROC" in repr(report) and "norm of the cosine twin" in repr(report)
+    p = s.softmax(1).max(1)[0].numpy()
+    assert report.calibration["Brier score"][0] == pytest.approx(brier(p, right))
+    assert report.ece == report.calibration["calibration error"] and report.ece_scaled is None
 
 
 def test_columns_of_other_clips_are_refused():
     z, s, y, b = clips()
     with pytest.raises(HyspError, match="not of the same clips"):
         certainty_report(z[1:], s, y, b)
+    with pytest.raises(HyspError, match="499 certainty D are not of the same clips"):
+        certainty_report(z, s, y, b, others={"certainty D": np.zeros(499)})
 
 
 def test_figures_are_drawn():
