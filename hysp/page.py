@@ -535,7 +535,8 @@ def fidelity_words(
     said += [f"{degree} {' and '.join(found)}" for degree, found in kept.items()]
     *first, last = said or [""]
     before = f"{', '.join(first)}, and " if first else ""
-    return f"This map {before}{last}." if said else ""
+    name = f"This map, {fidelity.note}," if fidelity.note else "This map"
+    return f"{name} {before}{last}." if said else ""
 
 # %% ../nbs/74_page.ipynb #779ab19d
 def _plain_data(value):
