@@ -23,7 +23,7 @@ from .disk import projections as known_projections
 from .evaluate import features
 from .feeder import Dataset, write_view
 from .metrics import radius
-from .page import asset, drawing_scripts, pack_clips, write_page
+from .page import asset, drawing_scripts, fidelity_words, pack_clips, write_page
 from .poincare import tangent_dist
 from .style import class_style
 
@@ -173,6 +173,7 @@ def packed_view(
         points=packed(disk_tangents(drawing.points.cpu())),
         distance=packed(2 * z.double().norm(dim=1).cpu()),
         fidelity=str(drawing),
+        words=fidelity_words(drawing.fidelity),
         predicted=None if predicted is None else packed(predicted, "<i4"),
     )
 

@@ -40,7 +40,8 @@ from hysp.protocols import (
 )
 from .readers import arrays
 from .report import Rows, percents, report, report_ensemble, report_folds, report_radius
-from .report import result_row, write_result_page
+from .report import result_row
+from .result_page import write_result_page
 from hysp.runs import (
     build,
     environment,

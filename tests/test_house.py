@@ -369,10 +369,10 @@ def big_objects(tmp_path_factory):
     from hysp.embeddings import Embeddings
     from hysp.explore import Explorer, Scene, Training
     from hysp.feeder import Dataset
-    from hysp.page import ReportClips
     from hysp.pairs import find_pairs
     from hysp.plot import curve_panels
     from hysp.prepare import prepare
+    from hysp.result_page import ReportClips
     from hysp.run_folder import RunFolder
     from hysp.survey import survey
     from hysp.synthetic import generate
