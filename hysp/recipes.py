@@ -200,10 +200,32 @@ def _make_loss(cfg):
 # %% ../nbs/82_recipes.ipynb #64227211
 def settled(
     cfg: Pretrain,  # Settings
-) -> Pretrain:  # The same, with nothing in braces and a split as `splits_meant` has it
+) -> (
+    Pretrain
+):  # The same, no braces, a split as `splits_meant` has it, a precision that is not auto
     "The settings with which a run is begun"
     (split,) = splits_meant(cfg.data, cfg.split)
-    return resolved(dataclasses.replace(cfg, split=split))
+    cfg = resolved(dataclasses.replace(cfg, split=split))
+    return dataclasses.replace(cfg, precision=_precision_meant(cfg))
+
+
+def _precision_meant(cfg):
+    "That of the run which is to continue; else by encoder and device"
+    if cfg.precision != "auto":
+        return cfg.precision
+    if begun := _begun_with(cfg):
+        return begun.precision
+    on_gpu = set_up_torch(cfg).startswith("cuda")
+    has_it = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if has_it and cfg.encoder == "stgcn" else "fp32"
+
+
+def _begun_with(cfg):
+    "The settings of a run that was interrupted in the folder `out`; None: there is none"
+    path = Path(cfg.out) / "config.yaml"
+    if path.exists() and path.with_name("last.pt").exists():
+        return load_config(Pretrain, path)
+    return None
 
 # %% ../nbs/82_recipes.ipynb #7780c5b0
 def make_trainer(
@@ -258,10 +280,10 @@ def check_run(
     cfg: Pretrain,  # Settings
 ):
     "Refuse a run folder that was begun with other settings"
-    path = Path(cfg.out) / "config.yaml"
-    if not (path.exists() and path.with_name("last.pt").exists()):
+    begun = _begun_with(cfg)
+    if begun is None:
         return
-    before = _flat(dataclasses.asdict(load_config(Pretrain, path)))
+    before = _flat(dataclasses.asdict(begun))
     now = _flat(dataclasses.asdict(cfg))
     changed = [
         f"{name} was {before[name]}, is {value}"
@@ -270,7 +292,7 @@ def check_run(
     ]
     if changed:
         raise HyspError(
-            f"{path.parent} holds another run ({'; '.join(changed)}); name a new run folder"
+            f"{cfg.out} holds another run ({'; '.join(changed)}); name a new run folder"
         )
 
 
