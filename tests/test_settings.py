@@ -64,6 +64,8 @@ decided = {
     # Pairs and steps an epoch, which a run works out from its settings
     ("Pretrain", "Trainer", "pairs"): None,
     ("Pretrain", "Trainer", "steps"): None,
+    # What `auto` means, on the CPU that a trainer takes by default
+    ("Pretrain", "Trainer", "precision"): "fp32",
     # A trainer without settings is for trying things out
     ("Pretrain", "Trainer", "batch"): 128,
 }
