@@ -64,8 +64,6 @@ decided = {
     # Pairs and steps an epoch, which a run works out from its settings
     ("Pretrain", "Trainer", "pairs"): None,
     ("Pretrain", "Trainer", "steps"): None,
-    # What `auto` means, on the CPU that a trainer takes by default
-    ("Pretrain", "Trainer", "precision"): "fp32",
     # A trainer without settings is for trying things out
     ("Pretrain", "Trainer", "batch"): 128,
 }
@@ -84,10 +82,10 @@ def defaults(part):
 
 
 def compared(cfg, function, names):
-    "Parameter, its default, and the setting, of all that both have; devices have their own test"
+    "Parameter, its default, and the setting, of all that both have, but for what may be `auto`"
     for name, default in defaults(function).items():
         field = names.get(name, name)
-        if field in vars(cfg) and field != "device":
+        if field in vars(cfg) and field not in ("device", "precision"):
             yield name, default, getattr(cfg, field)
 
 
@@ -151,11 +149,13 @@ def test_parts_of_the_paper_have_its_values(function, names):
         assert library == setting, name
 
 
-def test_library_functions_take_a_torch_device():
+def test_library_functions_take_a_torch_device_and_a_precision():
     "`auto` is for settings"
     for cls, function, _ in handed:
         assert defaults(function).get("device", "cpu") == "cpu"
         assert getattr(filled(cls), "device", "auto") == "auto"
+        assert defaults(function).get("precision", "fp32") == "fp32"
+        assert getattr(filled(cls), "precision", "auto") == "auto"
 
 
 # Ranges
