@@ -200,32 +200,10 @@ def _make_loss(cfg):
 # %% ../nbs/82_recipes.ipynb #64227211
 def settled(
     cfg: Pretrain,  # Settings
-) -> (
-    Pretrain
-):  # The same, no braces, a split as `splits_meant` has it, a precision that is not auto
+) -> Pretrain:  # The same, with nothing in braces and a split as `splits_meant` has it
     "The settings with which a run is begun"
     (split,) = splits_meant(cfg.data, cfg.split)
-    cfg = resolved(dataclasses.replace(cfg, split=split))
-    return dataclasses.replace(cfg, precision=_precision_meant(cfg))
-
-
-def _precision_meant(cfg):
-    "That of the run which is to continue; else by encoder and device"
-    if cfg.precision != "auto":
-        return cfg.precision
-    if begun := _begun_with(cfg):
-        return begun.precision
-    on_gpu = set_up_torch(cfg).startswith("cuda")
-    has_it = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
-    return "bf16" if has_it and cfg.encoder == "stgcn" else "fp32"
-
-
-def _begun_with(cfg):
-    "The settings of a run that was interrupted in the folder `out`; None: there is none"
-    path = Path(cfg.out) / "config.yaml"
-    if path.exists() and path.with_name("last.pt").exists():
-        return load_config(Pretrain, path)
-    return None
+    return resolved(dataclasses.replace(cfg, split=split))
 
 # %% ../nbs/82_recipes.ipynb #7780c5b0
 def make_trainer(
@@ -280,10 +258,10 @@ def check_run(
     cfg: Pretrain,  # Settings
 ):
     "Refuse a run folder that was begun with other settings"
-    begun = _begun_with(cfg)
-    if begun is None:
+    path = Path(cfg.out) / "config.yaml"
+    if not (path.exists() and path.with_name("last.pt").exists()):
         return
-    before = _flat(dataclasses.asdict(begun))
+    before = _flat(dataclasses.asdict(load_config(Pretrain, path)))
     now = _flat(dataclasses.asdict(cfg))
     changed = [
         f"{name} was {before[name]}, is {value}"
@@ -292,7 +270,7 @@ def check_run(
     ]
     if changed:
         raise HyspError(
-            f"{cfg.out} holds another run ({'; '.join(changed)}); name a new run folder"
+            f"{path.parent} holds another run ({'; '.join(changed)}); name a new run folder"
         )
 
 

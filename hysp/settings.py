@@ -133,8 +133,8 @@ class Pretrain:
     seed: int = 0  # Seed of weights, order and views
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     threads: WholeNumber = 1  # CPU threads; 0: as many as torch takes
-    # Precision of the networks; auto: bf16 for stgcn on a GPU that has it, fp32 otherwise
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    # Precision of the networks; distances stay in fp32 or better
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     save_every: Count = 10  # Epochs between two saves of the state a stopped run continues from
     keep_every: Count = 50  # Epochs between two weights files that stay
     keep_last: WholeNumber = 0  # Number of these that stay, the newest; 0: all

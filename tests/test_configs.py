@@ -2,13 +2,10 @@
 
 import itertools
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
-from hysp import recipes
 from hysp.clips import read_layout
 from hysp.config import config_names, load_config
 from hysp.core import HyspError
@@ -93,7 +90,7 @@ def test_the_papers_settings(name):
         cfg.gain,
         cfg.precision,
         cfg.edge_importance,
-    ) == (64, 1024, None, "ball", "all", 1.0, "auto", True)
+    ) == (64, 1024, None, "ball", "all", 1.0, "fp32", True)
     assert (
         cfg.strong == type(cfg.strong)()
         and cfg.normal == type(cfg.normal)()
@@ -112,18 +109,6 @@ def test_quick_is_the_default():
     cfg = load_config(Pretrain, "quick", dict(data="d"))
     assert cfg == Pretrain(Path("d"))
     assert (cfg.model, cfg.encoder, cfg.views, cfg.pairs) == ("simclr", "tcn", "natural", "people")
-
-
-@pytest.mark.parametrize("has_it", [True, False])
-def test_bf16_is_for_the_papers_encoder_on_a_gpu(monkeypatch, tmp_path, has_it):
-    quick = Pretrain(tmp_path, out=tmp_path / "run")
-    paper = replace(quick, encoder="stgcn")
-    assert recipes._precision_meant(replace(paper, device="cpu")) == "fp32"
-    monkeypatch.setattr(recipes, "set_up_torch", lambda cfg: "cuda")
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: has_it)
-    assert recipes._precision_meant(paper) == ("bf16" if has_it else "fp32")
-    assert recipes._precision_meant(quick) == "fp32"
-    assert recipes._precision_meant(replace(paper, precision="fp16")) == "fp16"
 
 
 def test_the_papers_size():

@@ -82,10 +82,10 @@ def defaults(part):
 
 
 def compared(cfg, function, names):
-    "Parameter, its default, and the setting, of all that both have, but for what may be `auto`"
+    "Parameter, its default, and the setting, of all that both have; devices have their own test"
     for name, default in defaults(function).items():
         field = names.get(name, name)
-        if field in vars(cfg) and field not in ("device", "precision"):
+        if field in vars(cfg) and field != "device":
             yield name, default, getattr(cfg, field)
 
 
@@ -149,13 +149,11 @@ def test_parts_of_the_paper_have_its_values(function, names):
         assert library == setting, name
 
 
-def test_library_functions_take_a_torch_device_and_a_precision():
+def test_library_functions_take_a_torch_device():
     "`auto` is for settings"
     for cls, function, _ in handed:
         assert defaults(function).get("device", "cpu") == "cpu"
         assert getattr(filled(cls), "device", "auto") == "auto"
-        assert defaults(function).get("precision", "fp32") == "fp32"
-        assert getattr(filled(cls), "precision", "auto") == "auto"
 
 
 # Ranges
