@@ -341,14 +341,6 @@ def compiled(model):
             module.compile()
 
 
-def compiled_in_fast_order(model):
-    "Compile the encoders with the channels last already in the graph"
-    from hysp import fast
-
-    fast._recorded = lambda: False
-    compiled(model)
-
-
 def measure_speed(args, rows):
     "The paper's recipe, without compiling; the encoder has its channels last"
     rows.add(**machine(args))
@@ -365,12 +357,6 @@ def measure_speed(args, rows):
 
 def measure_compiled(args, rows):
     variants = {"bf16, compiled": dict(precision="bf16", shape=compiled)}
-    measured_variants(args, rows, "ntu60/xsub", variants, args.sizes.batch)
-
-
-def measure_both(args, rows):
-    shaped = dict(precision="bf16", shape=compiled_in_fast_order)
-    variants = {"bf16, channels last, compiled": shaped}
     measured_variants(args, rows, "ntu60/xsub", variants, args.sizes.batch)
 
 
@@ -769,7 +755,6 @@ PARTS = dict(
     agree=Part(check_agreement, 110, beside=True),
     curves=Part(overlay_losses, 130, beside=True),
     nothing=Part(cost_nothing, 110, beside=True),
-    both=Part(measure_both, 150, beside=True, timed=True),
     compiled=Part(measure_compiled, 150, beside=True, timed=True),
     speed=Part(measure_speed, 50),
     plain=Part(measure_plain, 65),

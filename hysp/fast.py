@@ -21,18 +21,18 @@ def _recorded():
 
 def _large(x, channels):
     "Is there something to gain from a fast order?"
-    return channels >= 64 and len(x) >= 4 and not _recorded()
+    return channels >= 64 and len(x) >= 4
 
 
 def _worthwhile(x, channels):
     "Is there, on a CPU, and in full precision?"
     exact = x.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
-    return x.device.type == "cpu" and exact and _large(x, channels)
+    return x.device.type == "cpu" and exact and _large(x, channels) and not _recorded()
 
 
 def _channels_last(x, channels):
     "Is it worthwhile to have the channels last in memory?"
-    on_gpu = x.device.type == "cuda"
+    on_gpu = x.device.type == "cuda" and not torch.jit.is_tracing()
     return _worthwhile(x, channels) or (on_gpu and _large(x, channels))
 
 # %% ../nbs/21_fast.ipynb #704fe058
