@@ -39,16 +39,9 @@ from hysp.protocols import (
     assess_radius,
 )
 from .readers import arrays
-from hysp.report import (
-    Rows,
-    percents,
-    report,
-    report_ensemble,
-    report_folds,
-    report_radius,
-    result_row,
-    write_result_page,
-)
+from .report import Rows, percents, report, report_ensemble, report_folds, report_radius
+from .report import result_row
+from .result_page import write_result_page
 from hysp.runs import (
     build,
     environment,

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['percents', 'result_row', 'shown_columns', 'markdown_table', 'aligned', 'html_table', 'percent', 'oracle_note',
-           'verdict_of', 'Rows', 'report', 'fold_rows', 'report_folds', 'plot_rows', 'save_png', 'report_radius',
-           'report_ensemble', 'write_result_page']
+           'compare_rows', 'best_row', 'verdict_of', 'Rows', 'report', 'fold_rows', 'report_folds', 'plot_rows',
+           'save_png', 'report_radius', 'report_ensemble']
 
 # %% ../nbs/77_report.ipynb #0dba18c4
 import html
@@ -15,13 +15,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from .core import atomic_write, some_of, write_json, write_table, renamed
-from .disk import polar
-from .evaluate import Verdict, difference, features
-from .feeder import Dataset
-from .metrics import radius
-from .page import report_page
-from .runs import data_record, environment, load_run, weights_record
+from .core import atomic_write, write_json, write_table, renamed
+from .evaluate import Verdict, difference
+from .runs import data_record, environment, weights_record
 from .uncertainty import panels, plot_certainty, plot_radius_history
 
 __getattr__ = renamed(__name__)
@@ -153,8 +149,13 @@ def oracle_note(
     )
 
 # %% ../nbs/77_report.ipynb #321a8b04
-def _compared(ours, free, protocol, other=None):
-    "Word, and the difference with its interval, of two rows on the clips that both have judged"
+def compare_rows(
+    ours: dict,  # A row that judged all clips
+    free: dict,  # Another, which may have judged a part of them
+    protocol: str,  # By which both are judged
+    other: str | None = None,  # The protocol of the other row, where it has another name
+) -> tuple:  # 'over', 'level with' or 'below', and the difference in points with its interval
+    "How a row does beside another, on the clips that both have judged"
     our_verdict, _ = ours["verdicts"][protocol]
     free_verdict, _ = free["verdicts"][other or protocol]
     right = our_verdict.right
@@ -170,7 +171,7 @@ def _compared(ours, free, protocol, other=None):
 
 
 def _sentence(ours, free, protocol, rest="", other=None):
-    word, gap = _compared(ours, free, protocol, other)
+    word, gap = compare_rows(ours, free, protocol, other)
     return f"{protocol}: “{ours['features']}” is {word} “{free['features']}”{rest}: {gap}."
 
 
@@ -181,8 +182,11 @@ def _main_protocols(row):
     return neighbours[:1] + ["linear"] * ("linear" in found)
 
 # %% ../nbs/77_report.ipynb #7008df9b
-def _best(rows, protocol):
-    "The best row of those judged by a protocol, or None"
+def best_row(
+    rows: list,  # Rows
+    protocol: str,  # A way of judging
+) -> dict | None:  # None where no row was judged in that way
+    "The row with the highest accuracy by a protocol"
     able = [row for row in rows if protocol in row["verdicts"]]
     return max(able, key=lambda row: row["verdicts"][protocol][0].top1, default=None)
 
@@ -196,7 +200,7 @@ def _against_warping(rows, last, ours):
     sentences = []
     for warped in [row for row in rows if row["kind"] == "dtw"]:
         for protocol in protocols:
-            sentences.append(_sentence(_best(ours, protocol), warped, protocol, other="1-NN"))
+            sentences.append(_sentence(best_row(ours, protocol), warped, protocol, other="1-NN"))
     return sentences
 
 # %% ../nbs/77_report.ipynb #696a8ae3
@@ -214,11 +218,11 @@ def verdict_of(
     sentences = []
     below = []
     for protocol in _main_protocols(last):
-        if other := _best(free, protocol):
+        if other := best_row(free, protocol):
             rest = ", the best of what costs nothing"
-            sentences.append(_sentence(_best(ours, protocol), other, protocol, rest))
-        if twin := _best(untrained, protocol):
-            word, gap = _compared(last, twin, protocol)
+            sentences.append(_sentence(best_row(ours, protocol), other, protocol, rest))
+        if twin := best_row(untrained, protocol):
+            word, gap = compare_rows(last, twin, protocol)
             below += [f"{protocol} {gap}"] * (word == "below")
     sentences += _against_warping(rows, last, ours)
     if below:
@@ -450,43 +454,3 @@ def report_ensemble(
         environment=environment(),
     )
     write_json(out / "ensemble.json", dict(manifest=manifest, rows=rows))
-
-# %% ../nbs/77_report.ipynb #a86a36e2
-def write_result_page(
-    run: str | Path,  # Run folder
-    rows: list,  # Rows of its evaluation, the encoder first
-    data: str | Path,  # Dataset folder
-    out: str | Path,  # HTML file to write
-    split: str = "xsub/val",  # Which clips to draw
-    most: int = 600,  # Clips on the page, at most: a sample of the split
-) -> Path:  # The file
-    "The page: Poincaré disk with moving skeletons, radius against accuracy, curves, table"
-    model, about = load_run(run)
-    data = Dataset(data, split)
-    z = features(model.online, data, about["spec"]["stream"])
-    some = np.array(some_of(len(data), most))
-    pred = rows[0]["verdict"].pred.numpy()
-    drawing = polar(z, data.labels)
-    _, _, verdict = next(Rows(rows).parts())
-    about = (
-        f"{len(some)} of the {len(data)} clips of {split}, none of which the encoder was trained on. "
-        "Position: prediction of the online branch; distance from the centre is exact, "
-        "angles are a projection. Right and wrong are the linear probe’s."
-    )
-    return report_page(
-        out,
-        title=f"{type(model).__name__} on the Poincaré disk",
-        points=drawing.points[some],
-        fidelity=drawing.fidelity,
-        labels=data.labels[some],
-        class_names=data.class_names,
-        names=[data.names[i] for i in some],
-        radius=radius(z)[some],
-        correct=(pred == data.labels)[some],
-        predicted=pred[some],
-        clips=data.batch(some).numpy(),
-        layout=data.layout,
-        curves=run,
-        table=percent(rows),
-        notes=[about, *verdict.splitlines()],
-    )

@@ -92,7 +92,7 @@ class Box:
 def points_are_there(box):
     box.show()
     assert box.coloured() > 400
-    assert "rank correlation" in box.at.locator(".fidelity").inner_text()
+    assert "rank correlation" in box.at.locator(".fidelity").text_content()
 
 
 def hover_and_click(box):

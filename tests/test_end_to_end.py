@@ -395,8 +395,12 @@ def test_demo_makes_a_page_that_needs_no_network(made, capsys, tmp_path):
     assert str(page) in out and "hysp, epoch 2" in out
     for tag in re.findall(r"<(?:script|link|img|iframe)\b[^>]*>", text):
         assert not re.search(r'(src|href)\s*=\s*["\']?(?!["\']?(data:|#))', tag), tag
-    assert "Plotly" in text and all(
-        o in text for o in ("bend wrong", "untrained encoder", "raw coordinates", "clip00095")
+    assert (
+        'id="explorer"' in text
+        and "rained encoder is right on" in text
+        and all(
+            o in text for o in ("bend wrong", "untrained encoder", "raw coordinates", "clip00095")
+        )
     )
     assert "nan" not in re.sub("<script.*?</script>", "", text, flags=re.S).lower().split()
     again = done(

@@ -118,7 +118,7 @@ def run(small):
 @pytest.mark.parametrize("c", [0.25, 1.0, 2.0])
 def test_view(c):
     s = Scene(made_up(c=c))
-    v = s.view(5)
+    v = s.view(5, "polar")
     u, d = unpacked(v["points"]).reshape(-1, 2), unpacked(v["distance"])
     z = s.at(5).double()
     assert np.allclose(d, tangent_dist(torch.zeros_like(z), z, c), rtol=1e-6)
@@ -136,8 +136,8 @@ def test_view_far_out():
     s = Scene(made_up(scale=20.0))
     d = 2 * s.at(5).double().norm(dim=1)
     assert d.max() > 30
-    assert np.allclose(unpacked(s.view(5)["distance"]), d, rtol=1e-6)
-    u = np.linalg.norm(unpacked(s.view(5)["points"]).reshape(-1, 2), axis=1)
+    assert np.allclose(unpacked(s.view(5, "polar")["distance"]), d, rtol=1e-6)
+    u = np.linalg.norm(unpacked(s.view(5, "polar")["points"]).reshape(-1, 2), axis=1)
     assert np.isfinite(u).all() and np.allclose(
         2 * u, d.clamp(max=2 * math.atanh(1 - 1e-15)), rtol=1e-2
     )
@@ -152,7 +152,7 @@ def test_one_epoch_lies_as_the_next():
         ]
     )
     s = Scene(e)
-    a, b = s.drawing(5).points, s.drawing(0).points
+    a, b = s.drawing(5, "polar").points, s.drawing(0, "polar").points
     assert (a - b).norm(dim=1).median() < 0.01
 
 
@@ -509,7 +509,7 @@ def test_table_of_clips(monkeypatch):
     assert table["neighbours"][17] == s.near(0, [17])[0][0].tolist()
     assert table["class"][3] == "d" and table["predicted"][0] == "e"
     monkeypatch.setattr("hysp.explore.installed", lambda library: False)
-    assert x.frame() == x.table(5, "polar")
+    assert x.frame() == x.table(5, "learned")
     with pytest.raises(HyspError, match="needs pyarrow"):
         x.save_parquet("clips.parquet")
 

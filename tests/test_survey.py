@@ -347,7 +347,9 @@ def test_prepare_ntu_and_info(capsys, tmp_path):
     ]
     assert Dataset(tmp_path / "d/action_dataset", "xview/val").position.shape == (8, 3, 8, 25, 2)
     code, again, _ = hysp(capsys, "info", tmp_path / "d", "--picture", tmp_path / "p.png")
-    done = out[out.index("d all: ") :]  # Before that: what was taken for what
+    done = out[
+        out.index("d all: ") : out.index("written  ")
+    ]  # Before that: what was taken for what
     assert out.startswith("taken       24 clips, 4 classes by the names of the files")
     assert code == 0 and again.startswith(done) and (tmp_path / "p.png").stat().st_size > 5000
     code, out, _ = hysp(capsys, "info", tmp_path / "raw")
@@ -485,10 +487,16 @@ def test_resumes_after_ctrl_c(capsys, tmp_path, monkeypatch):
     "typed,says",
     [
         ("prepare ntu60 --out d", "say what to read: hysp prepare ntu60 FOLDER --out FOLDER"),
-        ("prepare csv . --out d", "say what the joints are: --layout NAME or --layout FILE.yaml"),
-        ("prepare uiprmd . --missing m --out d", "--missing is for ntu60, ntu120, not for uiprmd"),
         (
-            "prepare ntu60 . --layout coco --out d",
+            "prepare csv . --out ../d",
+            "say what the joints are: --layout NAME or --layout FILE.yaml",
+        ),
+        (
+            "prepare uiprmd . --missing m --out ../d",
+            "--missing is for ntu60, ntu120, not for uiprmd",
+        ),
+        (
+            "prepare ntu60 . --layout coco --out ../d",
             "--layout is not for ntu60, which knows it already",
         ),
         ("prepare arrays a.npz b.npz --out d", "arrays is read from one place, not from 2"),
@@ -497,8 +505,8 @@ def test_resumes_after_ctrl_c(capsys, tmp_path, monkeypatch):
             "unknown bodies 'moton'; did you mean 'motion'?",
         ),
         ("prepare ntu60 nowhere --out d", "there is no folder or file nowhere"),
-        ("prepare pku2 . --out d", "no recording of PKU-MMD part 2"),
-        ("prepare csv . --layout coca --out d", "unknown layout 'coca'; did you mean 'coco'?"),
+        ("prepare pku2 . --out ../d", "no recording of PKU-MMD part 2"),
+        ("prepare csv . --layout coca --out ../d", "unknown layout 'coca'; did you mean 'coco'?"),
         ("info .", "is no dataset folder, no run folder"),
     ],
 )

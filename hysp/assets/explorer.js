@@ -408,7 +408,7 @@ function page(root, data) {
 }
 // The part of the page's address after #; a page in a frame has none
 function pageAddress() {
-  if (!location.protocol.match(/^(file|https?):$/)) return undefined
+  if (['about:', 'blob:', 'data:'].includes(location.protocol)) return undefined
   return {
     read: () => location.hash.slice(1),
     write: text => history.replaceState(null, '', `#${text}`),

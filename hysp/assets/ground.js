@@ -24,7 +24,12 @@ function paintGround(canvas, model, places, density) {
   ringPath(pen, places, [0, 0, 1])
   pen.fillStyle = model.css('--disk')
   pen.fill()
-  if (density) pen.drawImage(density, 0, 0, places.side, places.side)
+  if (density) {
+    pen.save()
+    pen.clip()
+    pen.drawImage(density, 0, 0, places.side, places.side)
+    pen.restore()
+  }
   pen.strokeStyle = model.css('--ring')
   pen.lineWidth = 0.6
   pen.globalAlpha = 0.7
@@ -65,7 +70,7 @@ function paintDensity(model, spots) {
     data[4 * k] = red
     data[4 * k + 1] = green
     data[4 * k + 2] = blue
-    data[4 * k + 3] = 150 * Math.sqrt(smooth[k] / most)
+    data[4 * k + 3] = 90 * Math.sqrt(smooth[k] / most)
   }
   picture.getContext('2d').putImageData(image, 0, 0)
   return picture
@@ -167,7 +172,7 @@ function namePlaces(names, places, size, taken, widthOf) {
   return found
 }
 // The values of a kind that are shown, and their Fréchet means on the disk
-const manyNames = 40
+const manyNames = 120
 function namedMeans(model, onDisk) {
   const {kind, now} = model
   if (!kind || !now.names || kind.names.length > manyNames) return []

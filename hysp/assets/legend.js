@@ -30,7 +30,7 @@ function legendPanel(model, act) {
 function hollowKey(model) {
   if (!model.view.predicted) return []
   const sign = glyph(model.css('--soft'), 'circle', true)
-  const text = textSpan('hollow: not recognised by the linear probe')
+  const text = textSpan('hollow: not recognised')
   return [element('p', {className: 'key'}, sign, text)]
 }
 const shortNumber = value => (Number.isInteger(value) ? value.toLocaleString('en') : number(value))

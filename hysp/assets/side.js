@@ -4,9 +4,15 @@
 // new view and of the one before it
 function sidePanel(model, act) {
   const disk = diskPanel(model, act)
-  const fidelity = element('p', {className: 'fidelity', role: 'status'})
+  const fidelity = fidelityLine()
   const chooseView = wherePanel(model, {...act, goto, openView})
-  const made = element('div', {className: 'side'}, chooseView.element, disk.element, fidelity)
+  const made = element(
+    'div',
+    {className: 'side'},
+    chooseView.element,
+    disk.element,
+    fidelity.element,
+  )
   let ticket = 0 // of the newest view that was asked for
 
   function open() {
@@ -34,7 +40,7 @@ function sidePanel(model, act) {
       const view = await fetchView(model.source, {run, epoch, projection})
       if (mine === ticket) await showView(view)
     } catch (error) {
-      if (mine === ticket) fidelity.textContent = error.message
+      if (mine === ticket) fidelity.say(error.message)
     } finally {
       clearTimeout(slow)
       if (mine === ticket) disk.wait.hidden = true
@@ -44,7 +50,7 @@ function sidePanel(model, act) {
     const before = model.view
     model.openView(view)
     const paper = model.keepsDistance ? '' : ' · dashed rings: distance on paper alone'
-    fidelity.textContent = view.fidelity + paper
+    fidelity.say((view.words || view.fidelity) + paper, view.words && view.fidelity)
     disk.recolour()
     act.viewed(view, before)
     await disk.show(before?.u, view.u)
@@ -62,7 +68,7 @@ function sidePanel(model, act) {
     chooseView.showEpoch()
   }
   if (!disk.hasPoints) {
-    fidelity.textContent = 'This browser has no WebGL 2, which draws the points.'
+    fidelity.say('This browser has no WebGL 2, which draws the points.')
   }
   function close() {
     ticket++
@@ -70,6 +76,20 @@ function sidePanel(model, act) {
     made.remove()
   }
   return {element: made, model, disk, open, goto, grow, close, fresh: () => ticket}
+}
+
+// How far a drawing can be trusted: in words, and the figures behind them in a tooltip
+function fidelityLine() {
+  const sentence = textSpan('')
+  const figures = element('span', {className: 'figures', role: 'tooltip'})
+  const told = element('span', {className: 'told'}, sentence, figures)
+  function say(text, detail = '') {
+    sentence.textContent = text
+    figures.textContent = detail
+    told.tabIndex = detail ? 0 : -1
+    told.classList.toggle('more', Boolean(detail))
+  }
+  return {element: element('p', {className: 'fidelity', role: 'status'}, told), say}
 }
 
 async function fetchView(source, asked) {
@@ -80,5 +100,6 @@ async function fetchView(source, asked) {
     distance: new Float32Array(await unpacked(got.distance)),
     predicted: got.predicted && new Int32Array(await unpacked(got.predicted)),
     fidelity: got.fidelity,
+    words: got.words,
   }
 }

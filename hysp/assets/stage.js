@@ -114,7 +114,7 @@ function dressed(model) {
   const values = kind ? kind.values : model.quantity()
   const [low, high] = kind ? [0, 1] : span(values)
   const unknown = hex(model.css('--faint'))
-  const solid = count < manyClips ? 225 : 150
+  const solid = count < manyClips ? 225 : 200
   const colours = new Uint8Array(4 * count)
   const looks = new Float32Array(2 * count)
   const below = []
