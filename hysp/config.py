@@ -7,7 +7,7 @@ __all__ = ['wanted', 'checked', 'Range', 'check_config', 'config_folder', 'confi
            'read_yaml', 'load_config', 'to_yaml', 'to_plain', 'save_config', 'parse_command']
 
 # %% ../nbs/80_config.ipynb #33b7f9f3
-import contextlib, dataclasses, io, itertools, math, re, types
+import contextlib, dataclasses, io, itertools, math, os, re, types
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
@@ -149,7 +149,7 @@ def config_path(
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         return config_folder() / f"{pick(str(name), config_names(), 'config')}.yaml"
-    if not path.is_file():
+    if not os.path.isfile(path):  # Not `Path.is_file`, which raises for a name that is too long
         names = ", ".join(config_names())
         raise HyspError(
             f"there is no config file {path} (ready-made names, without .yaml: {names})"

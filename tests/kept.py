@@ -58,8 +58,6 @@ def open_set(folder):
     data = Dataset(folder)
     data.batch(range(len(data)))
     sample_columns(data)
-    for split in data.splits:
-        Dataset(folder, split)
 
 
 def plant_view(folder):
@@ -137,7 +135,8 @@ def trained():
     folder = tempfile.mkdtemp(prefix="kept-")
     plant_set(f"{folder}/set")
     given = dict(data=f"{folder}/set", out=f"{folder}/run", split="all", epochs=1, batch=4)
-    given |= dict(encoder="tcn", model="simsiam", width=2, out_dim=4, pairs="own", steps=None)
+    given |= dict(encoder="tcn", model="simsiam", width=2, out_dim=4, pairs="own")
+    given |= dict(head_dim=4, pred_dim=4)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         return pretrain(load_config(Pretrain, "quick", given))
 
