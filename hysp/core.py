@@ -448,7 +448,9 @@ def check_readable(
         raise HyspError(f"cannot read {path}: {error.strerror or error}") from error
 
 # %% ../nbs/00_core.ipynb #d94ba01c
-most_yaml = 2**24  # Bytes of a YAML file; the largest of ours, of 60,000 names, has a tenth
+most_yaml = (
+    2**21
+)  # Bytes of a YAML file, which takes a minute at worst; ours of 60,000 names has 1.6 MB
 deepest_yaml = 32  # Lists and mappings within each other
 
 
@@ -509,9 +511,10 @@ def read_utf8(
 
 def load_yaml(
     path: str | Path,  # A YAML file
+    most: int = most_yaml,  # It has no more bytes
 ):  # Values, and the text; raises `HyspError`
     "What a YAML file holds"
-    text = read_utf8(path, most_yaml)
+    text = read_utf8(path, most)
     return parse_yaml(text, path), text
 
 # %% ../nbs/00_core.ipynb #0cc0859d

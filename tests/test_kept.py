@@ -2,18 +2,22 @@
 
 import io
 import json
+import os
 import pickle
 import zipfile
 
 import pytest
 import torch
+from formats import formats
 from kept import kept
 
+from hysp import cli
 from hysp.checkpoint import load_reference, load_state, load_weights
 from hysp.clips import printable
 from hysp.core import HyspError, longest_message, read_table, write_json
 from hysp.explore import sample_columns
 from hysp.feeder import Dataset
+from hysp.prepare import problems
 from hysp.run_folder import RunFolder, identity_of
 from hysp.runs import load_run, open_data
 from hysp.train import Progress
@@ -196,7 +200,6 @@ def test_a_run_that_is_not_told(tmp_path, text):
 
 
 def test_metrics_that_are_none(tmp_path, capsys):
-    from hysp import cli
     from hysp.plot import read_curves
 
     write_json(tmp_path / "run.json", dict(run="one"))
@@ -215,3 +218,59 @@ def test_a_config_with_a_name_that_is_too_long(tmp_path):
 
     (tmp_path / "a.yaml").write_text(f"extends: {'x' * 3000}.yaml\n")
     assert "there is no config file" in refused(lambda: load_config(Pretrain, tmp_path / "a.yaml"))
+
+
+# Names of files
+
+
+odd_names = (
+    b"w\xe9",
+    b"a\rb",
+    b"a\nb",
+    b"\x1b[31m",
+    b"$HOME",
+    b"$(ls)",
+    b"=1+1",
+    b"+cmd",
+    b"-x",
+    b"@x",
+    b"'=x",
+    b'a,"b"',
+    b" x ",
+    b"x" * 240,
+    "手٣".encode(),
+)
+
+
+def add_odd_copies(folder, suffix):
+    "Beside a clip the same under odd names, and folders with odd names that hold it; how many"
+    clip = next(path for path in sorted(folder.rglob(f"*{suffix}")) if path.parent != folder)
+    for name in odd_names:
+        copy = os.path.join(os.fsencode(clip.parent), name)
+        with open(copy + os.fsencode(suffix), "wb") as file:
+            file.write(clip.read_bytes())
+        place = os.path.join(os.fsencode(folder), name)
+        os.mkdir(place)
+        with open(os.path.join(place, os.fsencode(clip.name)), "wb") as file:
+            file.write(clip.read_bytes())
+
+
+@pytest.mark.parametrize("kind", ["csv", "npy", "txt", "bvh", "trc"])
+def test_odd_names_of_files_cost_no_others(tmp_path, capsys, kind):
+    "Through the command line and back: kept names as they are, the others told in one line each"
+    raw = tmp_path / "raw"
+    formats[kind].plant(raw)
+    (raw / "clips.csv").unlink(missing_ok=True)
+    add_odd_copies(raw, f".{kind}")
+    layout = ["--layout", "coco"] if kind in ("csv", "npy", "txt") else []
+    words = ["prepare", kind, raw, "--out", tmp_path / "set", "--frames", "8", *layout]
+    code = cli.main([*map(str, words)])
+    said = capsys.readouterr()
+    assert code in (0, 3), said.err
+    data = Dataset(tmp_path / "set")
+    assert len(data) >= 2 + 2 * (len(odd_names) - 4) and len(set(data.names)) == len(data)
+    assert {"=1+1", "$(ls)", "'=x", 'a,"b"', "x" * 240} <= set(data.class_names)
+    assert sample_columns(data)
+    left_out = problems(tmp_path / "set")
+    assert len(left_out) == 8 and all(str(fault) == printable(fault) for fault in left_out)
+    assert cli.main(["info", str(tmp_path / "set")]) == 0
