@@ -68,6 +68,21 @@ def save_embeddings(
     save_weights(path, about=about, state=values)
 
 
+def _check_together(state, about, path):
+    "Refuse arrays and lists of which one has other clips or epochs than the others"
+    epochs = len(about["epochs"]) if isinstance(about["epochs"], list) else -1
+    clips = len(about["names"]) if isinstance(about["names"], list) else -1
+    wanted = dict(predicted=(epochs, clips), z=(epochs, clips, *state["z"].shape[2:3]))
+    for name, values in state.items():
+        if tuple(values.shape) != wanted.get(name, (clips,)):
+            shape = tuple(values.shape)
+            raise HyspError(
+                f"{path}: {name} has shape {shape}, for {epochs} epochs of {clips} clips"
+            )
+    if not isinstance(about["class_names"], list) or not isinstance(about["about"], dict):
+        raise HyspError(f"{path} has no list of classes, or no description; make it again")
+
+
 def load_embeddings(
     path: str | Path,  # From `save_embeddings`, or the folder that holds embeddings.safetensors
 ) -> Embeddings:
@@ -82,6 +97,7 @@ def load_embeddings(
             f"{path} holds no embeddings that this version of hysp can read ({min(odd)}); "
             "make them again"
         )
+    _check_together(state, about, path)
     return Embeddings(**state, **about)
 
 # %% ../nbs/78_embeddings.ipynb #82fea99e

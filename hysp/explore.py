@@ -124,15 +124,12 @@ def sample_columns(
     data: Dataset,  # N clips of a dataset
 ) -> dict:  # Column of samples.csv → one value a clip; name and label aside
     "What the table of a dataset knows of its clips"
-    path = data.path / "samples.csv"
-    if not path.is_file():
+    table = data.table()
+    if table is None:
         known = data.columns.items()
         return {name: plain_values(values) for name, values in known if name != "label"}
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = {row["name"]: row for row in csv.DictReader(file)}
-    kept = [rows[name] for name in data.names]
-    heads = [head for head in next(iter(rows.values())) if head not in ("name", "label")]
-    return {head: read_column([row[head] for row in kept]) for head in heads}
+    own = [head for head in table if head not in ("name", "label")]
+    return {head: read_column(table[head]) for head in own}
 
 # %% ../nbs/75_explore.ipynb #65937b43
 def disk_tangents(
