@@ -458,13 +458,14 @@ class Dataset:
 
 # %% ../nbs/12_feeder.ipynb #21c98952
 def verify_clips(
-    data,  # A `Dataset`; a stand-in is taken as it is
+    data,  # A `Dataset`; a stand-in, or clips set in memory, are taken as they are
     notes: str | Path,  # Folder for the note of what was compared, such as the run's
     every_byte: bool = False,  # Read all even where size and time of the file are as noted?
 ):
     "Compare the array of a set with the checksum in dataset.yaml; raises `HyspError`"
-    if isinstance(data, Dataset) and "checksum" in data.about:
-        verify_bytes(data.position.filename, str(data.checksum), notes, every_byte)
+    file = getattr(getattr(data, "position", None), "filename", None)
+    if isinstance(data, Dataset) and file and "checksum" in data.about:
+        verify_bytes(file, str(data.checksum), notes, every_byte)
 
 # %% ../nbs/12_feeder.ipynb #22d95d17
 def split_names(
