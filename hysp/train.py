@@ -20,7 +20,7 @@ from torch import nn, Tensor
 from tqdm.auto import tqdm
 from .clips import largest
 from .core import HyspError, renamed, tell_progress
-from .devices import Devices, tracked
+from .devices import Devices, tracked, together
 from .feeder import verify_clips
 from .losses import curriculum_loss
 from .metrics import collapse_std, effective_rank, radius
@@ -647,7 +647,7 @@ class Trainer:
 
     def fit(self, progress: bool = True) -> list:  # Rows of metrics, one an epoch
         "Train to the last epoch, from the beginning or from the saved state, with a bar or without"
-        with self.folder.hold():
+        with self.folder.hold(), together(self.devices):
             take_up(self)
             with under_way(self, progress) as (bar, log):
                 while self.epoch < self.epochs:
