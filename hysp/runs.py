@@ -34,6 +34,7 @@ from .prepare import prepare
 from .run_folder import RunFolder, check_identity
 from .skeleton import Layout
 from .synthetic import generate
+from .units import map_joints
 
 __getattr__ = renamed(__name__)
 
@@ -389,15 +390,19 @@ def example() -> Path:  # A run folder within the package: read it, do not write
     return folder
 
 # %% ../nbs/63_runs.ipynb #500b1d26
+def _prepare_example(out):
+    "The clips that the shipped run learnt from, and those it is judged by"
+    people = generate(1200, subjects=10, seed=0, difficulty="easy")
+    return prepare(map_joints(people, "common-15"), out, frames=16, progress=False)
+
+
 def _make_example_data(out):
     "Make the clips of `example`, unless somebody else was faster"
     out.parent.mkdir(parents=True, exist_ok=True)
     clear_leftovers(out.parent, out.name)
     place = beside(out)
     try:
-        people = generate(1200, subjects=10, seed=0, difficulty="easy")
-        made = prepare(people, place / "data", frames=16, align="frame", scale="none")
-        made.rename(out)
+        _prepare_example(place / "data").rename(out)
     except OSError:
         if not (out / "dataset.yaml").exists():
             raise
@@ -410,7 +415,7 @@ def example_data(
     | Path
     | None = None,  # Dataset folder; None: in the user's cache, made at the first call
 ) -> Path:  # The folder
-    "The clips of `example`, 1,200 of synthetic people: made anew in a quarter of a minute, the same to the bit"
+    "The clips of `example`, 1,200 of synthetic people: made anew in some seconds, the same to the bit"
     wanted = read_manifest(example())["data"]["checksum"]
     if not out:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
