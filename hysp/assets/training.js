@@ -9,7 +9,8 @@ function trainingPanel(model) {
     if (section.hidden) return
     section.className = `training ${standing.status}`
     const mirror = element('p', {className: 'mirror', textContent: standing.verdict})
-    section.replaceChildren(how(standing), ...curves(standing), mirror)
+    const panels = element('div', {className: 'curves'}, ...curves(standing))
+    section.replaceChildren(how(standing), panels, mirror)
   }
   function curves({rows, looks, free}) {
     const column = (table, name) => table.map(row => row[name]).filter(Number.isFinite)
@@ -62,9 +63,10 @@ function measure(model, values, label, colour, base) {
   canvas.setAttribute('aria-label', `${label} by epoch${against}`)
   requestAnimationFrame(() => paintCurve(canvas, values, model.css(colour), base))
   const last = values.length ? number(values.at(-1), 3) : '–'
-  const name = element('span', {textContent: label}, element('b', {textContent: last}))
-  if (against) name.append(element('small', {textContent: `- - untrained ${number(base, 3)}`}))
-  return element('div', {className: 'measure'}, name, canvas)
+  const name = element('span', {textContent: label})
+  const value = element('b', {textContent: last})
+  const note = base === undefined ? null : textSpan(`untrained ${number(base, 3)} - -`)
+  return element('div', {className: 'measure'}, name, element('p', {}, value, note), canvas)
 }
 function paintCurve(canvas, values, colour, base) {
   const pen = cleanPen(canvas)
