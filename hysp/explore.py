@@ -7,11 +7,14 @@ __all__ = ['view_colours', 'explorer_scripts', 'packed', 'turned', 'of_nearest',
            'plain_values', 'read_column', 'sample_columns', 'disk_tangents', 'nearest', 'checked_column', 'packed_view',
            'Scene', 'whole_numbers', 'known_columns', 'facts', 'write_subset', 'error_text', 'write_tags', 'read_tags',
            'clip_table', 'class_texts', 'installed', 'as_frame', 'write_parquet', 'scene_answer', 'colour_column',
-           'opening_views', 'Explorer', 'page_views', 'page_clips', 'page_data', 'explorer_page', 'nothing_embedded',
-           'add_epoch', 'training_message', 'Training', 'Live']
+           'opening_views', 'Explorer', 'page_views', 'page_clips', 'page_data', 'explorer_page', 'TimeBox',
+           'nothing_embedded', 'add_epoch', 'training_message', 'Training', 'untrained_encoder',
+           'features_and_tangents', 'forget_drawings', 'Live']
 
 # %% ../nbs/75_explore.ipynb #2aae5e87
 import base64, csv, importlib.util, math, threading, time, zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +28,8 @@ from .feeder import Dataset, write_view
 from .metrics import radius
 from .page import asset, drawing_scripts, fidelity_words, pack_clips, write_page
 from .poincare import tangent_dist
+from .protocols import Mirror
+from .runs import build
 from .style import class_style
 
 # %% ../nbs/75_explore.ipynb #d90bf993
@@ -666,6 +671,30 @@ def explorer_page(
         script=asset(*explorer_scripts),
     )
 
+# %% ../nbs/75_explore.ipynb #c1d4f1d8
+@dataclass
+class TimeBox:
+    "Keeps what is done beside some work to a share of the seconds that the work takes"
+
+    share: float  # Seconds for each second of work
+    grace: float  # Seconds besides
+    spent: float = 0.0  # Seconds that it has taken
+    last: float = 0.0  # Seconds that it took the last time, and is expected to take again
+
+    def allows(self, worked: float) -> bool:
+        "Is there time for it, after so many seconds of work?"
+        return self.spent + self.last <= self.grace + self.share * worked
+
+    @contextmanager
+    def timed(self):
+        "Count the seconds of what is done within"
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.last = time.perf_counter() - start
+            self.spent += self.last
+
 # %% ../nbs/75_explore.ipynb #841aba6a
 def nothing_embedded(
     clips: Dataset,  # Clips to embed
@@ -792,9 +821,42 @@ class Training:
         done = trainer.progress.time(trainer.steps) / trainer.epochs
         return dict(status=status, message=message, progress=done, rows=rows)
 
+# %% ../nbs/75_explore.ipynb #bd9c7145
+def untrained_encoder(
+    trainer,  # A `hysp.train.Trainer`
+):  # None where it has begun and does not say what the encoder is made of
+    "The encoder of a training as it was before the first step"
+    if spec := trainer.about.get("spec"):
+        return build(spec, trainer.seed).online_encoder
+    begun = trainer.epoch or trainer.progress.step
+    return None if begun else trainer.model.online[0]
+
+
+@torch.no_grad()
+def features_and_tangents(
+    trainer,  # A `hysp.train.Trainer`
+    clips: Dataset,  # Clips to embed, N of them
+) -> tuple:  # Features of the encoder, (N,h), and tangents at the origin of the ball, (N,d)
+    "What a model makes of some clips, as its training stands"
+    encoder, heads = trainer.model.online[:1], trainer.model.online[1:]
+    z = features(encoder, clips, trainer.stream, device=trainer.device, progress=False)
+    tangents = heads.eval()(z.to(trainer.device)).float().cpu()
+    heads.train()
+    return z, tangents
+
+
+def forget_drawings(
+    scene: Scene,  # A scene whose epochs come and go
+):
+    "Let go of the drawings of epochs that are no longer kept, but for the newest"
+    with scene.drawing_lock:
+        stay = {*scene.embeddings.epochs, max(scene.maps, default=None)}
+        scene.maps = {epoch: made for epoch, made in scene.maps.items() if epoch in stay}
+        scene.drawings = {key: made for key, made in scene.drawings.items() if key[0] in stay}
+
 # %% ../nbs/75_explore.ipynb #4d00b2e0
 class Live(Explorer):
-    "The disk of a training that runs, with its loss and radius, and buttons to stop and to go on"
+    "The disk of a training that runs, with its curves and verdict, and buttons to stop and to go on"
 
     def __init__(
         self,
@@ -807,13 +869,20 @@ class Live(Explorer):
         self.training = Training(trainer)
         self.clips = trainer.data.subset(some_of(len(trainer.data), most))
         self.keep = keep
+        self.looking = TimeBox(share=0.05, grace=1.0)
+        self.drawing = TimeBox(share=0.15, grace=2.0)
+        self.worked = 0.0  # Seconds that the training itself has taken
         self.shown_at = 0.0
         self.then = trainer.on_epoch
         trainer.on_epoch = self.end_epoch
+        untrained = untrained_encoder(trainer)
+        self.mirror = Mirror(self.clips, untrained, trainer.stream, trainer.device)
+        self.looks = {}  # Epoch to what it is like
+        self.verdict = ""  # What the labels say of the newest epoch that was looked at
         embeddings = nothing_embedded(self.clips, trainer.c)
-        self.embed(embeddings)
+        self.look(embeddings)
         super().__init__(Scene(embeddings, self.clips, Path(trainer.run).name), projections)
-        self.live = self.training.report(*self.outcome)
+        self.tell(*self.outcome)
 
     thread = property(attrgetter("training.thread"))
     outcome = property(attrgetter("training.outcome"))
@@ -844,32 +913,59 @@ class Live(Explorer):
             self.stop()
         return {}
 
-    def embed(self, embeddings):
-        trainer = self.trainer
-        z = features(
-            trainer.model.online, self.clips, trainer.stream, device=trainer.device, progress=False
+    def look(self, embeddings):
+        "Embed the clips as the training stands, and see what they are like"
+        epoch = self.trainer.epoch
+        z, tangents = features_and_tangents(self.trainer, self.clips)
+        add_epoch(embeddings, epoch, tangents, self.keep)
+        found = dict(
+            epoch=epoch,
+            distance=float(2 * tangents.norm(dim=1).mean()),
+            certainty=self.mirror.certainty(z),
         )
-        add_epoch(embeddings, trainer.epoch, z, self.keep)
+        if self.mirror.compares:
+            right = self.mirror.right(z)
+            found["right"] = float(right.double().mean())
+            self.verdict = self.mirror.verdict(right)
+        self.looks[epoch] = found
 
     def end_epoch(self, trainer, row):  # In the thread of the training
-        self.embed(self.scenes[0].embeddings)
+        self.worked += row["seconds"]
         last = trainer.epoch == trainer.epochs
-        if last or time.monotonic() - self.shown_at > 2:  # Between two views the disk comes to rest
-            self.show_newest()
+        if last or self.looking.allows(self.worked):
+            with self.looking.timed():
+                self.look(self.scene.embeddings)
+            if last or self.may_draw():
+                with self.drawing.timed():
+                    self.show_newest()
         if self.then:
             self.then(trainer, row)
+
+    def may_draw(
+        self,
+    ):  # Between two views the disk comes to rest; nobody waits for another drawing
+        rested = time.monotonic() - self.shown_at > 2
+        free = not self.scene.drawing_lock.locked()
+        return rested and free and self.drawing.allows(self.worked)
 
     def show_newest(self):
         "Show the newest epoch"
         self.shown_at = time.monotonic()
         self.fresh = opening_views(self.scenes, self.projections[0])
         self.state = self.known()
+        forget_drawings(self.scene)
+
+    def tell(self, status: str, message: str):
+        "Tell the browser how the training stands"
+        report = self.training.report(status, message)
+        free = {name: float(right.double().mean()) for name, right in self.mirror.free.items()}
+        looks = [*self.looks.values()]
+        self.live = dict(report, looks=looks, verdict=self.verdict, free=free)
 
     def watch(self, every: float = 0.4):
         "Tell the browser how it goes, until it ends; in a thread"
         while self.training.running:
-            message = training_message(self.trainer)
-            self.live = self.training.report("running", message)
+            self.tell("running", training_message(self.trainer))
             self.thread.join(every)
         self.show_newest()
-        self.live = self.training.report(*self.outcome)
+        self.tell(*self.outcome)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['coordinates', 'class_sets', 'body_counts', 'dtw_neighbours', 'dtw_costs', 'judge_warped', 'judge_chance',
-           'judge_frozen', 'judge_fine_tuned', 'probe_twice', 'assess_radius']
+           'judge_frozen', 'judge_fine_tuned', 'probe_twice', 'assess_radius', 'nearest_is_right', 'Mirror']
 
 # %% ../nbs/64_protocols.ipynb #3f751ace
 from pathlib import Path
@@ -17,6 +17,7 @@ from .dtw import clip_dtw
 from hysp.evaluate import (
     Verdict,
     choose_k,
+    difference,
     features,
     few_labels,
     fine_tune,
@@ -30,14 +31,17 @@ from hysp.evaluate import (
     rerank as reranked,
 )
 from .metrics import fit_temperature
+from .pairs import short_clips
 from .skeleton import present, stream as to_stream
 from hysp.uncertainty import (
     MiddleHalf,
     RadiusHistory,
+    certainty,
     certainty_report,
     clip_radii,
     label_free,
     online_part,
+    subjects_of,
 )
 
 __getattr__ = renamed(__name__)
@@ -284,3 +288,83 @@ def assess_radius(
     epochs = [about["epoch"] for _, about in models]
     radii = np.stack([clip_radii(points, measure) for points in tangents])
     return report, RadiusHistory(epochs, radii, val.labels, val.columns.get("bodies"))
+
+# %% ../nbs/64_protocols.ipynb #c944e04b
+def nearest_is_right(
+    z: Tensor,  # Features, (n, d)
+    labels,  # Classes, (n,)
+    bodies: Tensor,  # Bodies in each clip, (n,); clips with as many come first
+    people: Tensor,  # Who is in each, (n,); the same person's clips do not count
+) -> Tensor:  # Truth values, (n,)
+    "For each clip: is the nearest clip of somebody else of its class?"
+    z = nn.functional.normalize(z.double(), dim=1)
+    far = -(z @ z.T) + 4 * (bodies[:, None] != bodies)
+    nearest = far.masked_fill(people[:, None] == people, torch.inf).argmin(1)
+    labels = torch.as_tensor(labels)
+    return labels[nearest] == labels
+
+# %% ../nbs/64_protocols.ipynb #335c6084
+def _share(right):
+    return f"{100 * float(right.double().mean()):.1f} %"
+
+
+class Mirror:
+    "Nearest neighbours of some clips among other people's: how certain they are, and how often right"
+
+    def __init__(
+        self,
+        data,  # A `feeder.Dataset`
+        untrained: nn.Module | None = None,  # The encoder before it was trained; None: not known
+        stream: str = "joint",  # joint, motion, bone, 2s or 3s
+        device: str = "cpu",  # Where to encode
+    ):
+        subjects = subjects_of(data)
+        self.whose = "the other" if subjects is None else "another person's"
+        self.people = torch.as_tensor(range(len(data)) if subjects is None else subjects)
+        self.bodies = body_counts(data)
+        self.labels = torch.as_tensor(data.labels)
+        self.free = {}  # What costs nothing, by name: truth values of the clips
+        if self.compares and untrained is not None:
+            z = features(untrained, data, stream, device=device, progress=False)
+            self.free["the same encoder untrained"] = self.right(z)
+        if self.compares:
+            self.free["raw coordinates"] = self.right(short_clips(data).flatten(1))
+
+    @property
+    def compares(self) -> bool:
+        "Are there several classes, and somebody else to compare with?"
+        return min(len(self.labels.unique()), len(self.people.unique())) > 1
+
+    def certainty(self, z: Tensor) -> float:  # 0...1
+        "How certain the nearest neighbours are, in the mean, by encoder features (n, d)"
+        both = dict(bodies=(self.bodies, self.bodies), people=(self.people, self.people))
+        return float(certainty(z, z, **both).mean())
+
+    def right(self, z: Tensor) -> Tensor:  # Truth values, (n,)
+        "Whose nearest neighbour is of the same class, by features (n, d)"
+        return nearest_is_right(z, self.labels, self.bodies, self.people)
+
+    def chance(self) -> float:  # 0...1
+        "How often somebody else's clip, drawn at random, is of the same class"
+        others = self.people[:, None] != self.people
+        same = others & (self.labels[:, None] == self.labels)
+        return float((same.sum(1) / others.sum(1)).mean())
+
+    def verdict(self, right: Tensor) -> str:
+        "What `right` has come to, beside what costs nothing, in two sentences"
+        free = [f"{name} {_share(other)}" for name, other in self.free.items()]
+        free.append(f"chance {100 * self.chance():.1f} %")
+        return (
+            f"The nearest of {self.whose} clips is of the same class in {_share(right)} of "
+            f"{len(right):,} cases{self._gain(right)}; {', '.join(free)}. "
+            "A look at the labels of the training clips, which training does not use."
+        )
+
+    def _gain(self, right):
+        "How far that is from the untrained encoder"
+        before = self.free.get("the same encoder untrained")
+        if before is None:
+            return ""
+        gain, low, high = (100 * share for share in difference(right, before))
+        word = "above" if low > 0 else "below" if high < 0 else "level with"
+        return f", {word} untrained ({gain:+.1f} points, 95 %: {low:+.1f} to {high:+.1f})"

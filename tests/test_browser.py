@@ -475,6 +475,20 @@ def test_explorer_in_jupyterlab(visit, lab, size):
     assert not wrong
 
 
+def curves_and_verdict(box):
+    "What the training panel says beside the disk: four curves that move, and the mirror"
+    panel = box.at.locator(".training")
+    names = panel.locator(".measure").all_inner_texts()
+    wanted = "loss", "mean distance", "certainty of neighbours", "neighbours right"
+    assert len(names) == len(wanted) and all(map(str.startswith, names, wanted))
+    assert "untrained 0." in names[-1]
+    said = panel.locator(".mirror").inner_text()
+    for word in ("untrained", "raw coordinates", "chance", "which training does not use"):
+        assert word in said
+    looks = box.js("x.model.standing.looks.map(look => look.certainty)")
+    assert len(looks) > 2 and len({*looks}) > 2 and all(0 < value < 1 for value in looks)
+
+
 def test_training_in_jupyterlab(visit, lab):
     "The disk moves while the training runs and the kernel stays free; stop, and go on"
     address, work = lab
@@ -490,7 +504,7 @@ def test_training_in_jupyterlab(visit, lab):
     )
     nb["cells"] = [*nb["cells"][: last + 1], meanwhile]
     for c in nb["cells"]:
-        c["source"] = "".join(c["source"]).replace("epochs=12", "epochs=500").splitlines(True)
+        c["source"] = "".join(c["source"]).replace("epochs=40", "epochs=2000").splitlines(True)
     (work / "live.ipynb").write_text(json.dumps(nb), "utf-8")
     tab, wrong = visit(address.format("live.ipynb"))
     run_all(tab)
@@ -516,6 +530,7 @@ def test_training_in_jupyterlab(visit, lab):
     go.click()
     box.at.locator(".training.running").wait_for()
     box.until("x.view.epoch > given[0]", at)
+    curves_and_verdict(box)
     stop.click()
     box.at.locator(".training.stopped").wait_for()
     assert not wrong
@@ -529,5 +544,6 @@ def test_training_through_in_jupyterlab(visit, lab):
     saved(tab, work / "live_training.ipynb")
     box = Box(tab)
     box.at.locator(".training.done").wait_for()
-    box.until("x.view.epoch === 12")
+    box.until("x.view.epoch === 40")
+    curves_and_verdict(box)
     assert not wrong

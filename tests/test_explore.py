@@ -21,10 +21,12 @@ from hysp.explore import (
     Explorer,
     Live,
     Scene,
+    add_epoch,
     as_frame,
     clip_table,
     explorer_page,
     facts,
+    forget_drawings,
     packed,
     turned,
     write_parquet,
@@ -34,7 +36,7 @@ from hysp.poincare import tangent_dist
 from hysp.prepare import prepare
 from hysp.config import load_config
 from hysp.embeddings import kept_embeddings, load_embeddings, scene
-from hysp.recipes import embed, live, pretrain, ready_trainer
+from hysp.recipes import embed, live, pretrain, ready_trainer, worth_of
 from hysp.runs import example, load_run
 from hysp.settings import Embed, Pretrain
 from hysp.embeddings import explore as open_explorer
@@ -407,6 +409,7 @@ def test_watching_changes_nothing(run, small):
     "To the bit, though it is stopped in the midst and gone on with, and though the notebook works meanwhile"
     seen = []
     w = live(small.settings("watched"), on_epoch=lambda t, row: seen.append(row["epoch"]), most=12)
+    w.looking.grace = 1000  # Every epoch is looked at, however busy the machine is
     w.go()
     w.stop()
     assert w.wait(120) == "stopped" and w.live["status"] in ("running", "stopped")
@@ -426,6 +429,62 @@ def test_watching_changes_nothing(run, small):
     ) == 12
     with pytest.raises(HyspError, match="at its end"):
         w.go()
+
+
+def test_no_time_to_look(small):
+    "Where there is no time, the first epoch and the last are shown all the same"
+    w = live(small.settings("hurried", epochs=4))
+    for box in (w.looking, w.drawing):
+        box.grace = box.share = -1
+    assert w.go().wait(120) == "done"
+    assert [*w.looks] == w.scene.embeddings.epochs == [0, 4]
+    assert {(0, "learned"), (4, "learned")} == {*w.scene.drawings}
+    assert [look["epoch"] for look in w.live["looks"]] == [0, 4]
+
+
+def test_live_says_what_pretrain_says(small):
+    "The mirror's shares are those of the sentence after a training"
+    w = live(small.settings("mirrored")).go()
+    assert w.wait(120) == "done"
+    said = worth_of(w.trainer)
+    ours = f"{100 * w.looks[3]['right']:.1f} %"
+    theirs = f"{100 * w.looks[0]['right']:.1f} %"
+    assert f"of the same class in {ours} of cases, by the encoder untrained in {theirs}" in said
+    assert f"in {ours} of 24 cases" in w.verdict
+    assert f"the same encoder untrained {theirs}, raw coordinates" in w.verdict
+    assert w.live["verdict"] == w.verdict
+
+
+def test_live_opened_late_knows_the_untrained_encoder(small):
+    "A window on a run that was stopped compares with what was before the first step"
+    w = live(small.settings("late"))
+    before = w.mirror.free["the same encoder untrained"]
+    w.go().stop()
+    assert w.wait(120) in ("stopped", "done")
+    again = live(small.settings("late"))
+    assert again.mirror.free["the same encoder untrained"].equal(before)
+
+
+def test_one_class_has_no_verdict(small):
+    trainer = ready_trainer(small.settings("one class"))
+    trainer.data = trainer.data.subset(np.flatnonzero(trainer.data.labels == 0))
+    w = Live(trainer)
+    assert w.verdict == "" and not w.live["free"]
+    (look,) = w.live["looks"]
+    assert "right" not in look and 0 < look["certainty"] < 1
+
+
+def test_drawings_of_epochs_that_are_gone(small):
+    w = live(small.settings("thinned"))
+    z = w.scene.at(0)
+    for epoch in (1, 2, 3):
+        add_epoch(w.scene.embeddings, epoch, z, keep=9)
+        w.scene.drawing(epoch)
+    w.scene.embeddings.epochs.remove(1)
+    w.scene.embeddings.epochs.remove(3)
+    forget_drawings(w.scene)
+    assert {*w.scene.maps} == {0, 2, 3}  # The newest is where the next one begins
+    assert {epoch for epoch, _ in w.scene.drawings} == {0, 2, 3}
 
 
 def test_live_shows_errors(small):

@@ -1,5 +1,6 @@
 "The radius report: against scikit-learn and by hand, within body counts, and what is made of it"
 
+import copy
 import numpy as np
 import pytest
 import torch
@@ -197,6 +198,19 @@ def test_certainty_of_two_datasets(halves):
     _, positions = neighbours(*z, bodies=bodies)
     has_one = np.isin(bodies[1], bodies[0])
     assert (nearest == positions[:, 0].numpy())[has_one].all()
+
+
+def test_certainty_where_nobody_knows_who_is_in_a_clip(halves):
+    "Then each clip stands for itself; it is not taken for the same person's as all others"
+    train, others = halves
+    z = [torch.randn(len(part), 4, generator=torch.Generator().manual_seed(0)) for part in halves]
+    nameless = copy.copy(train)
+    nameless.columns = dict(train.columns, subject=np.full(len(train), -1))
+    alone, _ = certainty_of(z, (nameless, others))
+    bodies = present(train.batch(np.arange(len(train)))).sum(1)
+    itself = np.arange(len(train))
+    want = certainty(z[0], z[0], (bodies, bodies), (itself, itself))
+    assert alone.any() and alone == pytest.approx(want)
 
 
 def test_features_of_cropped_clips_are_not_those_of_whole_ones(halves, tmp_path):

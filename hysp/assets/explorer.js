@@ -238,6 +238,7 @@ function explorer(root, offered, source) {
   const sizes = new ResizeObserver(() => {
     redraw()
     histogram.draw()
+    training.draw()
   })
 
   // A run has grown or knows more of its clips, or there are others

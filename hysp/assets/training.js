@@ -1,4 +1,4 @@
-// A training that runs: how far it is, its loss and radius, a button that stops it
+// A training that runs: how far it is, its curves and verdict, a button that stops it
 function trainingPanel(model) {
   const section = element('section', {className: 'training', hidden: true})
   section.setAttribute('aria-label', 'training')
@@ -8,9 +8,21 @@ function trainingPanel(model) {
     section.hidden = !standing?.status
     if (section.hidden) return
     section.className = `training ${standing.status}`
-    const loss = measure(model, 'loss', 'loss', '--left')
-    const radius = measure(model, 'radius', 'mean radius', '--accent')
-    section.replaceChildren(how(standing), loss, radius)
+    const mirror = element('p', {className: 'mirror', textContent: standing.verdict})
+    const panels = element('div', {className: 'curves'}, ...curves(standing))
+    section.replaceChildren(how(standing), panels, mirror)
+  }
+  function curves({rows, looks, free}) {
+    const column = (table, name) => table.map(row => row[name]).filter(Number.isFinite)
+    const right = column(looks, 'right')
+    const untrained = free['the same encoder untrained']
+    const found = [
+      measure(model, column(rows, 'loss'), 'loss', '--left'),
+      measure(model, column(looks, 'distance'), 'mean distance', '--accent'),
+      measure(model, column(looks, 'certainty'), 'certainty of neighbours', '--good'),
+    ]
+    if (right.length) found.push(measure(model, right, 'neighbours right', '--ink', untrained))
+    return found
   }
   function how({status, progress, message}) {
     const done = Math.round(100 * progress)
@@ -44,27 +56,40 @@ function trainingPanel(model) {
   }
   return {element: section, draw}
 }
-function measure(model, column, label, colour) {
-  const values = model.standing.rows.map(row => row[column]).filter(Number.isFinite)
+// A curve with its last value; `base`, if there is one, is a dashed line to compare it with
+function measure(model, values, label, colour, base) {
   const canvas = element('canvas', {className: 'curve', role: 'img'})
-  canvas.setAttribute('aria-label', `${label} by epoch`)
-  requestAnimationFrame(() => paintCurve(canvas, values, model.css(colour)))
+  const against = base === undefined ? '' : `, untrained ${number(base, 3)}`
+  canvas.setAttribute('aria-label', `${label} by epoch${against}`)
+  requestAnimationFrame(() => paintCurve(canvas, values, model.css(colour), base))
   const last = values.length ? number(values.at(-1), 3) : '–'
-  const name = element('span', {textContent: label}, element('b', {textContent: last}))
-  return element('div', {className: 'measure'}, name, canvas)
+  const name = element('span', {textContent: label})
+  const value = element('b', {textContent: last})
+  const note = base === undefined ? null : textSpan(`untrained ${number(base, 3)} - -`)
+  return element('div', {className: 'measure'}, name, element('p', {}, value, note), canvas)
 }
-function paintCurve(canvas, values, colour) {
+function paintCurve(canvas, values, colour, base) {
   const pen = cleanPen(canvas)
-  const low = Math.min(...values)
-  const high = Math.max(...values)
+  const all = base === undefined ? values : [...values, base]
+  const low = Math.min(...all)
+  const high = Math.max(...all)
   const width = canvas.clientWidth - 8
   const height = canvas.clientHeight - 12
+  const y = value => 6 + height * (1 - (value - low) / (high - low || 1))
   const points = values.map((value, i) => [
     4 + (values.length < 2 ? 0 : (width * i) / (values.length - 1)),
-    6 + height * (1 - (value - low) / (high - low || 1)),
+    y(value),
   ])
   pen.strokeStyle = colour
   pen.fillStyle = colour
+  if (base !== undefined) {
+    pen.setLineDash([4, 4])
+    strokeLine(pen, [
+      [4, y(base)],
+      [4 + width, y(base)],
+    ])
+    pen.setLineDash([])
+  }
   pen.lineWidth = 2
   pen.lineJoin = 'round'
   strokeLine(pen, points)
