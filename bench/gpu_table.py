@@ -15,7 +15,7 @@ columns = "call", "part", "of", "says", "value"
 
 def numbers_of(row):
     "The texts of a row as one name, and its numbers; of a list one for each place, from 1"
-    texts = [str(value)[:70] for value in row.values() if isinstance(value, str)]
+    texts = [str(value)[:160] for value in row.values() if isinstance(value, str)]
     numbers = []
     for name, value in row.items():
         if isinstance(value, int | float):

@@ -358,6 +358,33 @@ def test_gpu_script_writes_what_each_part_found(tmp_path):
     assert len(rows) > 70 and all(row["right"] for row in rows)
 
 
+def test_gpu_table_has_a_line_for_each_number(tmp_path):
+    curves = [dict(steps=1, fp32=[2.0]), dict(steps=2, fp32=[2.0, 1.5]), dict(nearest=0.5)]
+    golden = [dict(test="a", outcome="passed"), dict(test="b", outcome="passed")]
+    results = dict(
+        golden=dict(ended="done", seconds=3, rows=golden),
+        curves=dict(ended="stopped", seconds=4, rows=curves),
+        speed=dict(ended="done", seconds=5, rows=[dict(recipe="quick", loop="bf16", batch=8)]),
+    )
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(results), encoding="utf-8")
+    done = run(folder / "gpu_table.py", file)
+    assert done.returncode == 0, done.stderr
+    head, *lines = csv.reader(done.stdout.splitlines())
+    assert head == ["call", "part", "of", "says", "value"]
+    assert lines == [
+        ["1", "golden", "", "seconds until done", "3"],
+        ["1", "golden", "", "passed", "2"],
+        ["1", "curves", "", "seconds until stopped", "4"],
+        ["1", "curves", "", "steps", "2"],
+        ["1", "curves", "", "fp32 1", "2"],
+        ["1", "curves", "", "fp32 2", "1.5"],
+        ["1", "curves", "", "nearest", "0.5"],
+        ["1", "speed", "", "seconds until done", "5"],
+        ["1", "speed", "quick, bf16", "batch", "8"],
+    ]
+
+
 def test_the_channels_are_last_in_wide_layers_and_in_bf16_as_on_a_gpu(monkeypatch):
     from hysp import fast
     from hysp.stgcn import STGCN
