@@ -157,4 +157,4 @@ def test_colours_are_those_of_the_house(path):
     )
     strange |= {name for name in named if not re.fullmatch(plain_colours, name)}
     assert not strange, "take hysp.style.palette, which is for sight of any kind"
-    assert not re.search(r"cmap=|style\.use|figure_style\(dark", text)
+    assert not re.search(r"""cmap=|plt\.cm\.|f"C\{|["'](?:C\d|tab:\w+|k[.*o-]?)["']""", text)
