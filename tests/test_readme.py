@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hysp import cli
+from hysp.style import palette, side_colours
 
 root = Path(__file__).parents[1]
 text = (root / "README.md").read_text("utf-8")
@@ -124,3 +125,36 @@ def test_commands_are_understood():
         if program == "make":
             assert args[0] in made, command
     assert kinds["hysp"] >= 20 and kinds["make"] >= 3
+
+
+# How tutorials look
+
+tutorials = sorted((root / "nbs" / "tutorials").glob("*.ipynb"))
+each_tutorial = pytest.mark.parametrize("path", tutorials, ids=lambda o: o.stem)
+# Colours that the house has: those of classes, of sides, of ink and ground
+house_colours = {*palette, *side_colours.values(), "#1d2129", "#ffffff", "#e6e8ee", "#15171c"}
+# Words that name a colour which is the house's own, or a grey that is seen on light and on dark
+plain_colours = r"(?:\.\d+|0?\.\d+|grey|gray|none)"
+
+
+def code(path):
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
+@each_tutorial
+def test_lines_of_code_are_short(path):
+    long = [line for cell in code(path) for line in cell.splitlines() if len(line) > 100]
+    assert not long
+
+
+@each_tutorial
+def test_colours_are_those_of_the_house(path):
+    text = "\n".join(code(path))
+    strange = set(re.findall(r"#[0-9a-fA-F]{6}\b", text)) - house_colours
+    named = re.findall(
+        r"""(?:\bcolou?r|\bc|\bfc|\bec|facecolor|edgecolor)=["']([^"'#]+)["']""", text
+    )
+    strange |= {name for name in named if not re.fullmatch(plain_colours, name)}
+    assert not strange, "take hysp.style.palette, which is for sight of any kind"
+    assert not re.search(r"""cmap=|plt\.cm\.|f"C\{|["'](?:C\d|tab:\w+|k[.*o-]?)["']""", text)
