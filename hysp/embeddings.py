@@ -330,7 +330,7 @@ class Placed:
     def table(
         self,
         neighbours: int = 3,  # How many of each clip
-    ) -> list:  # Of dicts, one a clip of yours; neighbours are names of clips of the run
+    ) -> list:  # Dicts, one a clip of yours; neighbours are names of clips of the run
         "What each of your clips is taken for, how sure that is, and what is nearest in the ball"
         e = self.scene.embeddings
         known = len(e.names) - self.count
@@ -384,7 +384,7 @@ def _facts_of_both(shown, own):
     facts = clip_facts(shown)
     for name, values in clip_facts(own).items():
         facts[name] = torch.cat([facts[name], values])
-    facts["subjects"][len(shown) :] = -1  # Their numbers are of other people
+    facts["subjects"][len(shown) :] = -1  # The same numbers would mean other people
     return dict(
         facts,
         labels=torch.tensor([*shown.labels.tolist(), *labels]),

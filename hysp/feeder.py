@@ -359,6 +359,17 @@ def verify_bytes(
         write_json(notes, known | {str(file): now})
 
 # %% ../nbs/12_feeder.ipynb #0d362516
+def _read_ahead(read, parts):
+    "What is read of each part, and the part; the next two are read meanwhile"
+    with ThreadPoolExecutor(2) as pool:
+        reading = deque(pool.submit(read, part) for part in parts[:2])
+        for part, later in zip(parts, [*parts[2:], None, None]):
+            x = reading.popleft().result()
+            if later is not None:
+                reading.append(pool.submit(read, later))
+            yield x, part
+
+# %% ../nbs/12_feeder.ipynb #8c163728
 class Dataset:
     "One split of a dataset folder, or of the reference's arrays"
 
@@ -435,13 +446,8 @@ class Dataset:
         order = np.arange(len(self)) if order is None else np.asarray(order)
         end = len(order) - len(order) % size if drop_last else len(order)
         parts = [order[start : start + size] for start in range(0, end, size)]
-        with ThreadPoolExecutor(2) as pool:
-            reading = deque(pool.submit(self.batch, i) for i in parts[:2])
-            for i, later in zip(parts, [*parts[2:], None, None]):
-                x = reading.popleft().result()
-                if later is not None:
-                    reading.append(pool.submit(self.batch, later))
-                yield x.to(device), i
+        for x, i in _read_ahead(self.batch, parts):
+            yield x.to(device), i
 
     def subset(
         self,

@@ -97,13 +97,9 @@ class RunFolder:
         "Continue the run of a state; one of an earlier version gets its identity now"
         if not isinstance(identity, str | None):
             raise HyspError(f"{self.state} tells no run ({identity!r}); move it away to begin anew")
-        own = identity_of(self.path)
-        if None not in (own, identity) and own != identity and self.results():
-            raise HyspError(
-                f"{self.state} is the state of another run ({identity[:8]}) than that of its "
-                f"folder ({own[:8]}); put back the right one, or name a new run folder"
-            )
-        self.identity = identity or own or str(uuid4())
+        if self.results():
+            check_identity(self.state, identity)
+        self.identity = identity or identity_of(self.path) or str(uuid4())
         if self.writes:
             clear_leftovers(self.path)
             self.sign()
