@@ -203,6 +203,7 @@ class Scene:
             self.add_column(column, values)
         self.drawings = {}  # (epoch, projection) → `Drawing`
         self.maps = {}  # Epoch → `LearnedDisk`, from which the next one goes on
+        self.steps = 1000  # Of a learned disk; a quarter of it where one goes on
         self.drawing_lock = threading.Lock()
         self.data_lock = threading.Lock()
 
@@ -242,7 +243,7 @@ class Scene:
                 draw = pick(projection, known_projections, "projection")
                 options = {}
                 if projection == "learned":
-                    options["start"] = of_nearest(epoch, self.maps)
+                    options = dict(start=of_nearest(epoch, self.maps), steps=self.steps)
                 made = draw(self.at(epoch), labels=self.embeddings.labels, c=self.c, **options)
                 if isinstance(made.map, LearnedDisk):
                     self.maps[epoch] = made.map
@@ -877,7 +878,9 @@ class Live(Explorer):
         self.verdict = ""  # What the labels say of the newest epoch that was looked at
         embeddings = nothing_embedded(self.clips, trainer.c)
         self.look(embeddings)
-        super().__init__(Scene(embeddings, self.clips, Path(trainer.run).name), projections)
+        scene = Scene(embeddings, self.clips, Path(trainer.run).name)
+        scene.steps = 400  # Rather twice as many pictures: they are level in what they keep
+        super().__init__(scene, projections)
         self.tell(*self.outcome)
 
     thread = property(attrgetter("training.thread"))
