@@ -9,7 +9,8 @@ METADATA := settings.ini setup.py pyproject.toml constraints.txt
 SHELL := /bin/bash
 MERGE := if [ -x $(BIN)/nbdev_merge ]; then $(BIN)/nbdev_merge %O %A %B %P; else git merge-file %A %O %B; fi
 
-.PHONY: demo test lab merge-driver docs export readme pictures in-sync lint notebooks pytest bench bench-check clean
+.PHONY: demo test lab merge-driver docs export readme pictures in-sync lint notebooks pytest bench bench-check fuzz smoke \
+	audit clean
 
 demo: .venv/.installed
 	$(BIN)/hysp demo $(ARGS)
@@ -79,6 +80,23 @@ bench: .venv/.installed
 # The same in small, compared with the table that is kept: fails where a stage has lost its lead
 bench-check: .venv/.installed
 	$(BIN)/python bench/speed.py --check $(ARGS)
+
+# Spoilt files through all readers and through what reads hysp's own files: ARGS='--seconds 60', or names of readers
+# and --files 100000. Exit code 1 and the files where one breaks
+fuzz: .venv/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python bench/fuzz.py $(ARGS)
+
+# `hysp demo` in small, into a folder that is removed: does what was installed work together? PROGRAM names another one
+PROGRAM ?= $(BIN)/hysp
+smoke: $(if $(filter $(BIN)/hysp,$(PROGRAM)),.venv/.installed)
+	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && set -e && \
+	$(PROGRAM) synth --n 48 --classes 3 --subjects 4 --frames 8 --out "$$place/set" && \
+	$(PROGRAM) demo --data "$$place/set" --steps 20 --out "$$place/demo" && \
+	$(PROGRAM) info "$$place/demo/run" && test -s "$$place/demo/index.html" && echo 'smoke: it works'
+
+# Licence and date of each package that is installed for hysp; ARGS='torch numpy' asks about these alone
+audit: .venv/.installed
+	$(BIN)/python tools/audit.py $(ARGS)
 
 clean:
 	rm -rf .venv build hysp.egg-info

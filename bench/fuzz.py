@@ -1,8 +1,10 @@
 """Spoilt files through every reader: each is read or refused in a sentence, soon and in little memory
-python bench/fuzz.py [READER ...] [--files 100000] [--seed 0] [--keep FOLDER]
+python bench/fuzz.py [READER ...] [--files 100000] [--seconds S] [--seed 0] [--keep FOLDER]
 
-A small valid tree of each format (`tests/formats.py`) has one file spoilt at a time: bytes flipped, cut or doubled,
-lines swapped, numbers and words replaced, keys renamed, values of other types, odd names. A reader breaks on a file
+A small valid tree of each format (`tests/formats.py`), and of each kind of folder that hysp itself keeps
+(`tests/kept.py`), has one file spoilt at a time: bytes flipped, cut or doubled, lines swapped, numbers and words
+replaced, keys renamed, values of other types, odd names. With --seconds all readers together end after so long, each
+after the same share of it. A reader breaks on a file
 when anything but a `HyspError` comes out of it, a warning of another library included; when its message is no single
 line of at most 1,000 characters; when it takes 2 seconds of a core; or when it takes 500 MB. The first file that
 breaks a reader in each way is kept, with its whole tree, and the exit code is 1. The limits need Linux."""
@@ -27,6 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -170,6 +173,12 @@ def change_array(array, rng):
     return array.reshape(-1)
 
 
+def change_tensor(tensor, rng):
+    import torch
+
+    return torch.from_numpy(np.array(change_array(tensor.numpy(), rng)))
+
+
 def change_keys(tree, rng):
     "A key renamed or taken out, or the value under one changed"
     key = rng.choice(list(tree))
@@ -197,6 +206,8 @@ def change_list(tree, rng):
 
 def change_value(tree, rng):
     "The same value with one thing in it changed"
+    if hasattr(tree, "numpy") and rng.random() < 0.9:
+        return change_tensor(tree, rng)
     if isinstance(tree, np.ndarray) and rng.random() < 0.9:
         return change_array(tree, rng)
     if isinstance(tree, dict) and tree and rng.random() < 0.9:
@@ -221,6 +232,34 @@ def change_npy(data, rng):
     return file.getvalue()
 
 
+def change_yaml(data, rng):
+    changed = change_value(yaml.safe_load(data), rng)
+    return yaml.safe_dump(changed, sort_keys=False).encode()
+
+
+def change_safetensors(data, rng):
+    "A part of the heading changed, or of the description in it"
+    size = int.from_bytes(data[:8], "little")
+    heading = json.loads(data[8 : 8 + size])
+    if "__metadata__" in heading and rng.random() < 0.7:
+        described = heading["__metadata__"]
+        described["hysp"] = change_json(described["hysp"].encode(), rng).decode()
+    else:
+        heading = change_value(heading, rng)
+    text = json.dumps(heading, default=str).encode()
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]
+
+
+def change_state(data, rng):
+    "A state of torch with one of its plain values changed, or a tensor"
+    import torch
+
+    state = torch.load(io.BytesIO(data), weights_only=True)
+    file = io.BytesIO()
+    torch.save(change_value(state, rng), file)
+    return file.getvalue()
+
+
 def change_npz(data, rng):
     with np.load(io.BytesIO(data)) as archive:
         arrays = {key: archive[key] for key in archive.files}
@@ -235,8 +274,12 @@ of_values = {
     ".pickle": change_pickle,
     ".npy": change_npy,
     ".npz": change_npz,
+    ".yaml": change_yaml,
+    ".safetensors": change_safetensors,
+    ".pt": change_state,
+    ".ckpt": change_state,
 }
-not_text = (".pkl", ".pickle", ".npy", ".npz", ".zip")
+not_text = (".pkl", ".pickle", ".npy", ".npz", ".zip", ".pt", ".ckpt", ".safetensors")
 
 # A tree with one file spoilt
 
@@ -344,12 +387,14 @@ def limit_memory():
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def work(pipe, name, read, folder, files, span, seed):
-    "Files of the span, one after the other; tells the pipe before and after each"
+def work(pipe, name, read, folder, files, span, seed, until):
+    "Files of the span, one after the other, until it is late; tells the pipe before and after each"
     limit_memory()
     warnings.simplefilter("error")
     warnings.simplefilter("ignore", ResourceWarning)  # As Python does for those who use a program
     for i in span:
+        if time.monotonic() > until:
+            break
         path, spoilt, data = spoil(files, chance_of(name, seed, i))
         path.unlink()
         try:
@@ -435,15 +480,15 @@ def write_tree(files, folder):
         path.write_bytes(data)
 
 
-def fuzz(name, read, folder, count, seed=0):
-    "Spoil files of the tree in `folder`, one at a time, and read it with `read`"
+def fuzz(name, read, folder, count, seed=0, until=float("inf")):
+    "Spoil files of the tree in `folder`, one at a time, and read it with `read`; `until` when"
     files = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     report = Report()
     processes = multiprocessing.get_context("fork")
     span = range(count)
     while span:
         ours, theirs = processes.Pipe(duplex=False)
-        args = (theirs, name, read, folder, files, span, seed)
+        args = (theirs, name, read, folder, files, span, seed, until)
         worker = processes.Process(target=work, args=args)
         worker.start()
         theirs.close()
@@ -469,7 +514,7 @@ def keep_first(report, name, files, folder, seed, keep):
         yield way, i, tree / spoilt.relative_to(folder)
 
 
-columns = dict(reader=-12, files=8, read=8, refused=9, broken=8)
+columns = dict(reader=-18, files=8, read=8, refused=9, broken=8)
 columns |= {"ms a file": 11, "slowest s": 11, "peak MB": 9}
 
 
@@ -485,7 +530,7 @@ def line_of(name, report):
     "A reader's row"
     count = sum(report.outcomes.values())
     outcomes = report.outcomes["read"], report.outcomes["refused"], report.broken
-    mean = 1000 * report.seconds / count
+    mean = 1000 * report.seconds / max(1, count)
     return row_of(
         (name, count, *outcomes, f"{mean:.2f}", f"{report.slowest:.2f}", round(report.peak))
     )
@@ -493,31 +538,41 @@ def line_of(name, report):
 
 def main():
     from formats import formats
+    from kept import kept
 
+    readers = formats | kept
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("readers", nargs="*", metavar="READER", help=f"of {', '.join(formats)}")
-    parser.add_argument("--files", type=int, default=100_000, help="spoilt files a reader")
+    parser.add_argument("readers", nargs="*", metavar="READER", help=f"of {', '.join(readers)}")
+    parser.add_argument("--files", type=int, default=100_000, help="spoilt files a reader, at most")
+    parser.add_argument("--seconds", type=float, help="time for all readers together, about")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="folder for the files that break a reader")
     args = parser.parse_args()
     for name in args.readers:
-        if name not in formats:
-            parser.error(f"unknown reader '{name}' (known: {', '.join(formats)})")
+        if name not in readers:
+            parser.error(f"unknown reader '{name}' (known: {', '.join(readers)})")
+    names = args.readers or list(readers)
     keep = args.keep or Path(tempfile.mkdtemp(prefix="fuzz-"))
+    end = time.monotonic() + (args.seconds or float("inf"))
     broken = 0
     print(row_of(columns))
-    for name in args.readers or formats:
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(place) / "tree"
-            formats[name].plant(folder)
-            report, files = fuzz(name, formats[name].read, folder, args.files, args.seed)
-            print(line_of(name, report), flush=True)
-            for way, i, path in keep_first(report, name, files, folder, args.seed, keep):
-                print(
-                    f"    {report.outcomes[way]} of them: {way}; file {i} is {path!r}", flush=True
-                )
-            broken += report.broken
+    for i, name in enumerate(names):
+        now = time.monotonic()
+        until = now + (end - now) / (len(names) - i)
+        broken += try_reader(name, readers[name], args, keep, until)
     return 1 if broken else 0
+
+
+def try_reader(name, reader, args, keep, until):
+    "Print a reader's row and each way in which it broke; how many files broke it"
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "tree"
+        reader.plant(folder)
+        report, files = fuzz(name, reader.read, folder, args.files, args.seed, until)
+        print(line_of(name, report), flush=True)
+        for way, i, path in keep_first(report, name, files, folder, args.seed, keep):
+            print(f"    {report.outcomes[way]} of them: {way}; file {i} is {path!r}", flush=True)
+    return report.broken
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ costs only what has not been measured. No network is needed; all data is made up
 
 import argparse
 import copy
+import fcntl
 import gc
 import json
 import os
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -50,9 +51,9 @@ class Sizes:
     window: float = 1.5  # Seconds of each, at least two steps
     synthetic: int = 3600  # Clips of the hard synthetic set
     curve_steps: int = 300
-    curve_batch: int = 64
+    curve_batch: int = 32
     matrix: int = 8192  # Side of the matrices whose product says what the card can do
-    looks: int = 6  # How often what is learned is judged
+    looks: int = 4  # How often what is learned is judged
 
 
 tiny = Sizes(48, 8, 4, 16, 0, 1, 0.0, 72, 3, 8, 64, 2)
@@ -83,6 +84,17 @@ def read_rows(path):
         return []
     lines = path.read_text("utf-8").splitlines()
     return [json.loads(line) for line in lines if line.endswith("}")]
+
+
+# Whose turn it is, where parts run at once
+
+
+@contextmanager
+def turn(args, alone):
+    "While it lasts nobody else computes (`alone`), or nobody is timed"
+    with open(args.work / "turn", "a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
 
 
 # The device
@@ -131,6 +143,13 @@ def make_sets(args, rows):
     rows.add(set="ntu", seconds=time.perf_counter() - start)
 
 
+def made(args, name):
+    "The folder of a set, as soon as another part has made it"
+    while not (args.work / name).exists():
+        time.sleep(0.2)
+    return args.work / name
+
+
 class OnDevice:
     "A data set whose clips lie in the memory of a device"
 
@@ -155,7 +174,7 @@ def trainer_of(args, recipe, name, split="all", in_memory=True, **changes):
     from hysp.settings import Pretrain
 
     run = tempfile.mkdtemp(dir=args.work)
-    given = dict(data=args.work / name, out=run, split=split, device=args.device, threads=0)
+    given = dict(data=made(args, name), out=run, split=split, device=args.device, threads=0)
     trainer = make_trainer(load_config(Pretrain, recipe, given | changes))
     if in_memory:
         trainer.data = OnDevice(trainer.data, args.device)
@@ -186,9 +205,15 @@ def steps_of(trainer):
 
 def timed_windows(args, step, batch, windows):
     "Clips a second: the median of several windows; the spread; seconds of a step; GB at the peak"
-    for _ in range(3):
-        step()
-    wait(args)
+    with turn(args, alone=False):
+        for _ in range(3):
+            step()
+        wait(args)
+    with turn(args, alone=True):
+        return timed_alone(args, step, batch, windows)
+
+
+def timed_alone(args, step, batch, windows):
     if on_gpu(args):
         torch.cuda.reset_peak_memory_stats()
     start = time.perf_counter()
@@ -274,12 +299,10 @@ def same_views(trainer):
         train.two_views = make
 
 
-def our_rate(
-    args, recipe, batch, tf32="usual", search=False, shape=None, in_memory=True, **changes
-):
+def our_rate(args, recipe, batch, tf32="usual", shape=None, in_memory=True, **changes):
     "How fast a recipe trains"
     multiply_like(tf32)
-    torch.backends.cudnn.benchmark = search
+    torch.backends.cudnn.benchmark = False
     changes = changes_of(args, recipe, batch) | changes
     trainer = trainer_of(args, recipe, "ntu", in_memory=in_memory, **changes)
     if recipe != "quick":
@@ -318,30 +341,16 @@ def compiled(model):
             module.compile()
 
 
-def channels_last(model):
-    from gpu_forms import lay_channels_last
-
-    lay_channels_last(model)
-
-
-def both(model):
-    channels_last(model)
-    compiled(model)
-
-
 def measure_speed(args, rows):
-    "The paper's recipe, without compiling"
+    "The paper's recipe, without compiling; the encoder has its channels last"
     rows.add(**machine(args))
-    tried = dict(precision="bf16", search=True)
     variants = {
         "bf16": dict(precision="bf16"),
-        "bf16, channels last": dict(precision="bf16", shape=channels_last),
-        "fp32, as torch is set": {},
-        "bf16, cuDNN tries": tried,
-        "bf16, channels last, cuDNN tries": dict(tried, shape=channels_last),
+        "fp16": dict(precision="fp16"),
+        "fp32, as torch is set": dict(precision="fp32"),
+        "fp32": dict(precision="fp32", tf32="off"),
+        "TF32": dict(precision="fp32", tf32="on"),
         "bf16, clips from a file": dict(precision="bf16", in_memory=False),
-        "TF32": dict(tf32="on"),
-        "fp32": dict(tf32="off"),
     }
     measured_variants(args, rows, "ntu60/xsub", variants, args.sizes.batch)
 
@@ -351,19 +360,13 @@ def measure_compiled(args, rows):
     measured_variants(args, rows, "ntu60/xsub", variants, args.sizes.batch)
 
 
-def measure_both(args, rows):
-    variants = {"bf16, channels last, compiled": dict(precision="bf16", shape=both)}
-    measured_variants(args, rows, "ntu60/xsub", variants, args.sizes.batch)
-
-
 def measure_quick(args, rows):
     "The quick recipe, in its own batch and in the paper's"
-    variants = {
-        "fp32, as torch is set": {},
-        "bf16": dict(precision="bf16"),
-        "bf16, clips from a file": dict(precision="bf16", in_memory=False),
-    }
     for batch in (64, args.sizes.batch):
+        variants = {
+            "bf16": dict(precision="bf16"),
+            "fp32, as torch is set": dict(precision="fp32"),
+        }
         measured_variants(args, rows, "quick", variants, min(batch, args.sizes.clips))
 
 
@@ -483,18 +486,14 @@ def event_seconds(function, repeats=10):
 
 
 def profile_steps(args, rows):
-    "Ten steps in bf16, of the form as it is and with the channels last: the largest kernels"
-    for name, shape in {"as it is": None, "channels last": channels_last}.items():
-        profile_one(args, rows, "ntu60/xsub", args.sizes.batch, name, shape)
-        free_memory(args)
-    profile_one(args, rows, "quick", 64, "as it is", None)
+    "Ten steps in bf16: how busy the card is, and its largest kernels"
+    profile_one(args, rows, "ntu60/xsub", args.sizes.batch)
+    profile_one(args, rows, "quick", 64)
 
 
-def profile_one(args, rows, recipe, batch, name, shape, steps=10):
+def profile_one(args, rows, recipe, batch, steps=10):
     changes = changes_of(args, recipe, min(batch, args.sizes.clips)) | dict(precision="bf16")
     trainer = trainer_of(args, recipe, "ntu", **changes)
-    if shape:
-        shape(trainer.model)
     run = steps_of(trainer)
     for _ in range(3):
         next(run)
@@ -506,11 +505,11 @@ def profile_one(args, rows, recipe, batch, name, shape, steps=10):
             next(run)
         wait(args)
     wall = time.perf_counter() - start
-    add_profile(args, rows, profiler, dict(recipe=recipe, form=name, steps=steps, wall=wall))
+    add_profile(args, rows, profiler, dict(recipe=recipe, steps=steps, wall=wall))
     with profile(activities=[ProfilerActivity.CPU, *cuda]) as profiler:
         next(run)
         wait(args)
-    write_table_of(args, profiler, f"{recipe}, {name}: one step, with what launched the kernels")
+    write_table_of(args, profiler, f"{recipe}: one step, with what launched the kernels")
 
 
 def add_profile(args, rows, profiler, about):
@@ -647,7 +646,7 @@ def parts_of(args, name):
     "Training clips and clips of other people"
     from hysp.feeder import Dataset
 
-    return [Dataset(args.work / name, split) for split in ("xsub/train", "xsub/val")]
+    return [Dataset(made(args, name), split) for split in ("xsub/train", "xsub/val")]
 
 
 def judged(args, trainer, name):
@@ -671,8 +670,14 @@ def scores(train_z, val_z, train, val):
     return dict(nearest=float(right[0]), probe=float(right[1]))
 
 
-def cost_nothing(args, rows, name):
+def cost_nothing(args, rows):
     "What has to be beaten: chance, coordinates, whitened coordinates, and warping"
+    multiply_like("on")
+    for name in ("hard16", "hard50"):
+        judge_untrained(args, rows, name)
+
+
+def judge_untrained(args, rows, name):
     from hysp.evaluate import whiten
     from hysp.protocols import coordinates, dtw_neighbours
 
@@ -692,12 +697,10 @@ def learn(args, rows):
     "The quick recipe, and HYSP as published for as long as is left; judged on the way"
     start = time.monotonic()
     multiply_like("on")
-    cost_nothing(args, rows, "hard16")
     before = time.monotonic()
     trainer = trainer_of(args, "quick", "hard16", "xsub/train", **little_changes(args))
     setting_up = time.monotonic() - before
     looked_at(args, rows, trainer, "quick", "hard16", 0.25 * args.limit, setting_up)
-    cost_nothing(args, rows, "hard50")
     changes = paper_size(args) | dict(precision="bf16")
     changes["batch"] = min(changes["batch"], args.sizes.synthetic // 6)
     trainer = trainer_of(args, "ntu60/xsub", "hard50", "xsub/train", **changes)
@@ -742,22 +745,23 @@ def looked_at(args, rows, trainer, recipe, name, seconds, setting_up):
 class Part:
     function: object
     limit: float  # Seconds at most
-    beside: bool = False  # May it run while others do? Nothing is timed in such a one
+    beside: bool = False  # May it run while others do?
+    timed: bool = False  # Does one beside others compile meanwhile, to be timed once they are done?
 
 
 PARTS = dict(
     sets=Part(make_sets, 90, beside=True),
     golden=Part(run_golden, 110, beside=True),
-    agree=Part(check_agreement, 90, beside=True),
-    speed=Part(measure_speed, 120),
+    agree=Part(check_agreement, 110, beside=True),
+    curves=Part(overlay_losses, 130, beside=True),
+    nothing=Part(cost_nothing, 110, beside=True),
+    compiled=Part(measure_compiled, 150, beside=True, timed=True),
+    speed=Part(measure_speed, 50),
     plain=Part(measure_plain, 65),
-    curves=Part(overlay_losses, 110),
     profile=Part(profile_steps, 50),
-    quick=Part(measure_quick, 50),
-    compiled=Part(measure_compiled, 130),
+    quick=Part(measure_quick, 40),
     resumed=Part(resumed_runs, 30),
-    learn=Part(learn, 150),
-    both=Part(measure_both, 130),
+    learn=Part(learn, 240),
 )
 
 
@@ -767,9 +771,15 @@ def started(args, name, limit):
     command += ["--out", args.out, "--work", args.work, "--device", args.device]
     if args.tiny:
         command.append("--tiny")
+    # Parts at once share the cores
+    environment = os.environ | (dict(OMP_NUM_THREADS="4") if PARTS[name].beside else {})
     with open(args.work / f"{name}.log", "w", encoding="utf-8") as log:
         return subprocess.Popen(
-            list(map(str, command)), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            list(map(str, command)),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=environment,
         )
 
 
@@ -850,7 +860,10 @@ def options(words=None):
 
 def main(args):
     if args.only:
-        PARTS[args.only].function(args, Rows(args.work / f"{args.only}.jsonl"))
+        part = PARTS[args.only]
+        untimed = part.beside and not part.timed
+        with turn(args, alone=False) if untimed else nullcontext():
+            part.function(args, Rows(args.work / f"{args.only}.jsonl"))
     elif args.device != "cpu" and not torch.cuda.is_available():
         sys.exit("no GPU here; --device cpu --tiny shows that the script works")
     else:

@@ -64,11 +64,12 @@ if __name__ == "__main__":
         drawn = []
         watched.observe(drawn.append, "fresh")
         cpu_too, wall_too = seconds_of(watched.go().wait)
-        looking, drawing = watched.looking, watched.drawing
+        watching = watched.watching
+        looking, drawing = watching.looking, watching.drawing
         print(
             f"seed {seed}: alone {cpu:.1f} CPU s, {wall:.1f} s; watched {cpu_too:.1f}, {wall_too:.1f}"
         )
-        print(f"  {watched.worked:.1f} s of training, {looking.spent:.1f} of looking")
+        print(f"  {watching.worked:.1f} s of training, {looking.spent:.1f} of looking")
         print(f"  {drawing.spent:.1f} of drawing, of which the last one {drawing.last:.1f}")
         print(f"  {len(watched.looks)} epochs looked at, {len(drawn)} drawn")
         weights = [model.state_dict().values() for model in (alone.model, watched.trainer.model)]

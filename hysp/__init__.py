@@ -2,7 +2,7 @@
 
 Clips come from `generate` or `arrays`; `prepare.prepare` makes a dataset folder of them, which `Dataset` opens.
 `pretrain(load_config(Pretrain, "quick", {"data": …, "out": …}))` learns from it; `recipes.evaluate` judges that.
-`load_run` and `features` give what was learnt, `embeddings.explore` shows it. All else: `from hysp.MODULE import …`."""
+`load_run` and `features` give what it learnt, `embeddings.explore` shows it, `embed` adds clips of yours to that."""
 
 import sys
 from importlib import import_module
@@ -17,6 +17,7 @@ _homes = {
     "HyspError": "core",
     "Pretrain": "settings",
     "arrays": "readers",
+    "embed": "embeddings",
     "example": "runs",
     "features": "evaluate",
     "generate": "synthetic",

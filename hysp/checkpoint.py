@@ -7,14 +7,14 @@ __all__ = ['formats', 'endings', 'save_weights', 'load_weights', 'save_state', '
            'export_encoder', 'run_exported']
 
 # %% ../nbs/50_checkpoint.ipynb #1af48aa5
-import argparse, io, json, pickle, re, warnings
+import argparse, io, json, pickle, re, warnings, zipfile
 import torch
 from copy import deepcopy
 from pathlib import Path
 from torch import nn, Tensor
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
-from .core import HyspError, atomic_write, check_readable, pick
+from .core import HyspError, atomic_write, check_readable, parse_json, pick
 from .models import models
 from .skeleton import Layout, get_layout
 
@@ -41,12 +41,12 @@ def load_weights(
         with safe_open(path, "pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}
             metadata = file.metadata() or {}
-        about = json.loads(metadata.get("hysp", "0"))
+        about = parse_json(metadata.get("hysp", "0"))
     except (SafetensorError, OSError) as error:
         raise HyspError(
             f"{path} is not a whole safetensors file ({error}); copy or train it again"
         ) from error
-    except json.JSONDecodeError:
+    except HyspError:
         about = None
     if not isinstance(about, dict):
         raise HyspError(f"{path} has no description written by hysp")
@@ -69,6 +69,19 @@ def _reason(error):
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
+def _check_stored(path):
+    "Refuse an archive that would unpack to more than it is; torch packs nothing"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            promised = sum(entry.file_size for entry in archive.infolist())
+    except Exception:  # No archive, or a damaged one: torch says what is wrong
+        return
+    if promised > Path(path).stat().st_size:
+        raise HyspError(
+            f"{path} would unpack to {promised:,} bytes, more than it has; no checkpoint is packed"
+        )
+
+
 def load_state(
     path: str | Path,  # A file of `save_state`
     device="cpu",  # Where the tensors go
@@ -77,6 +90,7 @@ def load_state(
     if not Path(path).is_file():
         raise HyspError(f"no saved state at {path}")
     check_readable(path)
+    _check_stored(path)
     try:
         return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
@@ -95,6 +109,7 @@ def _read_pickle(path):
     if not Path(path).is_file():
         raise HyspError(f"no checkpoint at {path}")
     check_readable(path)
+    _check_stored(path)
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -201,7 +216,9 @@ def load_reference(
     "A model with the weights of a reference checkpoint; nothing in the file is executed"
     held = _read_pickle(path)
     held = held.get("state_dict", held) if isinstance(held, dict) else {}
-    theirs = {_our_key(key): key for key, value in held.items() if isinstance(value, Tensor)}
+    held = held if isinstance(held, dict) else {}
+    tensors = [key for key, value in held.items() if isinstance(value, Tensor) and value.numel()]
+    theirs = {_our_key(key): key for key in tensors if isinstance(key, str)}
     given = {ours: held[key] for ours, key in theirs.items()}
     layout = get_layout(layout)
     spec = _spec(given, layout) | dict(layout=layout)

@@ -6,7 +6,7 @@
 __all__ = ['shown', 'run_prepare', 'synth', 'info', 'export', 'parse', 'config', 'overview', 'run', 'main']
 
 # %% ../nbs/83_cli.ipynb #32a1be84
-import csv, errno, logging, os, shlex, sys
+import errno, logging, os, shlex, sys
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 from tyro import MISSING
 from . import __version__
 from .config import about_config, config_names, load_config, parse_command, read_yaml, to_yaml
-from .core import HyspError, check_apart, check_free, pick, renamed
+from .core import HyspError, check_apart, check_free, pick, read_table, renamed
 from .formats import format_lines, open_source
 from .settings import Export, Info, Prepare, Synth, commands, configurable, resolved
 
@@ -236,6 +236,19 @@ def _classes_info(seen):
 shown = "data split model encoder pairs stream width out_dim steps epochs batch optimizer lr seed"
 
 
+def _metrics_in_words(row, path):
+    "The metrics of an epoch, which is counted from 1"
+    try:
+        numbers = {name: float(cell) for name, cell in row.items()}
+    except ValueError as error:
+        raise HyspError(
+            f"{path / 'metrics.csv'} has no metrics in its last line: {error}"
+        ) from error
+    if "epoch" in numbers:
+        numbers["epoch"] += 1  # The file counts from 0
+    return ", ".join(f"{name} {number:.4g}" for name, number in numbers.items())
+
+
 def _run_info(path):
     "Print the settings of a run, its weights and its last metrics"
     from hysp.run_folder import check_identity
@@ -249,15 +262,11 @@ def _run_info(path):
     if not (path / "metrics.csv").exists():
         print("no epoch is finished")
         return
-    with open(path / "metrics.csv", encoding="utf-8", newline="") as f:
-        epochs = list(csv.DictReader(f))
+    head, epochs = read_table(path / "metrics.csv")
     if epochs:
-        check_identity(path / "metrics.csv", epochs[-1].get("run"))
-        last = {name: value for name, value in epochs[-1].items() if name != "run"}
-        if "epoch" in last:
-            last["epoch"] = int(last["epoch"]) + 1  # The file counts from 0
-        metrics = ", ".join(f"{name} {float(value):.4g}" for name, value in last.items())
-        print(f"{len(epochs)} epochs; the last: {metrics}")
+        last = dict(zip(head, epochs[-1]))
+        check_identity(path / "metrics.csv", last.pop("run", None))
+        print(f"{len(epochs)} epochs; the last: {_metrics_in_words(last, path)}")
 
 # %% ../nbs/83_cli.ipynb #d169e49e
 @contextmanager

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['metadata_columns', 'largest', 'farthest', 'most_bodies', 'most_frames', 'most_classes', 'units', 'up_axes', 'biggest',
            'most_words', 'gap_ways', 'most_lines', 'most_cells', 'name_fields', 'split_words', 'Clip', 'seen_joints',
-           'lost_joints', 'printable', 'why_no_name', 'check_clip', 'Fault', 'Source', 'File', 'Found', 'find',
-           'join_roots', 'stamp_of', 'quote', 'plain_text', 'Tokens', 'to_float', 'decimals', 'why_no_coordinate',
-           'to_coordinates', 'read_numbers', 'body_slots', 'keep_identity', 'mend_gaps', 'class_list',
-           'our_joint_names', 'own_layout', 'read_layout', 'read_rows', 'naming_pattern', 'missing_column',
-           'natural_order', 'number_names', 'names_of_numbers', 'what_was_taken', 'body_size', 'folder_source']
+           'lost_joints', 'why_no_name', 'check_clip', 'Fault', 'Source', 'File', 'Found', 'find', 'join_roots',
+           'stamp_of', 'quote', 'plain_text', 'Tokens', 'to_float', 'decimals', 'why_no_coordinate', 'to_coordinates',
+           'read_numbers', 'body_slots', 'keep_identity', 'mend_gaps', 'class_list', 'our_joint_names', 'own_layout',
+           'read_layout', 'read_rows', 'naming_pattern', 'missing_column', 'natural_order', 'number_names',
+           'names_of_numbers', 'what_was_taken', 'body_size', 'folder_source']
 
 # %% ../nbs/02_clips.ipynb #1b88df31
 import csv, difflib, hashlib, os, re, stat, struct, zipfile, zlib
@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 import numpy as np
-from .core import HyspError, check_readable, load_yaml, pick
+from .core import HyspError, check_readable, load_yaml, pick, printable
 from .skeleton import Layout, get_layout, normal_name
 
 # %% ../nbs/02_clips.ipynb #a55844cb
@@ -66,23 +66,14 @@ def lost_joints(
     return zero & there & ~always
 
 # %% ../nbs/02_clips.ipynb #c53c9bdc
-_unprintable = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
-
-def printable(
-    text: str,  # A text of any origin
-) -> str:  # One line of UTF-8
-    "A text with what cannot be printed written as \\x.."
-    return _unprintable.sub(lambda match: f"\\x{ord(match[0]):02x}", str(text))
-
-
 def why_no_name(
     name: str,  # Name of a clip, a class or a file
 ) -> str:  # For messages; empty where nothing is wrong
     "Why a text cannot be a name"
     name = str(name)
-    if match := _unprintable.search(name):
-        return "is not UTF-8" if match[0] >= "\ud800" else "holds a control character"
+    if name != printable(name):
+        is_text = name == name.encode("utf-8", "ignore").decode()
+        return "holds a control character" if is_text else "is not UTF-8"
     return f"has {len(name):,} characters, at most 1,000 do" if len(name) > 1000 else ""
 
 # %% ../nbs/02_clips.ipynb #e3163db6

@@ -412,7 +412,7 @@ def _descend(loss, start, n, steps, batch, rate, seed):
     for step in tell_progress(range(steps), "lay out", unit="steps"):
         if len(order) < min(batch, n):
             order = torch.randperm(n, generator=generator)
-        chosen = order[:batch].to(x.device)
+        chosen = order[:batch].to(x.device, non_blocking=True)
         order = order[batch:]
         optimizer.zero_grad()
         loss(x, chosen, step / steps).backward()
@@ -902,8 +902,9 @@ def _teach_head(head, u, near, weight, place, steps, batch, rate, seed):
     optimizer = torch.optim.AdamW(layers.parameters(), rate, betas=(0.9, 0.99), weight_decay=0.01)
     schedule = _fading(optimizer, steps)
     for _ in tell_progress(range(steps), "learn the disk", unit="steps"):
-        some = torch.randperm(n, generator=generator)[:batch].to(u.device)
-        lot = torch.rand(batch, 1, generator=generator).to(u.device) * total[some][:, -1:]
+        some = torch.randperm(n, generator=generator)[:batch].to(u.device, non_blocking=True)
+        lot = torch.rand(batch, 1, generator=generator).to(u.device, non_blocking=True)
+        lot = lot * total[some][:, -1:]
         drawn = torch.searchsorted(total[some], lot, right=True).clamp(max=near.shape[1] - 1)
         pair = torch.cat([some, near[some].gather(1, drawn)[:, 0]])
         first, second = place(layers(x[pair]), pair).split(batch)

@@ -4,24 +4,32 @@
 
 # %% auto #0
 __all__ = ['Embeddings', 'save_embeddings', 'load_embeddings', 'save_arrays', 'clip_facts', 'probe_predictions', 'probe_clips',
-           'embeddings', 'kept_embeddings', 'scene', 'explore']
+           'embeddings', 'kept_embeddings', 'scene', 'explore', 'JoinedClips', 'Placed', 'embed']
 
 # %% ../nbs/78_embeddings.ipynb #f41c72d6
-import dataclasses
+import dataclasses, tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from .checkpoint import load_weights, save_weights
+from .clips import Source
 from .core import HyspError, atomic_write, checksum, pick
+from .disk import Drawing, fidelity, learned, ray_distances, rays
 from .evaluate import features, linear_probe
 from .explore import Explorer, Scene
 from .feeder import Dataset, splits_meant, verify_clips
 from .metrics import radius
+from .prepare import prepare
+from .readers import arrays
 from .run_folder import identity_of
 from .runs import build, example, example_data, load_run, open_checkpoints, open_data
+from .survey import preparation
+from .uncertainty import certainty_of, share_less_certain
+from .units import map_joints
 
 # %% ../nbs/78_embeddings.ipynb #6e83a83d
 @dataclass
@@ -68,6 +76,21 @@ def save_embeddings(
     save_weights(path, about=about, state=values)
 
 
+def _check_together(state, about, path):
+    "Refuse arrays and lists of which one has other clips or epochs than the others"
+    epochs = len(about["epochs"]) if isinstance(about["epochs"], list) else -1
+    clips = len(about["names"]) if isinstance(about["names"], list) else -1
+    wanted = dict(predicted=(epochs, clips), z=(epochs, clips, *state["z"].shape[2:3]))
+    for name, values in state.items():
+        if tuple(values.shape) != wanted.get(name, (clips,)):
+            shape = tuple(values.shape)
+            raise HyspError(
+                f"{path}: {name} has shape {shape}, for {epochs} epochs of {clips} clips"
+            )
+    if not isinstance(about["class_names"], list) or not isinstance(about["about"], dict):
+        raise HyspError(f"{path} has no list of classes, or no description; make it again")
+
+
 def load_embeddings(
     path: str | Path,  # From `save_embeddings`, or the folder that holds embeddings.safetensors
 ) -> Embeddings:
@@ -82,6 +105,7 @@ def load_embeddings(
             f"{path} holds no embeddings that this version of hysp can read ({min(odd)}); "
             "make them again"
         )
+    _check_together(state, about, path)
     return Embeddings(**state, **about)
 
 # %% ../nbs/78_embeddings.ipynb #82fea99e
@@ -253,3 +277,156 @@ def explore(
 ) -> Explorer:
     "The explorer in JupyterLab"
     return Explorer([scene(run, data, split) for run in runs or [example()]])
+
+# %% ../nbs/78_embeddings.ipynb #f2c3350e
+class JoinedClips:
+    "The skeletons of two datasets, one after the other: to be looked at"
+
+    def __init__(
+        self,
+        first: Dataset,  # Clips
+        second: Dataset,  # As many joints and frames, perhaps other bodies
+    ):
+        self.sets = first, second
+        self.layout = first.layout
+
+    def batch(
+        self,
+        i,  # Positions, (n,)
+    ) -> Tensor:  # (n, 3, T, V, M), M that of the set with more bodies
+        "The clips at positions `i`; a body that is not there is 0"
+        i = np.asarray(i, dtype=int)
+        first, second = self.sets
+        bodies = max(first.bodies, second.bodies)
+        x = torch.zeros(len(i), *first.position.shape[1:4], bodies)
+        later = i >= len(first)
+        x[~later, ..., : first.bodies] = first.batch(i[~later])
+        x[later, ..., : second.bodies] = second.batch(i[later] - len(first))
+        return x
+
+    @property
+    def split(self):
+        raise HyspError(
+            "these clips are of two datasets, and a subset is of one; choose clips in their own set"
+        )
+
+# %% ../nbs/78_embeddings.ipynb #a5b47f46
+@dataclass
+class Placed:
+    "Clips of somebody among those that a run is judged by"
+
+    scene: Scene  # All of them at the last epoch; those of the run first
+    count: int  # How many are yours
+    taken: list  # What was taken for what on the way
+
+    def __repr__(self):
+        known = len(self.scene.embeddings.names) - self.count
+        return "\n".join([f"{self.count} clips among {known} of {self.scene.name}", *self.taken])
+
+    def explore(self) -> Explorer:
+        "The explorer in JupyterLab; the column `whose` tells yours from the others"
+        return Explorer(self.scene, ("learned", "polar"))
+
+    def table(
+        self,
+        neighbours: int = 3,  # How many of each clip
+    ) -> list:  # Of dicts, one a clip of yours; neighbours are names of clips of the run
+        "What each of your clips is taken for, how sure that is, and what is nearest in the ball"
+        e = self.scene.embeddings
+        known = len(e.names) - self.count
+        u, a = rays(self.scene.c**0.5 * e.z[0].double())
+        far = ray_distances((u[known:], a[known:]), (u[:known], a[:known]))
+        near = far.topk(min(neighbours, known), largest=False).indices
+        rows = []
+        for i, nearest in enumerate(near.tolist(), known):
+            rows.append(
+                {
+                    "name": e.names[i],
+                    "class": e.class_names[e.labels[i]],
+                    "taken for": e.class_names[e.predicted[0, i]],
+                    "certainty": self.scene.columns["certainty"][i],
+                    "nearest": [e.names[j] for j in nearest],
+                    "nearest classes": [e.class_names[e.labels[j]] for j in nearest],
+                }
+            )
+        return rows
+
+# %% ../nbs/78_embeddings.ipynb #3e1c1083
+def _as_of_the_run(source, shown):
+    "Clips with the joints of a run's, prepared as these were: a dataset, and what was done"
+    if source.layout.joints != shown.layout.joints:
+        source = map_joints(source, shown.layout)
+    alike = "frames", "centre", "align", "scale", "missing_joints"
+    steps = {name: shown.about["prepared"][name] for name in alike}
+    with tempfile.TemporaryDirectory() as folder:
+        own = Dataset(prepare(source, Path(folder) / "clips", progress=False, **steps))
+        own.position = np.array(own.position)  # The folder goes, the clips stay
+    return own, [*source.taken, *preparation(own.about["prepared"])]
+
+
+def _read_by_training_clips(encode, sets):
+    "What a probe takes clips for, (N,), and how sure their nearest training clip is, (N,)"
+    train = probe_clips(sets[0])
+    z = encode(train)
+    asked = [encode(clips) for clips in sets]
+    scores = linear_probe(z, train.labels, torch.cat(asked), train.classes)
+    shares = []
+    for features_of_set, clips in zip(asked, sets):
+        training, sure = certainty_of((z, features_of_set), (train, clips))
+        shares.append(share_less_certain(sure, training))
+    return scores.argmax(1), np.concatenate(shares)
+
+
+def _facts_of_both(shown, own):
+    "What embeddings tell of clips, of two sets as of one; classes of one name are one"
+    class_names = list(dict.fromkeys([*shown.class_names, *own.class_names]))
+    labels = [class_names.index(own.class_names[label]) for label in own.labels]
+    facts = clip_facts(shown)
+    for name, values in clip_facts(own).items():
+        facts[name] = torch.cat([facts[name], values])
+    facts["subjects"][len(shown) :] = -1  # Their numbers are of other people
+    return dict(
+        facts,
+        labels=torch.tensor([*shown.labels.tolist(), *labels]),
+        names=[*shown.names, *(f"your {name}" for name in own.names)],
+        class_names=class_names,
+    )
+
+# %% ../nbs/78_embeddings.ipynb #500515aa
+def _drawn_among(e, known, c):
+    "The disk learned from the first clips, with the place of the others by its map"
+    z = e.z[0]
+    disk = learned(z[:known], e.labels[:known], c)
+    points = torch.cat([disk.points, disk.map.transform(z[known:])])
+    kept = fidelity(z, points, e.labels, c)
+    kept.note = disk.fidelity.note
+    return Drawing(points, kept, disk.map)
+
+
+def embed(
+    clips: str | Path | Source,  # `.npz` of plain arrays, or what any reader gives
+    run: str | Path | None = None,  # Run folder, or a weights file; None: the example
+    data: str | Path | None = None,  # Dataset folder of the run; None: its own
+    split: str = "xsub/val",  # Protocol and part of the clips yours are placed among
+) -> Placed:  # Raises `HyspError` where a joint of the run's clips has no counterpart in yours
+    "Where clips of yours fall among those of a run"
+    source = clips if isinstance(clips, Source) else arrays(clips)
+    run = Path(run or example())
+    model, about = load_run(run)
+    if data is None and run == example():
+        data = example_data()
+    (shown,) = open_data((model, about), data, split)
+    own, taken = _as_of_the_run(source, shown)
+    sets = shown, own
+    look = dict(stream=about["spec"]["stream"], progress=False)
+    predicted, shares = _read_by_training_clips(
+        partial(features, model.online_encoder, **look), sets
+    )
+    z = torch.cat([features(model.online, clips_of, **look) for clips_of in sets])
+    facts = _facts_of_both(shown, own)
+    told = dict(split=shown.split, data=shown.checksum, stream=look["stream"], c=about["c"])
+    e = Embeddings([about["epoch"]], z[None], predicted[None], about=told, **facts)
+    whose = ["the run's"] * len(shown) + ["yours"] * len(own)
+    among = Scene(e, JoinedClips(*sets), run.name, dict(whose=whose, certainty=shares))
+    among.drawings[about["epoch"], "learned"] = _drawn_among(e, len(shown), about["c"])
+    return Placed(among, len(own), taken)

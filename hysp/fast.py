@@ -19,11 +19,21 @@ def _recorded():
     return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
+def _large(x, channels):
+    "Is there something to gain from a fast order?"
+    return channels >= 64 and len(x) >= 4
+
+
 def _worthwhile(x, channels):
-    "Is the fast order allowed, and is there something to gain from it?"
+    "Is there, on a CPU, and in full precision?"
     exact = x.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
-    large = channels >= 64 and len(x) >= 4
-    return x.device.type == "cpu" and exact and large and not _recorded()
+    return x.device.type == "cpu" and exact and _large(x, channels) and not _recorded()
+
+
+def _channels_last(x, channels):
+    "Is it worthwhile to have the channels last in memory?"
+    on_gpu = x.device.type == "cuda" and not torch.jit.is_tracing()
+    return _worthwhile(x, channels) or (on_gpu and _large(x, channels))
 
 # %% ../nbs/21_fast.ipynb #704fe058
 class FastGraphConv(GraphConv):
@@ -38,13 +48,14 @@ class FastGraphConv(GraphConv):
         K = self.parts
         weight = self.conv.weight.view(K, -1, C).transpose(0, 1).reshape(-1, K * C, 1, 1)
         bias = self.conv.bias.view(K, -1).T @ A.sum(1)
-        if not _worthwhile(x, len(weight)):
+        if not _channels_last(x, len(weight)):
             gathered = torch.cat([x @ A_k for A_k in A], 1)
             return nn.functional.conv2d(gathered, weight) + bias[:, None]
 
-        channels_last = x.permute(0, 2, 3, 1).reshape(N * T, V, C)
-        all_parts = A.permute(2, 0, 1).reshape(1, V * K, V).expand(N * T, -1, -1)
-        gathered = (all_parts @ channels_last).view(N, T, V, K * C)
+        frames = x.permute(0, 2, 3, 1).reshape(N * T, V, C)
+        # Autocast, after it is expanded, would write out a copy for every frame
+        all_parts = A.permute(2, 0, 1).reshape(1, V * K, V).to(x.dtype).expand(N * T, -1, -1)
+        gathered = (all_parts @ frames).view(N, T, V, K * C)
         y = nn.functional.linear(gathered, weight.flatten(1)).add_(bias.T)
         return y.permute(0, 3, 1, 2)
 

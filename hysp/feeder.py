@@ -7,7 +7,7 @@ __all__ = ['usual_protocol', 'read_labels', 'verify_bytes', 'Dataset', 'verify_c
            'write_view']
 
 # %% ../nbs/12_feeder.ipynb #2d02015c
-import copy, csv, json, os, re
+import copy, os, re
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -20,15 +20,16 @@ from hysp.core import (
     check_readable,
     atomic_dir,
     checksum,
-    from_table_cell,
+    load_json,
     load_yaml,
     pick,
     put_back,
+    read_table,
     write_json,
     write_table,
     write_yaml,
 )
-from .clips import metadata_columns
+from .clips import metadata_columns, most_classes
 from .kinect import ntu_name
 from .pyskl import PickledArray, read_pickle
 from .skeleton import Layout, get_layout
@@ -51,14 +52,19 @@ def _read_about(path):
     return about
 
 # %% ../nbs/12_feeder.ipynb #d2b6f745
-def _map_positions(path, layout):
+def _map_array(path):
+    "An npy file mapped into memory, as large as it says it is"
     if not path.is_file():
         raise HyspError(f"there is no file {path}")
     check_readable(path)
     try:
-        x = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as e:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as e:  # Which one depends on the byte that is wrong
         raise HyspError(f"cannot read {path}: {e}; the file is cut short or no npy file") from e
+
+
+def _map_positions(path, layout):
+    x = _map_array(path)
     if not isinstance(x, np.ndarray) or x.ndim != 5 or x.shape[1] != 3 or x.dtype != np.float32:
         what = f"{x.dtype} of shape {x.shape}" if isinstance(x, np.ndarray) else "several arrays"
         raise HyspError(
@@ -76,11 +82,7 @@ def _map_missing(folder, positions):
     path = folder / "missing.npy"
     if not path.exists():
         return None
-    check_readable(path)
-    try:
-        mask = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as e:
-        raise HyspError(f"cannot read {path}: {e}; the file is cut short or no npy file") from e
+    mask = _map_array(path)
     shape = positions.shape[:1] + positions.shape[2:]
     if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != shape:
         what = f"{mask.dtype} of shape {mask.shape}" if isinstance(mask, np.ndarray) else "arrays"
@@ -93,30 +95,21 @@ _numbers = ("label", *metadata_columns, "frames", "bodies")
 
 def _read_rows(path):
     "Heading and rows of samples.csv"
-    try:
-        with open(path, encoding="utf-8", newline="") as f:
-            lines = [[from_table_cell(cell) for cell in line] for line in csv.reader(f)]
-    except (UnicodeDecodeError, csv.Error) as e:
-        raise HyspError(f"{path} is no table: {e}; prepare the set again") from e
-    except OSError as e:
-        raise HyspError(f"cannot read {path}: {e.strerror or e}") from e
-    head, *rows = lines or [[]]
+    head, rows = read_table(path)
     for key in ("name", "label"):
         if key not in head:
             raise HyspError(f"{path} has no column '{key}'; prepare the set again")
-    for i, row in enumerate(rows, 2):
-        if len(row) != len(head):
-            raise HyspError(
-                f"{path}, line {i}: {len(row)} entries, but the heading has {len(head)}"
-            )
     return head, rows
 
 
 def _whole(text, path, line, key):
-    try:
-        return int(text) if text or key == "label" else -1
-    except ValueError:
-        raise HyspError(f"{path}, line {line}: {key} '{text}' is no whole number") from None
+    if not text and key != "label":
+        return -1
+    if not re.fullmatch(r"-?\d{1,9}", text, re.ASCII):
+        raise HyspError(
+            f"{path}, line {line}: {key} '{text[:40]}' is no whole number of at most nine digits"
+        )
+    return int(text)
 
 
 def _share(text, path, line):
@@ -311,6 +304,10 @@ def _open_reference(path, split, layout):
         )
     if len(labels) and labels.min() < 0:
         raise HyspError(f"{label_file} has a label {labels.min()}; labels start at 0")
+    if labels.max(initial=0) >= most_classes:
+        raise HyspError(
+            f"{label_file} has a label {labels.max()}; no set has more than {most_classes:,} classes"
+        )
     return dict(
         position=position,
         missing=None,
@@ -332,9 +329,9 @@ def _size_and_time(file):
 def _verified(notes):
     "What was compared before: size, time and checksum, by file"
     try:
-        known = json.loads(notes.read_text("utf-8"))
+        known = load_json(notes)
         return known if isinstance(known, dict) else {}
-    except (OSError, ValueError):
+    except HyspError:
         return {}
 
 
@@ -407,6 +404,16 @@ class Dataset:
     def checksum(self):
         return self.about.get("checksum") or checksum(self.about["file"])
 
+    def table(self) -> dict:  # Text of each clip, by the column; None: the reference's arrays
+        "What samples.csv says of the clips of the split"
+        path = self.path / "samples.csv"
+        if not path.is_file():
+            return None
+        head, rows = _read_rows(path)
+        row_of = {row[head.index("name")]: row for row in rows}
+        own = [row_of[name] for name in self.names]
+        return {key: [row[j] for row in own] for j, key in enumerate(head)}
+
     def batch(
         self,
         i,  # Positions in the split: integers, in any order
@@ -451,13 +458,14 @@ class Dataset:
 
 # %% ../nbs/12_feeder.ipynb #21c98952
 def verify_clips(
-    data,  # A `Dataset`; a stand-in is taken as it is
+    data,  # A `Dataset`; a stand-in, or clips set in memory, are taken as they are
     notes: str | Path,  # Folder for the note of what was compared, such as the run's
     every_byte: bool = False,  # Read all even where size and time of the file are as noted?
 ):
     "Compare the array of a set with the checksum in dataset.yaml; raises `HyspError`"
-    if isinstance(data, Dataset) and "checksum" in data.about:
-        verify_bytes(data.position.filename, str(data.checksum), notes, every_byte)
+    file = getattr(getattr(data, "position", None), "filename", None)
+    if isinstance(data, Dataset) and file and "checksum" in data.about:
+        verify_bytes(file, str(data.checksum), notes, every_byte)
 
 # %% ../nbs/12_feeder.ipynb #22d95d17
 def split_names(

@@ -9,7 +9,7 @@ __all__ = ['share_columns', 'on_disk', 'class_numbers', 'truth_values', 'drawing
            'curve_panels', 'plot_curves', 'plot_confusion']
 
 # %% ../nbs/72_plot.ipynb #11136f78
-import csv, math, re
+import math, re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 from matplotlib.animation import FuncAnimation
 from matplotlib.colors import to_rgb, to_rgba_array
 from matplotlib.lines import Line2D
-from .core import HyspError, pick, renamed
+from .core import HyspError, pick, read_table, renamed
 from .disk import frechet_mean
 from .poincare import dist
 from .run_folder import check_identity
@@ -513,16 +513,14 @@ def read_curves(
         path /= "metrics.csv"
     if not path.is_file():
         raise HyspError(f"no metrics at {path}; name a run folder or its metrics.csv")
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    head, rows = read_table(path)
     if not rows:
         raise HyspError(f"{path} has no rows yet; wait for the first epoch")
-    check_identity(path, rows[0].get("run"))
+    check_identity(path, dict(zip(head, rows[0])).get("run"))
     columns = {}
-    for name in rows[0]:
-        with suppress(ValueError, TypeError):  # words are left out
-            values = [float(row[name]) if row[name] else math.nan for row in rows]
-            columns[name] = np.array(values)
+    for name, cells in zip(head, zip(*rows)):
+        with suppress(ValueError):  # words are left out
+            columns[name] = np.array([float(cell) if cell else math.nan for cell in cells])
     if "epoch" in columns:
         columns["epoch"] += 1  # A file counts from 0
     return columns

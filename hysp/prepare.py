@@ -768,7 +768,7 @@ def _entries(path, plan):
     for i, line in enumerate(lines):
         try:
             entry = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if not i and (plan is None or entry != plan):
             return

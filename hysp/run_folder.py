@@ -6,13 +6,13 @@
 __all__ = ['identity_of', 'check_identity', 'RunFolder']
 
 # %% ../nbs/51_run_folder.ipynb #7903b03e
-import csv, json
+import csv
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 from .checkpoint import load_state, save_state, save_weights
-from .core import HyspError, atomic_write, clear_leftovers, hold_folder, write_json
+from .core import HyspError, atomic_write, clear_leftovers, hold_folder, load_json, write_json
 
 # %% ../nbs/51_run_folder.ipynb #17988dd6
 def identity_of(
@@ -23,8 +23,8 @@ def identity_of(
     if not path.exists():
         return None
     try:
-        return str(json.loads(path.read_text("utf-8"))["run"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return str(load_json(path)["run"])
+    except (ValueError, KeyError, TypeError) as error:
         raise HyspError(
             f"{path} tells no run ({error}); remove it, and the next `hysp pretrain` "
             "in this folder writes it again"
@@ -39,7 +39,7 @@ def check_identity(
     own = identity_of(file.parent)
     if None not in (own, told) and own != told:
         raise HyspError(
-            f"{file} is of another run ({told[:8]}) than its folder ({own[:8]}); "
+            f"{file} is of another run ({str(told)[:8]}) than its folder ({own[:8]}); "
             "move it to a folder of its own"
         )
 
@@ -95,6 +95,8 @@ class RunFolder:
 
     def go_on(self, identity: str | None):
         "Continue the run of a state; one of an earlier version gets its identity now"
+        if not isinstance(identity, str | None):
+            raise HyspError(f"{self.state} tells no run ({identity!r}); move it away to begin anew")
         own = identity_of(self.path)
         if None not in (own, identity) and own != identity and self.results():
             raise HyspError(

@@ -16,7 +16,16 @@ from pathlib import Path
 import torch
 from torch import nn
 from .checkpoint import load_weights, save_weights
-from .core import HyspError, beside, checksum, clear_leftovers, pick, write_json, renamed
+from hysp.core import (
+    HyspError,
+    beside,
+    checksum,
+    clear_leftovers,
+    load_json,
+    pick,
+    write_json,
+    renamed,
+)
 from .evaluate import untrained_norms, weights_hash
 from .feeder import Dataset, splits_meant
 from .models import models
@@ -25,6 +34,7 @@ from .prepare import prepare
 from .run_folder import RunFolder, check_identity
 from .skeleton import Layout
 from .synthetic import generate
+from .units import map_joints
 
 __getattr__ = renamed(__name__)
 
@@ -38,6 +48,37 @@ def build(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return pick(spec.pop("model", "hysp"), models, "model")(**spec)
+
+# %% ../nbs/63_runs.ipynb #dc2cec57
+_kinds = dict(spec=dict, settings=dict, epoch=int, seed=int, c=(int, float), data=str, model=str)
+
+
+class _Description(dict):
+    "What weights say of themselves; a part that is not there is a `HyspError` that names the file"
+
+    def __missing__(self, key):
+        raise HyspError(
+            f"{self['file']} does not say its '{key}'; train it with this version of hysp"
+        )
+
+    def check_kinds(self):
+        for key, kind in _kinds.items():
+            if key in self and not isinstance(self[key], kind):
+                raise HyspError(
+                    f"{self['file']} says of its '{key}' what it cannot be: {self[key]!r}"
+                )
+        if "settings" in self:
+            self["settings"] = _Description(self["settings"], file=self["file"])
+
+
+def _check_shapes(spec, state):
+    "Compare the model that is described, made without memory, with the weights that are there"
+    with torch.device("meta"):
+        described = build(spec).state_dict()
+    for name, claimed in described.items():
+        there = state[name].shape if name in state else None
+        if there != claimed.shape:
+            raise HyspError(f"'{name}' is {there and tuple(there)}, not {tuple(claimed.shape)}")
 
 # %% ../nbs/63_runs.ipynb #2edaf51a
 def load_run(
@@ -54,15 +95,18 @@ def load_run(
         path = kept[-1]
     state, about = load_weights(path)
     check_identity(path, about.get("run"))
+    about = _Description(about, file=str(path))
+    about.check_kinds()
     try:
+        _check_shapes(about["spec"], state)
         model = build(about["spec"])
         model.load_state_dict(state)
-    except (KeyError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # Which one depends on what is wrong with the description
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise HyspError(
             f"{path} holds no model that this version of hysp can build ({reason})"
         ) from error
-    return model.eval(), dict(about, file=str(path))
+    return model.eval(), about
 
 # %% ../nbs/63_runs.ipynb #5d6af79f
 def open_checkpoints(
@@ -246,8 +290,8 @@ def environment() -> dict:  # Names and versions
 def _environments(path):
     "What the record of a run holds so far, one for each environment"
     try:
-        return json.loads(path.read_text("utf-8")).get("environments", [])
-    except (OSError, ValueError, AttributeError):
+        return list(load_json(path).get("environments", []))
+    except (ValueError, TypeError, AttributeError):
         return []
 
 
@@ -327,8 +371,8 @@ def read_manifest(
     "The manifest of a folder whose files are what it says"
     path = folder / "manifest.json"
     try:
-        manifest = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        manifest = load_json(path)
+    except HyspError as error:
         raise HyspError(f"cannot read {path} ({error}); install hysp again") from error
     for name, wanted in manifest["files"].items():
         file = folder / name
@@ -346,15 +390,19 @@ def example() -> Path:  # A run folder within the package: read it, do not write
     return folder
 
 # %% ../nbs/63_runs.ipynb #500b1d26
+def _prepare_example(out):
+    "The clips that the shipped run learnt from, and those it is judged by"
+    people = generate(1200, subjects=10, seed=0, difficulty="easy")
+    return prepare(map_joints(people, "common-15"), out, frames=16, progress=False)
+
+
 def _make_example_data(out):
     "Make the clips of `example`, unless somebody else was faster"
     out.parent.mkdir(parents=True, exist_ok=True)
     clear_leftovers(out.parent, out.name)
     place = beside(out)
     try:
-        people = generate(1200, subjects=10, seed=0, difficulty="easy")
-        made = prepare(people, place / "data", frames=16, align="frame", scale="none")
-        made.rename(out)
+        _prepare_example(place / "data").rename(out)
     except OSError:
         if not (out / "dataset.yaml").exists():
             raise
@@ -367,7 +415,7 @@ def example_data(
     | Path
     | None = None,  # Dataset folder; None: in the user's cache, made at the first call
 ) -> Path:  # The folder
-    "The clips of `example`, 1,200 of synthetic people: made anew in a quarter of a minute, the same to the bit"
+    "The clips of `example`, 1,200 of synthetic people: made anew in some seconds, the same to the bit"
     wanted = read_manifest(example())["data"]["checksum"]
     if not out:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

@@ -20,7 +20,7 @@ from torch import nn, Tensor
 from tqdm.auto import tqdm
 from .clips import largest
 from .core import HyspError, renamed, tell_progress
-from .devices import Devices, tracked
+from .devices import Devices, tracked, together
 from .feeder import verify_clips
 from .losses import curriculum_loss
 from .metrics import collapse_std, effective_rank, radius
@@ -119,7 +119,12 @@ class Progress:
     @classmethod
     def from_state(cls, state: dict):
         "The progress that was saved"
-        return cls(state["epoch"], state["k"], state["sums"].cpu(), state["rows"])
+        counts = state["epoch"], state["k"]
+        if not all(isinstance(count, int) and count >= 0 for count in counts):
+            raise TypeError(f"it counts {counts[0]!r} epochs and {counts[1]!r} steps")
+        if not all(isinstance(row, dict) for row in state["rows"]):
+            raise TypeError("its metrics are no rows")
+        return cls(*counts, state["sums"].cpu(), state["rows"])
 
 # %% ../nbs/52_train.ipynb #067e2786
 def run_key(
@@ -255,8 +260,10 @@ def restore(
         if state["scaler"]:
             trainer.devices.accelerator.scaler.load_state_dict(state["scaler"])
         trainer.progress = Progress.from_state(state)
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except HyspError:
+        raise
+    except Exception as error:  # Which one depends on what is wrong in the state
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise HyspError(
             f"{folder.state} is the state of another model ({reason}); name a new run folder"
         ) from error
@@ -640,7 +647,7 @@ class Trainer:
 
     def fit(self, progress: bool = True) -> list:  # Rows of metrics, one an epoch
         "Train to the last epoch, from the beginning or from the saved state, with a bar or without"
-        with self.folder.hold():
+        with self.folder.hold(), together(self.devices):
             take_up(self)
             with under_way(self, progress) as (bar, log):
                 while self.epoch < self.epochs:

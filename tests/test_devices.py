@@ -1,8 +1,10 @@
 "Two processes do what one does: torchrun and gloo, on this machine; precision; trackers"
 
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -160,6 +162,37 @@ def test_the_command_line_with_torchrun(tmp_path):
         and about["environment"]["accelerate"]
         and all(o.isfinite().all() for o in state.values())
     )
+
+
+def free_port():
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        return place.getsockname()[1]
+
+
+def test_a_process_that_is_killed(tmp_path):
+    "The one that is left says so in a line, and leaves a run that goes on"
+    run([sys.executable, *f"-m hysp synth --out {tmp_path}/set --n 24 --frames 8".split()])
+    words = f"-m hysp pretrain --data {tmp_path}/set --out {tmp_path}/run --split all --width 4"
+    words += " --out-dim 8 --batch 8 --epochs 100000 --save-every 1"
+    together = dict(WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(free_port()))
+    together |= dict(OMP_NUM_THREADS="1", PYTHONPATH=str(root), TQDM_DISABLE="1")
+    started = []
+    for rank in "01":
+        env = os.environ | together | dict(RANK=rank, LOCAL_RANK=rank)
+        quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        started.append(subprocess.Popen([sys.executable, *words.split()], env=env, **quiet))
+    first, second = started
+    while not (tmp_path / "run/metrics.csv").exists():
+        assert first.poll() is None and second.poll() is None
+        time.sleep(0.1)
+    second.kill()
+    said = first.communicate(timeout=300)[1]
+    second.communicate()
+    last = said.strip().splitlines()[-1]
+    assert first.returncode == 2 and "Traceback" not in said, said
+    assert last.startswith("hysp: process 0 of 2 has lost the others: one was killed"), said
+    assert (tmp_path / "run/last.pt").exists() and not (tmp_path / "run/.lock").exists()
 
 
 def test_a_batch_that_cannot_be_shared(tmp_path, monkeypatch):

@@ -774,9 +774,11 @@ def test_a_signal_leaves_a_checkpoint_and_the_same_command_goes_on(
         "pretrain uiprmd --data", made / "set", "--out", run, small, "--epochs 20 --save-every 1"
     )
     p, began = process(command), time.monotonic()
-    while (
-        not (run / "metrics.csv").exists() and p.poll() is None and time.monotonic() < began + 120
-    ):
+
+    def trained():
+        return (run / "metrics.csv").exists() and metrics(run)
+
+    while not trained() and p.poll() is None and time.monotonic() < began + 120:
         time.sleep(0.002)
     p.send_signal(sig)
     out, err = p.communicate(timeout=60)

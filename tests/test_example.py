@@ -29,10 +29,12 @@ def test_loads_without_data():
     e = load_embeddings(example())
     _, about = load_run(example())
     assert (
-        e.epochs == [0, 5, 20, 40, 75] and about["epoch"] == 75 and about["spec"]["model"] == "hysp"
+        e.epochs == [0, 5, 20, 50, 133]
+        and about["epoch"] == 133
+        and about["spec"]["model"] == "simclr"
     )
     n = len(e.names)
-    assert e.z.shape == (5, n, about["spec"]["out"]) and e.predicted.shape == (5, n)
+    assert e.z.shape == (5, n, about["spec"]["head"]) and e.predicted.shape == (5, n)
     assert all(len(column) == n for column in (e.labels, e.bodies, e.frames, e.subjects))
     assert e.z.isfinite().all() and set(e.bodies.tolist()) == {1, 2}
     assert 0 <= e.labels.min() and e.labels.max() < len(e.class_names)
@@ -50,7 +52,7 @@ def test_weights_give_the_embeddings(data):
     model, _ = load_run(example())
     assert data.names == e.names and data.checksum == e.about["data"]
     assert data.labels.tolist() == e.labels.tolist()
-    torch.testing.assert_close(features(model.online, data), e.at(75)[0], atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(features(model.online, data), e.at(133)[0], atol=2e-5, rtol=1e-4)
 
 
 def test_clips_are_those_it_learnt_from(data):
@@ -78,11 +80,11 @@ def test_other_clips_are_told(data, tmp_path):
 def test_embeddings_of_a_run(data, tmp_path):
     "Made anew from a folder, written and read: the same; and of one weights file"
     shutil.copytree(example(), tmp_path / "run")
-    for epoch in (5, 20, 40):
+    for epoch in (5, 20, 50):
         (tmp_path / "run" / f"epoch_{epoch:04d}.safetensors").unlink()
     e = embeddings(tmp_path / "run", data.path)
     shipped = load_embeddings(example())
-    assert e.epochs == [0, 75]
+    assert e.epochs == [0, 133]
     torch.testing.assert_close(e.z, shipped.z[[0, -1]], atol=2e-5, rtol=1e-4)
     assert (
         e.predicted == shipped.predicted[[0, -1]]
@@ -92,8 +94,8 @@ def test_embeddings_of_a_run(data, tmp_path):
     for a, b in zip(vars(e).values(), vars(back).values(), strict=True):
         assert (a == b).all() if torch.is_tensor(a) else a == b
     assert embeddings(
-        tmp_path / "run" / "epoch_0075.safetensors", data.path, untrained=False
-    ).epochs == [75]
+        tmp_path / "run" / "epoch_0133.safetensors", data.path, untrained=False
+    ).epochs == [133]
 
 
 def test_in_the_wheel(tmp_path):

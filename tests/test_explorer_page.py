@@ -125,7 +125,7 @@ def test_names_stand_at_their_means(opened):
     box, wrong = opened(scene)
     named = box.js("x.names")
     assert sorted(name["text"] for name in named) == sorted(e.class_names)
-    points = scene.drawing(2).points
+    points = scene.drawing(2, "polar").points
     for name in named:
         members = e.labels == e.class_names.index(name["text"])
         mean = frechet_mean(points[members].double(), ball=True)
@@ -216,7 +216,7 @@ def test_rectangle_adds_subtracts_and_undo(opened):
     "The right half, with shift the upper left quarter, without what lies below with alt; and back"
     scene = Scene(with_predictions())
     box, wrong = opened(scene)
-    x, y = scene.drawing(2).points.T.numpy()
+    x, y = scene.drawing(2, "polar").points.T.numpy()
     right = np.flatnonzero(x > 0).tolist()
     more = np.flatnonzero((x > 0) | (y > 0)).tolist()
     less = np.flatnonzero(y > 0).tolist()
@@ -327,7 +327,7 @@ def test_two_disks_share_a_selection(opened):
     box.tab.mouse.down()
     box.tab.mouse.move(x + second["width"] - 1, y + second["height"] - 1, steps=4)
     box.tab.mouse.up()
-    points = scene.drawing(1).points
+    points = scene.drawing(1, "polar").points
     assert box.js("x.selected") == points[:, 0].gt(0).nonzero().flatten().tolist()
     assert box.js("x.second.model.selection.length === x.selected.length")
     i = box.js("x.selected[3]")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from formats import formats
+from kept import kept
 
 root = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limits of fuzz.py need Linux")
@@ -19,6 +20,10 @@ from hysp.core import HyspError
 
 class Clips(list):
     faults = ()
+
+class Raw(HyspError):
+    "An error that does not keep its message to a line"
+    __str__ = Exception.__str__
 
 def hang():
     while True:
@@ -43,10 +48,10 @@ def hidden_gigabyte():
         raise HyspError("cannot be read") from error
 
 def two_lines():
-    raise HyspError("one\\ntwo")
+    raise Raw("one\\ntwo")
 
 def endless():
-    raise HyspError("x" * 1001)
+    raise Raw("x" * 1001)
 
 def warned():
     return np.float32(1e300)
@@ -133,7 +138,14 @@ def test_every_reader_withstands_200_files(tmp_path):
     done = run(root / "bench/fuzz.py", "--files", 200, "--keep", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line.split() for line in done.stdout.splitlines()[1:]]
-    assert {row[0] for row in rows} == set(formats)
+    assert {row[0] for row in rows} == {*formats, *kept}
     for name, files, read, refused, *_ in rows:
         assert int(files) == int(read) + int(refused) == 200, name
         assert int(read) >= 2 and int(refused) >= 20, f"{name}: what is spoilt makes no difference"
+
+
+def test_fuzzing_ends_in_time(tmp_path):
+    done = run(root / "bench/fuzz.py", "config", "tables", "--seconds", 4, "--keep", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    files = [int(line.split()[1]) for line in done.stdout.splitlines()[1:]]
+    assert len(files) == 2 and all(0 < count < 100_000 for count in files)

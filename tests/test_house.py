@@ -3,6 +3,7 @@
 import ast
 import configparser
 import importlib
+import io
 import json
 import os
 import re
@@ -256,6 +257,45 @@ def test_pins_hold_what_is_required():
     required = cfg["DEFAULT"]["requirements"] + " " + cfg["DEFAULT"]["dev_requirements"]
     needed = set(map(plain, required.split()))
     assert needed <= pins, "every requirement is pinned to what was tested"
+
+
+def test_oldest_are_the_lower_bounds():
+    cfg = configparser.ConfigParser(delimiters=["="])
+    cfg.read(root / "settings.ini", encoding="utf-8")
+    bounds = cfg["DEFAULT"]["requirements"].replace(">=", "==").split()
+    lines = (root / "constraints-oldest.txt").read_text().splitlines()
+    assert sorted(bounds) == [line for line in lines if not line.startswith("#")]
+
+
+def test_every_licence_is_told(monkeypatch, capsys):
+    "Without a network, which is said; what is required here and may be used"
+    monkeypatch.syspath_prepend(str(root / "tools"))
+    import audit
+
+    def unreachable(*args, **options):
+        raise OSError("no network")
+
+    monkeypatch.setattr(audit, "urlopen", unreachable)
+    assert audit.main(["geoopt", "PyYAML"]) == 0
+    said = capsys.readouterr()
+    assert "geoopt" in said.out and "PyYAML" in said.out and "torch " not in said.out
+    assert "no dates of releases: pypi.org does not answer (no network)" in said.err
+
+
+def test_the_day_of_a_release(monkeypatch):
+    monkeypatch.syspath_prepend(str(root / "tools"))
+    import audit
+
+    class Geoopt:
+        name = "Geoopt"
+        version = "0.5.1+cpu"
+
+    files = [("geoopt-0.5.0.tar.gz", "2022-06-29"), ("geoopt-0.5.1.tar.gz", "2025-06-20T01")]
+    files += [("geoopt-0.5.1-py3-none-any.whl", "2025-06-19T20"), ("geoopt.txt", "2000-01-01")]
+    told = [{"filename": name, "upload-time": time} for name, time in files]
+    answer = io.BytesIO(json.dumps(dict(files=told)).encode())
+    monkeypatch.setattr(audit, "urlopen", lambda *args, **options: answer)
+    assert audit.released(Geoopt) == "2025-06-19"
 
 
 # As others install it
