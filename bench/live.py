@@ -34,14 +34,14 @@ def seconds_of(train):
     return time.process_time() - start[0], time.perf_counter() - start[1]
 
 
-def movement(scene, warm):
+def movement(scene, warm, steps):
     "Mean way of a point from one drawing to the next, and the fidelity of the last one"
     ways = []
     before = None
     epochs = scene.embeddings.epochs
     for epoch in epochs[:: max(1, len(epochs) // 8)]:
         start = before.map if warm and before else None
-        drawing = learned(scene.at(epoch), scene.embeddings.labels, start=start)
+        drawing = learned(scene.at(epoch), scene.embeddings.labels, start=start, steps=steps)
         if before:
             drawing.points = turned(drawing.points, before.points)
             ways.append((drawing.points - before.points).norm(dim=1).mean().item())
@@ -64,16 +64,20 @@ if __name__ == "__main__":
         drawn = []
         watched.observe(drawn.append, "fresh")
         cpu_too, wall_too = seconds_of(watched.go().wait)
-        shares = [box.spent / watched.worked for box in (watched.looking, watched.drawing)]
+        watching = watched.watching
+        looking, drawing = watching.looking, watching.drawing
         print(
             f"seed {seed}: alone {cpu:.1f} CPU s, {wall:.1f} s; watched {cpu_too:.1f}, {wall_too:.1f}"
         )
-        print(f"  looking {shares[0]:.1%}, drawing {shares[1]:.1%} of the training's own seconds")
+        print(f"  {watching.worked:.1f} s of training, {looking.spent:.1f} of looking")
+        print(f"  {drawing.spent:.1f} of drawing, of which the last one {drawing.last:.1f}")
         print(f"  {len(watched.looks)} epochs looked at, {len(drawn)} drawn")
         weights = [model.state_dict().values() for model in (alone.model, watched.trainer.model)]
         same = all(torch.equal(one, other) for one, other in zip(*weights))
         print(f"  the same weights: {same}. {watched.verdict}")
-        for name, warm in (("warm", True), ("cold", False)):
-            way, kept = movement(watched.scene, warm)
-            print(f"  {name}: a point moves by {way:.3f} of the disk's radius; {kept}", flush=True)
+        for name, warm, steps in (("warm", True, 400), ("warm", True, 1000), ("cold", False, 1000)):
+            start = time.process_time()
+            way, kept = movement(watched.scene, warm, steps)
+            taken = time.process_time() - start
+            print(f"  {name}, steps={steps}, {taken:.1f} CPU s: a point moves by {way:.3f}; {kept}")
     shutil.rmtree(work)

@@ -9,7 +9,7 @@ __all__ = ['view_colours', 'explorer_scripts', 'packed', 'turned', 'of_nearest',
            'clip_table', 'class_texts', 'installed', 'as_frame', 'write_parquet', 'scene_answer', 'colour_column',
            'opening_views', 'Explorer', 'page_views', 'page_clips', 'page_data', 'explorer_page', 'TimeBox',
            'nothing_embedded', 'add_epoch', 'training_message', 'Training', 'untrained_encoder',
-           'features_and_tangents', 'forget_drawings', 'Live']
+           'features_and_tangents', 'forget_drawings', 'Watching', 'Live']
 
 # %% ../nbs/75_explore.ipynb #2aae5e87
 import base64, csv, importlib.util, math, threading, time, zlib
@@ -76,7 +76,9 @@ def draw_epoch(
 ) -> Drawing:
     "Draw an epoch of a scene, from the map of the nearest epoch where there is one, lying like it"
     draw = pick(projection, known_projections, "projection")
-    options = dict(start=of_nearest(epoch, scene.maps)) if projection == "learned" else {}
+    options = {}
+    if projection == "learned":
+        options = dict(start=of_nearest(epoch, scene.maps), steps=scene.steps)
     made = draw(scene.at(epoch), labels=scene.embeddings.labels, c=scene.c, **options)
     if isinstance(made.map, LearnedDisk):
         scene.maps[epoch] = made.map
@@ -216,6 +218,7 @@ class Scene:
             self.add_column(column, values)
         self.drawings = {}  # (epoch, projection) → `Drawing`
         self.maps = {}  # Epoch → `LearnedDisk`, from which the next one goes on
+        self.steps = 1000  # A learned disk takes as many; a quarter of it where one goes on
         self.drawing_lock = threading.Lock()
         self.data_lock = threading.Lock()
 
@@ -854,6 +857,62 @@ def forget_drawings(
         scene.maps = {epoch: made for epoch, made in scene.maps.items() if epoch in stay}
         scene.drawings = {key: made for key, made in scene.drawings.items() if key[0] in stay}
 
+# %% ../nbs/75_explore.ipynb #47b89d1a
+class Watching:
+    "What a training is like, epoch by epoch, in the time that is left for looking and drawing"
+
+    def __init__(
+        self,
+        trainer,  # A `hysp.train.Trainer`
+        clips: Dataset,  # Clips to embed
+        keep: int,  # Epochs whose embeddings stay, at most
+    ):
+        self.trainer = trainer
+        self.clips = clips
+        self.keep = keep
+        self.looking = TimeBox(share=0.05, grace=1.0)
+        self.drawing = TimeBox(share=0.15, grace=2.0)
+        self.worked = 0.0  # Seconds that the training itself has taken
+        self.mirror = Mirror(clips, untrained_encoder(trainer), trainer.stream, trainer.device)
+        self.embeddings = nothing_embedded(clips, trainer.c)
+        self.looks = {}  # Epoch to what it is like
+        self.verdict = ""  # What the labels say of the newest epoch that was looked at
+        self.look()
+
+    def __repr__(self):
+        return f"{len(self.clips)} clips, looked at in {len(self.looks)} epoch(s)"
+
+    def look(self):
+        "Embed the clips as the training stands, and see what they are like"
+        epoch = self.trainer.epoch
+        z, tangents = features_and_tangents(self.trainer, self.clips)
+        add_epoch(self.embeddings, epoch, tangents, self.keep)
+        found = dict(
+            epoch=epoch,
+            distance=float(2 * tangents.norm(dim=1).mean()),
+            certainty=self.mirror.certainty(z),
+        )
+        if self.mirror.compares:
+            right = self.mirror.right(z)
+            found["right"] = float(right.double().mean())
+            self.verdict = self.mirror.verdict(right)
+        self.looks[epoch] = found
+
+    def end_epoch(self, seconds: float) -> bool:  # Was the epoch looked at?
+        "Look at an epoch that has taken so many seconds, if there is time; at the last one always"
+        self.worked += seconds
+        last = self.trainer.epoch == self.trainer.epochs
+        may_look = last or self.looking.allows(self.worked)
+        if may_look:
+            with self.looking.timed():
+                self.look()
+        return may_look
+
+    def report(self) -> dict:
+        "What the browser shows of it"
+        free = {name: float(right.double().mean()) for name, right in self.mirror.free.items()}
+        return dict(looks=[*self.looks.values()], verdict=self.verdict, free=free)
+
 # %% ../nbs/75_explore.ipynb #4d00b2e0
 class Live(Explorer):
     "The disk of a training that runs, with its curves and verdict, and buttons to stop and to go on"
@@ -867,25 +926,20 @@ class Live(Explorer):
     ):
         self.trainer = trainer
         self.training = Training(trainer)
-        self.clips = trainer.data.subset(some_of(len(trainer.data), most))
-        self.keep = keep
-        self.looking = TimeBox(share=0.05, grace=1.0)
-        self.drawing = TimeBox(share=0.15, grace=2.0)
-        self.worked = 0.0  # Seconds that the training itself has taken
+        clips = trainer.data.subset(some_of(len(trainer.data), most))
+        self.watching = Watching(trainer, clips, keep)
         self.shown_at = 0.0
         self.then = trainer.on_epoch
         trainer.on_epoch = self.end_epoch
-        untrained = untrained_encoder(trainer)
-        self.mirror = Mirror(self.clips, untrained, trainer.stream, trainer.device)
-        self.looks = {}  # Epoch to what it is like
-        self.verdict = ""  # What the labels say of the newest epoch that was looked at
-        embeddings = nothing_embedded(self.clips, trainer.c)
-        self.look(embeddings)
-        super().__init__(Scene(embeddings, self.clips, Path(trainer.run).name), projections)
+        scene = Scene(self.watching.embeddings, clips, Path(trainer.run).name)
+        scene.steps = 400  # Rather twice as many pictures: they are level in what they keep
+        super().__init__(scene, projections)
         self.tell(*self.outcome)
 
     thread = property(attrgetter("training.thread"))
     outcome = property(attrgetter("training.outcome"))
+    looks = property(attrgetter("watching.looks"))
+    verdict = property(attrgetter("watching.verdict"))
 
     def go(self):
         "Begin, or go on where the training was stopped"
@@ -897,46 +951,20 @@ class Live(Explorer):
         "Ask the training to save its state and end after the step it is in"
         self.training.stop()
 
-    def wait(
-        self,
-        seconds: float | None = None,  # At most; None: as long as it takes
-    ) -> str:  # How the training stands: ready, running, stopped, done or failed
-        "Wait for the training to end, and raise what it raised"
+    def wait(self, seconds: float | None = None) -> str:
+        "Wait for the training to end, so long at most; how it stands, or what it raised"
         return self.training.wait(seconds)
 
     def answer(self, what, **asked) -> dict:
         if what not in ("go", "stop"):
             return super().answer(what, **asked)
-        if what == "go":
-            self.go()
-        else:
-            self.stop()
+        getattr(self, what)()
         return {}
 
-    def look(self, embeddings):
-        "Embed the clips as the training stands, and see what they are like"
-        epoch = self.trainer.epoch
-        z, tangents = features_and_tangents(self.trainer, self.clips)
-        add_epoch(embeddings, epoch, tangents, self.keep)
-        found = dict(
-            epoch=epoch,
-            distance=float(2 * tangents.norm(dim=1).mean()),
-            certainty=self.mirror.certainty(z),
-        )
-        if self.mirror.compares:
-            right = self.mirror.right(z)
-            found["right"] = float(right.double().mean())
-            self.verdict = self.mirror.verdict(right)
-        self.looks[epoch] = found
-
     def end_epoch(self, trainer, row):  # In the thread of the training
-        self.worked += row["seconds"]
-        last = trainer.epoch == trainer.epochs
-        if last or self.looking.allows(self.worked):
-            with self.looking.timed():
-                self.look(self.scene.embeddings)
-            if last or self.may_draw():
-                with self.drawing.timed():
+        if self.watching.end_epoch(row["seconds"]):
+            if trainer.epoch == trainer.epochs or self.may_draw():
+                with self.watching.drawing.timed():
                     self.show_newest()
         if self.then:
             self.then(trainer, row)
@@ -946,7 +974,7 @@ class Live(Explorer):
     ):  # Between two views the disk comes to rest; nobody waits for another drawing
         rested = time.monotonic() - self.shown_at > 2
         free = not self.scene.drawing_lock.locked()
-        return rested and free and self.drawing.allows(self.worked)
+        return rested and free and self.watching.drawing.allows(self.watching.worked)
 
     def show_newest(self):
         "Show the newest epoch"
@@ -957,10 +985,7 @@ class Live(Explorer):
 
     def tell(self, status: str, message: str):
         "Tell the browser how the training stands"
-        report = self.training.report(status, message)
-        free = {name: float(right.double().mean()) for name, right in self.mirror.free.items()}
-        looks = [*self.looks.values()]
-        self.live = dict(report, looks=looks, verdict=self.verdict, free=free)
+        self.live = self.training.report(status, message) | self.watching.report()
 
     def watch(self, every: float = 0.4):
         "Tell the browser how it goes, until it ends; in a thread"

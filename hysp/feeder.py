@@ -359,6 +359,15 @@ def verify_bytes(
         write_json(notes, known | {str(file): now})
 
 # %% ../nbs/12_feeder.ipynb #0d362516
+def _open(path, split, layout):
+    "What a folder of either form holds"
+    put_back(path)
+    if not path.is_dir():
+        raise HyspError(f"there is no folder {path}")
+    ours = (path / "dataset.yaml").exists()
+    return (_open_folder if ours else _open_reference)(path, split, layout)
+
+
 def _read_ahead(read, parts):
     "What is read of each part, and the part; the next two are read meanwhile"
     with ThreadPoolExecutor(2) as pool:
@@ -381,13 +390,7 @@ class Dataset:
     ):
         self.path = Path(path)
         self.split = split
-        put_back(self.path)
-        if not self.path.is_dir():
-            raise HyspError(f"there is no folder {self.path}")
-        if (self.path / "dataset.yaml").exists():
-            opened = _open_folder(self.path, split, layout)
-        else:
-            opened = _open_reference(self.path, split, layout)
+        opened = _open(self.path, split, layout)
         self.position = opened["position"]  # All rows, (N, 3, T, V, M), mapped into memory
         self.missing = opened["missing"]  # Joints not seen, (N, T, V, M), mapped; None: all were
         self.index = opened["index"]  # The rows of the split

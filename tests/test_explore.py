@@ -409,7 +409,7 @@ def test_watching_changes_nothing(run, small):
     "To the bit, though it is stopped in the midst and gone on with, and though the notebook works meanwhile"
     seen = []
     w = live(small.settings("watched"), on_epoch=lambda t, row: seen.append(row["epoch"]), most=12)
-    w.looking.grace = 1000  # Every epoch is looked at, however busy the machine is
+    w.watching.looking.grace = 1000  # Every epoch is looked at, however busy the machine is
     w.go()
     w.stop()
     assert w.wait(120) == "stopped" and w.live["status"] in ("running", "stopped")
@@ -434,7 +434,7 @@ def test_watching_changes_nothing(run, small):
 def test_no_time_to_look(small):
     "Where there is no time, the first epoch and the last are shown all the same"
     w = live(small.settings("hurried", epochs=4))
-    for box in (w.looking, w.drawing):
+    for box in (w.watching.looking, w.watching.drawing):
         box.grace = box.share = -1
     assert w.go().wait(120) == "done"
     assert [*w.looks] == w.scene.embeddings.epochs == [0, 4]
@@ -458,11 +458,11 @@ def test_live_says_what_pretrain_says(small):
 def test_live_opened_late_knows_the_untrained_encoder(small):
     "A window on a run that was stopped compares with what was before the first step"
     w = live(small.settings("late"))
-    before = w.mirror.free["the same encoder untrained"]
+    before = w.watching.mirror.free["the same encoder untrained"]
     w.go().stop()
     assert w.wait(120) in ("stopped", "done")
     again = live(small.settings("late"))
-    assert again.mirror.free["the same encoder untrained"].equal(before)
+    assert again.watching.mirror.free["the same encoder untrained"].equal(before)
 
 
 def test_one_class_has_no_verdict(small):
