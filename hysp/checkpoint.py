@@ -220,6 +220,11 @@ def load_reference(
     tensors = [key for key, value in held.items() if isinstance(value, Tensor) and value.numel()]
     theirs = {_our_key(key): key for key in tensors if isinstance(key, str)}
     given = {ours: held[key] for ours, key in theirs.items()}
+    for ours, tensor in given.items():
+        if tensor.is_complex():
+            raise HyspError(
+                f"'{theirs[ours]}' in {path} holds complex numbers, which are no weights"
+            )
     layout = get_layout(layout)
     spec = _spec(given, layout) | dict(layout=layout)
     model = models[spec.pop("model")](**spec)

@@ -218,7 +218,7 @@ class Scene:
             self.add_column(column, values)
         self.drawings = {}  # (epoch, projection) → `Drawing`
         self.maps = {}  # Epoch → `LearnedDisk`, from which the next one goes on
-        self.steps = 1000  # A learned disk takes as many; a quarter of it where one goes on
+        self.steps = 1000  # Steps in which a disk is learned; a quarter of them from a start
         self.drawing_lock = threading.Lock()
         self.data_lock = threading.Lock()
 
