@@ -771,8 +771,8 @@ def started(args, name, limit):
     command += ["--out", args.out, "--work", args.work, "--device", args.device]
     if args.tiny:
         command.append("--tiny")
-    # Parts at once share the cores
-    environment = os.environ | (dict(OMP_NUM_THREADS="4") if PARTS[name].beside else {})
+    # Parts at once share the cores, unless somebody has said how
+    environment = (dict(OMP_NUM_THREADS="4") if PARTS[name].beside else {}) | os.environ
     with open(args.work / f"{name}.log", "w", encoding="utf-8") as log:
         return subprocess.Popen(
             list(map(str, command)),
