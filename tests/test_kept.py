@@ -274,3 +274,10 @@ def test_odd_names_of_files_cost_no_others(tmp_path, capsys, kind):
     left_out = problems(tmp_path / "set")
     assert len(left_out) == 8 and all(str(fault) == printable(fault) for fault in left_out)
     assert cli.main(["info", str(tmp_path / "set")]) == 0
+
+
+def test_weights_that_are_complex_numbers(tmp_path):
+    state = {"encoder_q.fc.weight": torch.ones(4, 3, dtype=torch.complex64)}
+    torch.save({"state_dict": state}, tmp_path / "theirs.ckpt")
+    said = refused(lambda: load_reference(tmp_path / "theirs.ckpt"))
+    assert "encoder_q.fc.weight" in said and "complex numbers" in said
