@@ -94,7 +94,7 @@ class Progress:
 
     def __str__(self):
         means = dict(zip(measures, self.sums / self.step))
-        return f"epoch {self.epoch + 1}, loss {means['loss']:.3f}, radius {means['radius']:.3f}"
+        return f"epoch {self.epoch + 1}, loss {means['loss']:.3f}, norm {means['radius']:.3f}"
 
     def time(self, steps: int) -> float:
         "Epochs done, with the share of `steps` of the one that runs"

@@ -726,7 +726,7 @@ def test_a_log_has_lines_and_no_carriage_returns(capsys, monkeypatch, small_set,
     code, out, err = hysp(capsys, "pretrain", "--data", small_set / "new", "--out", run, *short)
     assert code == 0 and "\r" not in err and f"written     {run}" in out
     lines = [line for line in err.splitlines() if line.startswith("train: ")]
-    assert re.match(r"train: 6 of 24 clips, epoch 1, loss \d+\.\d+, radius .*; \d+ s", lines[0])
+    assert re.match(r"train: 6 of 24 clips, epoch 1, loss \d+\.\d+, norm .*; \d+ s", lines[0])
     assert re.match(r"train: 24 of 24 clips, epoch 2, ", lines[-1])
     code, out, err = hysp(capsys, "evaluate", run, "--linear.epochs", 3)
     assert code == 0 and "\r" not in err and "| --" not in out
