@@ -20,7 +20,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from hysp.core import atomic_write
-from hysp.disk import polar
+from hysp.disk import learned
 from hysp.embeddings import scene
 from hysp.evaluate import features, merge_classes
 from hysp.explore import explorer_page
@@ -69,7 +69,7 @@ def disk_picture(
 
     fig = plt.figure(figsize=(12.8, 5), dpi=90, layout="constrained")
     left, right = fig.subfigures(1, 2, width_ratios=[8.4, 4.2])
-    plot_disk(polar(z, labels), labels, names, ax=left.subplots())
+    plot_disk(learned(z, labels), labels, names, ax=left.subplots())
     for ax, name in zip(np.ravel(right.subplots(len(beside), 1)), beside):
         strip(ax, data, labels, names.index(name), name)
     out.parent.mkdir(parents=True, exist_ok=True)
