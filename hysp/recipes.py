@@ -737,6 +737,8 @@ def subset(
 def _check_embedding(cfg, files):
     "Refuse files within the clips, and a disk without room for the points of all epochs"
     model, about = open_checkpoints(cfg.run)[-1]
+    if not Path(cfg.data or about["settings"]["data"]).is_dir():
+        return  # The clips are elsewhere; what is shown are the embeddings kept with the run
     (data,) = open_data((model, about), cfg.data, cfg.split)
     epochs = len(list(Path(cfg.run).glob("epoch_*.safetensors"))) or 1
     size = 4 * len(data) * model.online_encoder.out * (epochs + cfg.untrained)
