@@ -27,6 +27,7 @@ from .prepare import prepare
 from .readers import arrays
 from .run_folder import identity_of
 from .runs import build, example, example_data, load_run, open_checkpoints, open_data
+from .runs import shipped_as
 from .survey import preparation
 from .uncertainty import certainty_of, share_less_certain
 from .units import map_joints
@@ -164,9 +165,9 @@ def probe_clips(
 
 # %% ../nbs/78_embeddings.ipynb #9abd9a4c
 def _verify(clips, run, every_byte=False):
-    "Compare clips with their checksum; the note of it lies with the run, but not in the example"
+    "Compare clips with their checksum; the note of it lies with the run, unless that ships"
     notes = run if run.is_dir() else run.parent
-    if notes != example():
+    if shipped_as(notes) is None:
         verify_clips(clips, notes, every_byte)
 
 
@@ -228,10 +229,20 @@ def kept_embeddings(
     return e if same and data in (None, e.about["data"]) else None
 
 # %% ../nbs/78_embeddings.ipynb #9708e2da
+def _shipped_clips(run):
+    "The dataset folder of a run that ships, where its clips can be made again"
+    if shipped_as(run) == "synthetic":
+        return example_data()
+    raise HyspError(
+        f"the clips of {run} do not ship; prepare them as its README.txt says, "
+        "and name their folder: data=…, --data …"
+    )
+
+
 def _clips_of(run, data, split, e):
     "The dataset that embeddings were made of"
-    if data is None and run == example():
-        return Dataset(example_data(), split)
+    if data is None and shipped_as(run):
+        return Dataset(_shipped_clips(run), split)
     clips = Dataset(data or load_run(run)[1]["settings"]["data"], split)
     if clips.checksum != e.about["data"]:
         raise HyspError(
@@ -413,8 +424,8 @@ def embed(
     source = clips if isinstance(clips, Source) else arrays(clips)
     run = Path(run or example())
     model, about = load_run(run)
-    if data is None and run == example():
-        data = example_data()
+    if data is None and shipped_as(run):
+        data = _shipped_clips(run)
     (shown,) = open_data((model, about), data, split)
     own, taken = _as_of_the_run(source, shown)
     sets = shown, own

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['build', 'load_run', 'open_checkpoints', 'load_initial_weights', 'check_layout', 'open_data', 'save_pairs',
            'load_pairs', 'git_state', 'code_digest', 'environment', 'save_environment', 'data_record', 'weights_record',
-           'write_manifest', 'read_manifest', 'example', 'example_data']
+           'write_manifest', 'read_manifest', 'example', 'shipped_as', 'example_data']
 
 # %% ../nbs/63_runs.ipynb #4748d5a5
 import hashlib, json, os, platform, shutil, warnings
@@ -383,11 +383,26 @@ def read_manifest(
     return manifest
 
 # %% ../nbs/63_runs.ipynb #4b9bc83a
-def example() -> Path:  # A run folder within the package: read it, do not write there
-    "The run that the package ships, its files checked against their hashes"
-    folder = Path(str(files("hysp"))) / "assets" / "example"
+# Folders of the runs that ship, by name
+_shipped = dict(synthetic="example", uiprmd="example_uiprmd")
+
+
+def example(
+    name: str = "synthetic",  # synthetic; uiprmd: people before a Kinect, whose clips do not ship
+) -> Path:  # A run folder within the package: read it, do not write there
+    "A run that the package ships, its files checked against their hashes"
+    folder = Path(str(files("hysp"))) / "assets" / pick(name, _shipped, "shipped run")
     read_manifest(folder)
     return folder
+
+
+def shipped_as(
+    run: str | Path,  # A run folder
+) -> str | None:  # As `example` takes it; None: it does not ship
+    "Which of the shipped runs a folder is"
+    assets = Path(str(files("hysp"))) / "assets"
+    names = {assets / folder: name for name, folder in _shipped.items()}
+    return names.get(Path(run))
 
 # %% ../nbs/63_runs.ipynb #500b1d26
 def _prepare_example(out):

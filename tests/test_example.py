@@ -14,7 +14,8 @@ from hysp import runs
 from hysp.core import HyspError
 from hysp.evaluate import features
 from hysp.feeder import Dataset
-from hysp.embeddings import embeddings, load_embeddings, save_embeddings
+from hysp.embeddings import embeddings, load_embeddings, save_embeddings, scene
+from hysp.protocols import nearest_is_right
 from hysp.runs import example, example_data, load_run, read_manifest
 
 root = Path(__file__).parents[1]
@@ -44,7 +45,41 @@ def test_loads_without_data():
 
 
 def test_small():
-    assert sum(path.stat().st_size for path in example().iterdir()) < 3_000_000
+    files = [*example().iterdir(), *example("uiprmd").iterdir()]
+    assert sum(path.stat().st_size for path in files) < 3_000_000
+
+
+def test_uiprmd_opens_and_draws():
+    "Without the clips, which do not ship: who asks for them is told where to look"
+    shown = scene(example("uiprmd"))
+    e = shown.embeddings
+    model, about = load_run(example("uiprmd"))
+    assert e.epochs == [0, about["epoch"]] and e.z.isfinite().all()
+    assert set(e.subjects.tolist()) == {2, 4, 6, 8, 10} and len(e.class_names) == 20
+    assert model.online(torch.zeros(1, 3, 16, 15, 1)).shape == (1, e.z.shape[2])
+    points = shown.drawing(about["epoch"], "polar").points
+    assert points.shape == (len(e.names), 2) and (points.norm(dim=1) <= 1).all()
+    with pytest.raises(HyspError, match=r"do not ship; prepare them as its README\.txt says"):
+        shown.open_data()
+
+
+def test_uiprmd_is_as_good_as_it_says():
+    e = load_embeddings(example("uiprmd"))
+    told = read_manifest(example("uiprmd"))
+    text = (example("uiprmd") / "README.txt").read_text("utf-8")
+    assert told["data"]["licence"] == "ODC PDDL 1.0" and "PDDL" in text and "Vakanski" in text
+    judged = told["judged"]
+    assert judged["epochs"] == e.epochs
+    linear = (e.predicted == e.labels).double().mean(1).tolist()
+    nearest = []
+    for z in e.z:
+        right = nearest_is_right(z, e.labels, e.bodies, e.subjects)
+        nearest.append(right.double().mean().item())
+    assert judged["linear"] == pytest.approx(linear, abs=1e-4)
+    assert judged["nearest"] == pytest.approx(nearest, abs=2e-3)  # Two may be equally near
+    free = *judged["raw_coordinates"].values(), judged["chance"]
+    for share in (*judged["linear"], *judged["nearest"], *free):
+        assert f"{share:.1%}" in text
 
 
 def test_weights_give_the_embeddings(data):
@@ -123,6 +158,7 @@ def test_in_the_wheel(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
-        names = [name for name in wheel.namelist() if "/assets/example/" in name]
-    held = {name.removeprefix("hysp/assets/example/") for name in names}
-    assert held == {"manifest.json", *read_manifest(example())["files"]}
+        names = wheel.namelist()
+    for run in (example(), example("uiprmd")):
+        held = {Path(name).name for name in names if Path(name).parent.name == run.name}
+        assert held == {"manifest.json", *read_manifest(run)["files"]}
