@@ -118,7 +118,7 @@ def check_clip(
         )
     for key in metadata_columns:
         number = getattr(clip, key)
-        if number is not None and not 0 <= number < 10**9:
+        if number is not None and not -1 <= number < 10**9:  # -1 is unknown
             raise HyspError(
                 f"clip {clip.name} has {key} {str(number)[:40]}; numbers lie from 0 to 999,999,999"
             )

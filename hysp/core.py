@@ -644,7 +644,9 @@ def tell_progress(
     if total is None and hasattr(items, "__len__"):
         total = len(items)
     told = dict(desc=desc, total=total, unit=unit, initial=initial)
-    silent = not shown or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+    # A bar of a thread would stand under whatever cell runs meanwhile
+    apart = threading.current_thread() is not threading.main_thread()
+    silent = apart or not shown or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
     in_notebook = any("notebook" in base.__module__ for base in tqdm.__mro__)
     watched = in_notebook or sys.stderr.isatty()
     if silent or watched:

@@ -400,9 +400,9 @@ def shipped_as(
     run: str | Path,  # A run folder
 ) -> str | None:  # As `example` takes it; None: it does not ship
     "Which of the shipped runs a folder is"
-    assets = Path(str(files("hysp"))) / "assets"
+    assets = Path(str(files("hysp"))).resolve() / "assets"
     names = {assets / folder: name for name, folder in _shipped.items()}
-    return names.get(Path(run))
+    return names.get(Path(run).resolve())
 
 # %% ../nbs/63_runs.ipynb #500b1d26
 def _prepare_example(out):

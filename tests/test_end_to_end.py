@@ -1187,7 +1187,7 @@ def test_what_is_no_run_is_refused(folder, capsys, tmp_path):
     ):
         save_file(dict(a=torch.ones(2)), folder / "other.safetensors", metadata)
         assert re.search(
-            "has no description written by hysp|holds no model",
+            "has no description written by hysp|holds no model|says of its 'spec' what it cannot be",
             refused(capsys, "evaluate", folder / "other.safetensors", quick),
         )
 

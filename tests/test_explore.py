@@ -1,5 +1,6 @@
 "The explorer's Python side: what it tells the browser, what it refuses, and that watching a training changes nothing"
 
+import time
 import base64
 import json
 import math
@@ -439,6 +440,9 @@ def test_no_time_to_look(small):
     assert w.go().wait(120) == "done"
     assert [*w.looks] == w.scene.embeddings.epochs == [0, 4]
     assert {(0, "learned"), (4, "learned")} == {*w.scene.drawings}
+    end = time.monotonic() + 30  # The browser is told by a thread of its own
+    while len(w.live["looks"]) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
     assert [look["epoch"] for look in w.live["looks"]] == [0, 4]
 
 

@@ -157,15 +157,17 @@ def test_a_set_that_is_not_split(capsys, tmp_path, name):
 
 def test_blank_subjects_are_told(capsys, tmp_path):
     rows = [("file", "label", "subject")]
+    raw = tmp_path / "raw"
+    raw.mkdir()
     for i in range(6):
         x = np.random.default_rng(i).normal(size=(9, 3 * len(joints)))
-        np.savetxt(tmp_path / f"c{i}.csv", x, delimiter=",")
+        np.savetxt(raw / f"c{i}.csv", x, delimiter=",")
         rows.append((f"c{i}.csv", ("wave", "clap")[i % 2], "" if i == 4 else i // 3 + 1))
-    with open(tmp_path / "clips.csv", "w", newline="") as f:
+    with open(raw / "clips.csv", "w", newline="") as f:
         csv.writer(f).writerows(rows)
     layout = tmp_path / "five.yaml"
     layout.write_text(json.dumps(dict(joints=joints, parents=parents)))
-    command = "prepare csv", tmp_path, "--layout", layout, "--frames 8 --out"
+    command = "prepare csv", raw, "--layout", layout, "--frames 8 --out"
     said = done(capsys, *command, tmp_path / "d")
     assert "no split    1 of 6 clips say nothing of their subject" in said
     said = refused(capsys, *command, tmp_path / "e", "--folds 2")
