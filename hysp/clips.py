@@ -492,17 +492,20 @@ class Tokens:
         self.text = b"".join([b" " * 16, plain_text(data, file), b"\n", b" " * 8])
         codes = np.frombuffer(self.text, np.uint8)
         blank = codes <= 32
-        for what, marks in (("words", blank[1:] & ~blank[:-1]), ("lines", codes == 10)):
-            if (n := int(np.count_nonzero(marks))) > most_words:
+        edge = blank[1:] != blank[:-1]  # Where a word begins, and where it ends
+        line_feed = codes == 10
+        words = int(np.count_nonzero(edge)) // 2
+        for what, n in (("words", words), ("lines", int(np.count_nonzero(line_feed)))):
+            if n > most_words:
                 raise Fault(file, None, f"has {n:,} {what}, more than any recording of skeletons")
-        line_ends = np.flatnonzero(codes == 10)
-        edges = np.flatnonzero(blank[1:] != blank[:-1]) + 1
+        line_ends = np.flatnonzero(line_feed)
+        edges = np.flatnonzero(edge) + 1
         self.start, self.end = edges.reshape(-1, 2).T
         # Line i begins with word first[i], and has count[i] words
         self.first = np.concatenate([[0], np.searchsorted(self.start, line_ends)])
         self.count = np.diff(self.first)
         self.line_start = [16, *(line_ends + 1).tolist()]
-        control = (codes < 9) | (codes > 13) & (codes < 32)
+        control = (codes < 32) & (codes - 9 > 4)  # Unsigned: what is below 9 is far above 4
         if control.any():
             line = int(np.searchsorted(line_ends, control.argmax())) + 1
             raise Fault(file, line, "is no text: it holds control characters")

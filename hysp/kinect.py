@@ -48,7 +48,8 @@ def taken_by_numbers(
 # %% ../nbs/03_kinect.ipynb #c7a64a37
 def _body(text, at):
     "Check that a body is where it should be; returns its ID"
-    if at >= len(text):
+    end = len(text)
+    if at >= end:
         raise Fault(text.file, at, "the file ends where a body should be; it is cut short")
     head = text.line(at).split()
     if len(head) != 10:
@@ -61,8 +62,8 @@ def _body(text, at):
     joints = text.whole(at + 1, "the number of joints")
     if joints != 25:
         raise Fault(text.file, at + 2, f"{joints} joints, expected 25")
-    if at + 27 > len(text):
-        raise Fault(text.file, len(text), "the file ends within a body; it is cut short")
+    if at + 27 > end:
+        raise Fault(text.file, end, "the file ends within a body; it is cut short")
     return head[0]
 
 # %% ../nbs/03_kinect.ipynb #2f54c3b4

@@ -713,8 +713,9 @@ class _Rows:
 
     def write(self, i, array):
         "Write an array of the shape of a row, or with fewer bodies; returns the row's bytes"
-        empty = [(0, 0)] * (array.ndim - 1) + [(0, self.shape[-1] - array.shape[-1])]
-        row = np.pad(array, empty).astype(self.dtype, copy=False).tobytes()
+        padded = np.zeros(self.shape[1:], self.dtype)
+        padded[..., : array.shape[-1]] = array
+        row = padded.tobytes()
         if os.pwrite(self.fd, row, self.start + i * self.size) != self.size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return row
