@@ -14,7 +14,7 @@ from pathlib import Path
 from tyro import MISSING
 from . import __version__
 from .config import about_config, config_names, load_config, parse_command, read_yaml, to_yaml
-from .core import HyspError, check_apart, check_free, pick, read_table, renamed
+from .core import HyspError, check_apart, check_free, pick, put_back, read_table, renamed
 from .formats import format_lines, open_source
 from .settings import Export, Info, Prepare, Synth, commands, configurable, resolved
 
@@ -181,10 +181,13 @@ def info(
     _check_picture(cfg.picture)
     if (cfg.path / "config.yaml").exists():
         return _run_info(cfg.path)
+    from hysp.prepare import unfinished
     from hysp.survey import survey, survey_lines
 
+    put_back(cfg.path)
     if not cfg.path.exists():
-        raise HyspError(f"there is no folder {cfg.path}")
+        left = unfinished(cfg.path)
+        raise HyspError(f"there is no folder {cfg.path}" + (left and f"; {left}"))
     seen = survey(cfg.path, cfg.read, cfg.layout)
     print("\n".join(survey_lines(seen)))
     if seen.kind == "dataset":
@@ -196,6 +199,8 @@ def info(
 
         plot_survey(seen, cfg.picture)
         print(f"drawn to {cfg.picture}")
+    if left := unfinished(cfg.path):
+        print(f"note: {left}")
 
 # %% ../nbs/83_cli.ipynb #932902b3
 def _table(rows):

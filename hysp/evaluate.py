@@ -20,7 +20,7 @@ from torch import nn, Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.lr_scheduler import LambdaLR
 from .core import HyspError, atomic_write, pick, renamed, tell_progress
-from .feeder import verify_clips
+from .feeder import map_array, verify_clips
 from .heads import MobiusLinear
 from .metrics import accuracy, bootstrap, class_accuracy, confusion
 from .optim import make_optimizer, schedule
@@ -49,11 +49,15 @@ def _file_name(encoder, data, stream):
     return f"{weights_hash(encoder)}-{data.checksum[:16]}-{split}-{others[:8]}-{stream}.npy"
 
 
-def _read_features(file):
+def _read_features(file, clips):
+    "Features of so many clips; None where they are not there, or not whole"
     try:
-        return torch.from_numpy(np.load(file, allow_pickle=False))
-    except (OSError, EOFError, ValueError):
-        return None  # The file is not there, or was cut short
+        z = map_array(file)  # As large as the file is, not as it claims to be
+    except HyspError:
+        return None
+    if not isinstance(z, np.ndarray) or z.dtype != np.float32 or z.ndim != 2 or len(z) != clips:
+        return None
+    return torch.from_numpy(np.array(z))
 
 
 def _write_features(file, z):
@@ -100,8 +104,8 @@ def features(
     file = Path(cache) / _file_name(encoder, data, stream) if cache else None
     if file:  # A file there is named by the checksum of the clips
         verify_clips(data, cache)
-    kept = _read_features(file) if file else None
-    if kept is not None and len(kept) == len(data):
+    kept = _read_features(file, len(data)) if file else None
+    if kept is not None:
         return kept
     z = _encode(encoder, data, stream, batch, device, progress)
     finite = z.isfinite().all(1)

@@ -12,7 +12,7 @@ __all__ = ['view_colours', 'explorer_scripts', 'packed', 'turned', 'of_nearest',
            'features_and_tangents', 'forget_drawings', 'Watching', 'Live']
 
 # %% ../nbs/75_explore.ipynb #2aae5e87
-import base64, csv, importlib.util, math, threading, time, zlib
+import base64, importlib.util, math, threading, time, zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
@@ -20,7 +20,7 @@ from pathlib import Path
 from types import SimpleNamespace
 import anywidget, numpy as np, torch, traitlets
 from torch import Tensor
-from .core import HyspError, atomic_write, from_table_cell, pick, some_of, write_table
+from .core import HyspError, atomic_write, pick, read_table, some_of, write_table
 from .disk import Drawing, LearnedDisk, ray_distances, rays
 from .disk import projections as known_projections
 from .evaluate import features
@@ -365,17 +365,13 @@ def read_tags(
     path: str | Path,  # From `write_tags`
 ) -> dict:  # Name of a clip → its tags; raises `HyspError`
     "Read tags back"
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise HyspError(f"cannot read the tags in {path}: {error}") from error
+    head, rows = read_table(path)
     tags = {}
     for line, row in enumerate(rows, 2):
-        if not row.get("name") or not row.get("tag"):
+        cells = dict(zip(head, row))
+        if not cells.get("name") or not cells.get("tag"):
             raise HyspError(f"{path}, line {line}: no name or no tag; the columns are name and tag")
-        name, tag = (from_table_cell(row[key]) for key in ("name", "tag"))
-        tags.setdefault(name, []).append(tag)
+        tags.setdefault(cells["name"], []).append(cells["tag"])
     return tags
 
 # %% ../nbs/75_explore.ipynb #b8999d02

@@ -359,6 +359,14 @@ def _are_clips(homes, folder, naming):
     return min(levels, default=0) >= (1 if told else 2)
 
 # %% ../nbs/06_keypoints.ipynb #3e0ddb91
+def _strays(recordings):
+    "Take out recordings of one file where another has more; their files"
+    if max(map(len, recordings.values())) == 1:
+        return []
+    alone = [recording for recording, frames in recordings.items() if len(frames) == 1]
+    return [recordings.pop(recording)[0][1] for recording in alone]
+
+
 def frame_files(
     folder: str | Path,  # The root of the tree
     found: Found,  # Files of it, from `find`
@@ -374,6 +382,10 @@ def frame_files(
         else:
             recordings = folders.setdefault(_home(file), {})
             recordings.setdefault(recording, []).append((number, file))
+    faults = list(found.faults)
+    for file in itertools.chain(*map(_strays, folders.values())):
+        reason = "is the only frame of its name, beside several of another; take it out"
+        faults.append(Fault(file, None, reason))
     single = all(len(recordings) == 1 for recordings in folders.values())
     whole = single and _are_clips(folders, Path(folder), naming)
     clips = []
@@ -385,7 +397,7 @@ def frame_files(
             numbers, files = zip(*ordered)
             clips.append(FrameFiles(*place, numbers=numbers, files=files))
     clips.sort(key=str)
-    return Found(clips, found.faults, found.passed), loose, whole
+    return Found(clips, faults, found.passed), loose, whole
 
 # %% ../nbs/06_keypoints.ipynb #bb126100
 layout_of_joints = {17: "coco", 18: "openpose", 25: "body-25", 26: "halpe-26"}

@@ -6,11 +6,12 @@
 __all__ = ['normalizers', 'centres', 'missing_ways', 'usual', 'lost', 'interpolate', 'centre', 'valid_frames', 'kept_frames',
            'resize', 'resize_masks', 'turn_about_y', 'align', 'align_clip', 'torso_length', 'scale_by_torso',
            'first_frames', 'to_masks', 'to_array', 'recorded_motion', 'turn_and_scale', 'amount_of_motion',
-           'rank_bodies', 'choose_bodies', 'assign', 'refuse_strangers', 'Steps', 'Dropped', 'keep_memory', 'cores',
-           'splits_in_words', 'who_is_where', 'prepare', 'would_do', 'problems', 'would_leave_out']
+           'rank_bodies', 'choose_bodies', 'assign', 'refuse_strangers', 'Steps', 'Dropped', 'unfinished',
+           'keep_memory', 'cores', 'splits_in_words', 'who_is_where', 'prepare', 'would_do', 'problems',
+           'would_leave_out']
 
 # %% ../nbs/10_prepare.ipynb #b08c6e95
-import csv, errno, fcntl, hashlib, io, json, os, pickle, re, shutil, signal, sys, threading, time
+import errno, fcntl, hashlib, io, json, os, pickle, re, shutil, signal, sys, threading, time
 import multiprocessing as mp, multiprocessing.connection
 import warnings, zlib
 from collections import Counter
@@ -28,7 +29,7 @@ from hysp.core import (
     check_free,
     check_room,
     checksum,
-    from_table_cell,
+    read_table,
     pick,
     write_table,
     write_yaml,
@@ -849,6 +850,19 @@ def _part_path(out):
     return out.with_name(f".{out.name}.part")
 
 
+def unfinished(
+    out: str | Path,  # A dataset folder, which need not be there
+) -> str:  # In words; empty where nothing lies there
+    "What an interrupted `prepare` of a folder has left beside it"
+    part = _part_path(Path(out))
+    if not part.is_dir():
+        return ""
+    return (
+        f"an interrupted preparation of {out} lies in {part}; the same command, typed again, "
+        "goes on from there, or delete that folder"
+    )
+
+
 @contextmanager
 def _part_beside(out, job):
     "The hidden folder of a run; it stays where an interrupted run can continue from it"
@@ -1177,6 +1191,8 @@ def _finish(job, part, out, protocols, overwrite):
         class_names=source.class_names,
         layout=source.layout.to_dict(),
     )
+    if "missing" in made:
+        about["missing_checksum"] = checksum(made["missing"])
     if source.subject_names:
         about["subject_names"] = source.subject_names
     with atomic_dir(out, overwrite) as tmp:
@@ -1197,10 +1213,13 @@ def _sample_lines(rows, splits):
         yield [*cells, *split_of]
 
 
+_problem_fields = ("file", "line", "reason")
+
+
 def _write_problems(path, faults):
     "The table of what was left out: file, line, reason"
     lines = [(file, "" if line is None else line, reason) for file, line, reason in faults]
-    write_table(path, ("file", "line", "reason"), sorted(lines))
+    write_table(path, _problem_fields, sorted(lines))
 
 # %% ../nbs/10_prepare.ipynb #dcfaf566
 def _check_source(source, strict):
@@ -1307,16 +1326,13 @@ def problems(
     path: str | Path,  # A dataset folder
 ) -> list:  # `Fault`s; none if no clip was left out
     "The clips that were left out, and why"
-    try:
-        with open(Path(path) / "problems.csv", encoding="utf-8", newline="") as f:
-            rows = list(csv.DictReader(f))
-    except FileNotFoundError:
+    table = Path(path) / "problems.csv"
+    if not table.exists():
         return []
-    faults = []
-    for row in rows:
-        line = int(row["line"]) if row["line"] else None
-        faults.append(Fault(from_table_cell(row["file"]), line, from_table_cell(row["reason"])))
-    return faults
+    head, rows = read_table(table)
+    if head != list(_problem_fields):
+        raise HyspError(f"{table} must have the columns {', '.join(_problem_fields)}")
+    return [Fault(file, int(line) if line.isdecimal() else None, why) for file, line, why in rows]
 
 # %% ../nbs/10_prepare.ipynb #4e91d37f
 def would_leave_out(

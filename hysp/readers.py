@@ -113,8 +113,8 @@ def _whole_numbers(content, key, n, path):
     return array
 
 
-def _names(content, key, most, path):
-    "A list of names; None where it is not in the file"
+def _texts(content, key, most, path):
+    "A list of texts; None where it is not in the file"
     if key not in content:
         return None
     array = content[key]
@@ -125,8 +125,13 @@ def _names(content, key, most, path):
         )
     if array.dtype.kind == "S":
         array = [name.decode("utf-8", "surrogateescape") for name in array.tolist()]
-    names = [str(name) for name in array]
-    for name in names:
+    return [str(name) for name in array]
+
+
+def _names(content, key, most, path):
+    "A list of names; None where it is not in the file"
+    names = _texts(content, key, most, path)
+    for name in names or ():
         if reason := why_no_name(name):
             raise HyspError(f"'{printable(name)[:40]}' under '{key}' in {path} {reason}; rename it")
     return names
@@ -235,6 +240,24 @@ def _named_column(content, key, n, path):
     return np.array([numbers[word] for word in words]), numbers
 
 
+def _npz_clips(content, n, path):
+    "Names of n clips, the places of those whose name can be kept, and a fault for each other"
+    names = _texts(content, "name", n, path)
+    if names is None:
+        names = [f"clip{i:05}" for i in range(n)]
+    if len(names) != n:
+        raise HyspError(f"'name' in {path} must be {n} names, not {len(names)}")
+    reasons = [why_no_name(name) for name in names]
+    kept = [i for i in range(n) if not reasons[i]]
+    faults = []
+    for i, reason in enumerate(reasons):
+        if reason:
+            faults.append(Fault(str(path), None, f"clip {i} has a name that {reason}; rename it"))
+    if not kept:
+        raise HyspError(str(faults[0]))
+    return names, kept, faults
+
+
 def _npz_columns(content, n, path):
     "What is known of each clip, whole numbers by column; and by column what the numbers stand for"
     known = dict(label=_whole_numbers(content, "label", n, path))
@@ -266,28 +289,26 @@ def arrays(
     n = len(offsets) - 1
     known, numbers = _npz_columns(content, n, path)
     class_names = _npz_classes(content, known["label"], path)
-    names = _names(content, "name", n, path)
-    if names is None:
-        names = [f"clip{i:05}" for i in range(n)]
-    if len(names) != n:
-        raise HyspError(f"'name' in {path} must be {n} names, not {len(names)}")
-    labels = [class_names[label] for label in known["label"].tolist()]
+    names, kept, faults = _npz_clips(content, n, path)
+    labels = [class_names[label] for label in known["label"][kept].tolist()]
 
     def about(i):
-        return {key: int(column[i]) for key, column in known.items()}
+        return {key: int(column[kept[i]]) for key, column in known.items()}
 
     def load(i):
+        start, end = offsets[kept[i] : kept[i] + 2]
         with np.errstate(over="ignore"):  # What is too far for float32 is refused as infinite
-            x = frames[offsets[i] : offsets[i + 1]].astype(np.float32)
+            x = frames[start:end].astype(np.float32)
         x = x[:, None] if x.ndim == 3 else x
         position = x.transpose(3, 0, 2, 1)
-        return Clip(names[i], position, seen=_seen(position), **about(i))
+        return Clip(names[kept[i]], position, seen=_seen(position), **about(i))
 
     return Source(
-        names,
+        [names[i] for i in kept],
         load,
         layout,
         class_names,
+        faults=faults,
         fps=_npz_fps(content, path),
         bodies=1 if frames.ndim == 3 else frames.shape[1],
         about=about,

@@ -394,3 +394,23 @@ formats = {
     "bvh": Format("bvh", "common-15", write_bvh, by_path),
     "trc": Format("trc", "common-15", write_trc, by_path, scale=1000),
 }
+
+# What a file may be called
+
+odd_names = (
+    b"w\xe9",
+    b"a\rb",
+    b"a\nb",
+    b"\x1b[31m",
+    b"$HOME",
+    b"$(ls)",
+    b"=1+1",
+    b"+cmd",
+    b"-x",
+    b"@x",
+    b"'=x",
+    b'a,"b"',
+    b" x ",
+    b"x" * 240,
+    "手٣".encode(),
+)

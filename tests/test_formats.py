@@ -1,6 +1,8 @@
 "Each format of `hysp prepare`: a made-up tree is read back, and a command makes a dataset folder of it"
 
 import json
+import os
+import pickle
 import re
 import shlex
 from dataclasses import replace
@@ -8,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from formats import actions, formats
+from formats import actions, formats, odd_names
 
 from hysp import cli
-from hysp.clips import farthest, largest, seen_joints
+from hysp.clips import farthest, largest, printable, seen_joints
 from hysp.core import HyspError
 from hysp.feeder import Dataset
 from hysp.formats import formats as known
+from hysp.prepare import prepare, problems
 from hysp.skeleton import get_layout
 
 root = Path(__file__).parents[1]
@@ -151,3 +154,45 @@ def test_commands_of_the_table_make_a_dataset(tmp_path, monkeypatch, capsys, kin
     assert len(data) == 6 * (1 + (kind == "pku1"))
     assert len(data.layout) == len(form.read(tmp_path / "mine").layout)
     assert data.batch([0]).isfinite().all() and data.batch([0]).any()
+
+
+@pytest.mark.parametrize("name", [name for name, form in formats.items() if not form.file])
+def test_files_with_odd_names_cost_no_clip(tmp_path, name):
+    form = formats[name]
+    form.plant(tmp_path / "tree")
+    whole = form.read(tmp_path / "tree")
+    files = [path for path in sorted((tmp_path / "tree").rglob("*")) if path.is_file()]
+    deepest = max(files, key=lambda path: len(path.parts))
+    for odd in odd_names:
+        copy = os.path.join(os.fsencode(deepest.parent), odd + os.fsencode(deepest.suffix))
+        Path(os.fsdecode(copy)).write_bytes(deepest.read_bytes())
+    source = form.read(tmp_path / "tree")
+    prepare(source, tmp_path / "set", frames=4, strict=False, progress=False)
+    assert set(whole.names) <= set(Dataset(tmp_path / "set").names)
+    left_out = problems(tmp_path / "set")
+    assert all(str(fault) == printable(fault) for fault in left_out)
+
+
+@pytest.mark.parametrize("odd", ["a\r", "\udce9", "a" * 131_073])
+def test_a_clip_with_an_odd_name_within_a_file_costs_no_other(tmp_path, odd):
+    clips = formats["arrays"].plant(tmp_path / "npz", 4)
+    content = dict(np.load(tmp_path / "npz/own.npz"))
+    names = [os.fsencode(f"clip {i}") for i in range(4)]
+    names[1] = os.fsencode(odd)
+    np.savez(tmp_path / "npz/own.npz", **content | dict(name=np.array(names)))
+    source = formats["arrays"].read(tmp_path / "npz")
+    assert source.names == ["clip 0", "clip 2", "clip 3"]
+    np.testing.assert_allclose(source[1].position[..., 0], clips[2].x.transpose(2, 0, 1), rtol=1e-6)
+    assert source[1].label == clips[2].label
+    (fault,) = source.faults
+    assert "clip 1 has a name that" in fault.reason and len(str(fault)) < 1000
+    with pytest.raises(HyspError, match="clip 1 has a name that"):
+        prepare(source, tmp_path / "set", progress=False)
+
+    pickled = tmp_path / "pyskl/ntu60_2d.pkl"
+    formats["pyskl"].plant(tmp_path / "pyskl", 4)
+    content = pickle.loads(pickled.read_bytes())
+    content["annotations"][1]["frame_dir"] = odd
+    pickled.write_bytes(pickle.dumps(content))
+    source = formats["pyskl"].read(tmp_path / "pyskl")
+    assert len(source) == 3 and len(source.faults) == 1

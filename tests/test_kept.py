@@ -6,18 +6,22 @@ import os
 import pickle
 import zipfile
 
+import numpy as np
 import pytest
 import torch
-from formats import formats
-from kept import kept
+from formats import formats, odd_names
+from kept import kept, plant_set
 
 from hysp import cli
 from hysp.checkpoint import load_reference, load_state, load_weights
 from hysp.clips import printable
 from hysp.core import HyspError, longest_message, read_table, write_json
-from hysp.explore import sample_columns
-from hysp.feeder import Dataset
-from hysp.prepare import problems
+from hysp.evaluate import features
+from hysp.explore import read_tags, sample_columns
+from hysp.feeder import Dataset, verify_clips
+from hysp.kinect import ntu
+from hysp.models import SimSiam
+from hysp.prepare import prepare, problems
 from hysp.run_folder import RunFolder, identity_of
 from hysp.runs import load_run, open_data
 from hysp.train import Progress
@@ -223,25 +227,6 @@ def test_a_config_with_a_name_that_is_too_long(tmp_path):
 # Names of files
 
 
-odd_names = (
-    b"w\xe9",
-    b"a\rb",
-    b"a\nb",
-    b"\x1b[31m",
-    b"$HOME",
-    b"$(ls)",
-    b"=1+1",
-    b"+cmd",
-    b"-x",
-    b"@x",
-    b"'=x",
-    b'a,"b"',
-    b" x ",
-    b"x" * 240,
-    "手٣".encode(),
-)
-
-
 def add_odd_copies(folder, suffix):
     "Beside a clip the same under odd names, and folders with odd names that hold it; how many"
     clip = next(path for path in sorted(folder.rglob(f"*{suffix}")) if path.parent != folder)
@@ -281,3 +266,60 @@ def test_weights_that_are_complex_numbers(tmp_path):
     torch.save({"state_dict": state}, tmp_path / "theirs.ckpt")
     said = refused(lambda: load_reference(tmp_path / "theirs.ckpt"))
     assert "encoder_q.fc.weight" in said and "complex numbers" in said
+
+
+# Sizes that are claimed, and what lies about
+
+
+def test_features_that_claim_to_be_large_are_encoded_anew(tmp_path):
+    data = plant_set(tmp_path / "set")
+    encoder = SimSiam("ntu-rgb+d", hidden=2, out=4, encoder="tcn").online_encoder
+    first = features(encoder, data, cache=tmp_path / "features", progress=False)
+    (file,) = (tmp_path / "features").glob("*.npy")
+    with open(file, "wb") as out:
+        heading = dict(descr="<f4", fortran_order=False, shape=(len(data), 2**40))
+        np.lib.format.write_array_header_1_0(out, heading)
+        out.write(bytes(100))
+    assert torch.equal(features(encoder, data, cache=tmp_path / "features", progress=False), first)
+    np.save(file, first.double().numpy())  # Whole, but of another kind
+    assert torch.equal(features(encoder, data, cache=tmp_path / "features", progress=False), first)
+
+
+def test_tables_and_lists_beyond_all_size(tmp_path):
+    for name in ("samples.csv", "missing.txt"):
+        with open(tmp_path / name, "wb") as file:
+            file.truncate(2**30)  # Takes no room on the disk
+    assert "1,073,741,824 bytes" in refused(lambda: read_table(tmp_path / "samples.csv"))
+    assert "1,073,741,824 bytes" in refused(lambda: read_tags(tmp_path / "samples.csv"))
+    formats["ntu"].plant(tmp_path / "raw")
+    said = refused(lambda: ntu(tmp_path / "raw", missing=tmp_path / "missing.txt"))
+    assert "more than 16,777,216 bytes" in said
+
+
+def test_a_mask_that_was_changed_is_found_out(tmp_path):
+    formats["csv"].plant(tmp_path / "raw", 4, 8)
+    rows = (tmp_path / "raw/clap/p1_1.csv").read_text().splitlines()
+    cells = rows[3].split(",")
+    rows[3] = ",".join([*cells[:-3], "", "", ""])
+    (tmp_path / "raw/clap/p1_1.csv").write_text("\n".join(rows))
+    prepare(formats["csv"].read(tmp_path / "raw"), tmp_path / "set", frames=8, progress=False)
+    data = Dataset(tmp_path / "set")
+    verify_clips(data, tmp_path / "notes")
+    mask = np.load(tmp_path / "set/missing.npy", mmap_mode="r+")
+    mask[0, 0, 0] ^= True
+    mask.flush()
+    said = refused(lambda: verify_clips(data, tmp_path / "notes", every_byte=True))
+    assert "missing.npy is not what dataset.yaml tells of" in said
+
+
+def test_what_an_interrupted_preparation_left_is_named(tmp_path, capsys):
+    part = tmp_path / ".set.part"
+    part.mkdir()
+    assert cli.main(["info", str(tmp_path / "set")]) == 2
+    said = capsys.readouterr().err
+    assert f"lies in {part}; the same command, typed again, goes on from there" in said
+    plant_set(tmp_path / "set")
+    assert not part.exists()  # It was taken up
+    part.mkdir()
+    assert cli.main(["info", str(tmp_path / "set")]) == 0
+    assert f"note: an interrupted preparation of {tmp_path / 'set'}" in capsys.readouterr().out

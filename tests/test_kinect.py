@@ -480,7 +480,7 @@ def test_missing_list(tmp_path):
     )
     for text, says in (
         (b"heading\n\n", "names no clip"),
-        (b"\xff\xfe1\0", "is no text"),
+        (b"\xff\xfe1\0", "is no list of names such as .*not UTF-8"),
         (b"S001C001P001R001A002\nmore\n", "line 2: 'more'"),
     ):
         with pytest.raises(HyspError, match=says):
