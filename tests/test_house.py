@@ -199,9 +199,10 @@ def loads(tree):
                 "pickle.load",
                 "pickle.loads",
                 "joblib.load",
-                "yaml.load",
                 "yaml.unsafe_load",
             ):
+                yield call
+            if call == "yaml.load" and "safe" not in given.get("Loader", "").lower():
                 yield call
             if call == "torch.load" and given.get("weights_only") != "True":
                 yield call
@@ -217,9 +218,11 @@ def test_no_file_is_executed(path):
 def test_loads_sees_them():
     text = (
         "pickle.load(f); torch.load(p); torch.load(p, weights_only=True); "
-        "torch.load(p, weights_only=False); np.load(p); np.load(p, allow_pickle=True)"
+        "torch.load(p, weights_only=False); np.load(p); np.load(p, allow_pickle=True); "
+        "yaml.load(f); yaml.load(f, Loader=yaml.Loader); yaml.load(f, Loader=yaml.SafeLoader)"
     )
-    assert list(loads(ast.parse(text))) == ["pickle.load", "torch.load", "torch.load", "np.load"]
+    seen = ["pickle.load", "torch.load", "torch.load", "np.load", "yaml.load", "yaml.load"]
+    assert list(loads(ast.parse(text))) == seen
 
 
 def comments(path):
