@@ -10,7 +10,7 @@ import torch
 from hysp import augment, disk, losses, poincare
 from hysp.dtw import clip_dtw
 from hysp.encoders import make_encoder
-from hysp.metrics import collapse_std, effective_rank, radius
+from hysp.metrics import ball_norm, collapse_std, effective_rank
 from hysp.models import models
 from hysp.optim import make_optimizer, optimizers
 from hysp.pairs import find_pairs
@@ -136,7 +136,7 @@ def geometry():
     yield "tangent_dist", poincare.tangent_dist, [u, v], 1e-6
     yield "tangent_cdist", poincare.tangent_cdist, [u, v], 1e-9
     yield "lorentz_gap", poincare.lorentz_gap, [u, v], 1e-5
-    yield "radius", radius, [u], 1e-6
+    yield "norm", ball_norm, [u], 1e-6
     yield "collapse_std", collapse_std, [u], 1e-6
     yield "effective_rank", effective_rank, [u], 1e-5
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tyro import MISSING
 from . import __version__
 from .config import about_config, config_names, load_config, parse_command, read_yaml, to_yaml
-from .core import HyspError, check_apart, check_free, pick, put_back, read_table, renamed
+from .core import HyspError, check_apart, check_free, pick, put_back, renamed
 from .formats import format_lines, open_source
 from .settings import Export, Info, Prepare, Synth, commands, configurable, resolved
 
@@ -242,21 +242,19 @@ shown = "data split model encoder pairs stream width out_dim steps epochs batch 
 
 
 def _metrics_in_words(row, path):
-    "The metrics of an epoch, which is counted from 1"
+    "The metrics of an epoch"
     try:
         numbers = {name: float(cell) for name, cell in row.items()}
     except ValueError as error:
         raise HyspError(
             f"{path / 'metrics.csv'} has no metrics in its last line: {error}"
         ) from error
-    if "epoch" in numbers:
-        numbers["epoch"] += 1  # The file counts from 0
     return ", ".join(f"{name} {number:.4g}" for name, number in numbers.items())
 
 
 def _run_info(path):
     "Print the settings of a run, its weights and its last metrics"
-    from hysp.run_folder import check_identity
+    from hysp.run_folder import read_metrics
 
     settings, _ = read_yaml(path / "config.yaml")
     for key in shown.split():
@@ -267,10 +265,10 @@ def _run_info(path):
     if not (path / "metrics.csv").exists():
         print("no epoch is finished")
         return
-    head, epochs = read_table(path / "metrics.csv")
+    epochs = read_metrics(path / "metrics.csv")
     if epochs:
-        last = dict(zip(head, epochs[-1]))
-        check_identity(path / "metrics.csv", last.pop("run", None))
+        last = dict(epochs[-1])
+        last.pop("run", None)
         print(f"{len(epochs)} epochs; the last: {_metrics_in_words(last, path)}")
 
 # %% ../nbs/83_cli.ipynb #d169e49e

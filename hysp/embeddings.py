@@ -22,7 +22,7 @@ from .disk import Drawing, fidelity, learned, ray_distances, rays
 from .evaluate import features, linear_probe
 from .explore import Explorer, Scene
 from .feeder import Dataset, splits_meant, verify_clips
-from .metrics import radius
+from .metrics import ball_norm
 from .prepare import prepare
 from .readers import arrays
 from .run_folder import identity_of
@@ -117,14 +117,14 @@ def save_arrays(
     e: Embeddings,  # From `embeddings`
     path: str | Path,  # File to write, `.npz`
 ):
-    "Write embeddings as plain arrays: tangents (E,N,d), radius and predicted (E,N), facts of clips (N,)"
+    "Write embeddings as plain arrays: tangents (E,N,d), norm and predicted (E,N), facts of clips (N,)"
     c = e.about["c"]
     columns = {name: np.asarray(getattr(e, name)) for name in _array_columns}
     with atomic_write(path) as f:
         np.savez(
             f,
             tangents=np.asarray(e.z),
-            radius=np.asarray(torch.stack([radius(z, c) for z in e.z])),
+            norm=np.asarray(torch.stack([ball_norm(z, c) for z in e.z])),
             c=c,
             split=e.about["split"],
             data=e.about["data"],

@@ -25,7 +25,7 @@ from .disk import Drawing, LearnedDisk, ray_distances, rays
 from .disk import projections as known_projections
 from .evaluate import features
 from .feeder import Dataset, write_view
-from .metrics import radius
+from .metrics import ball_norm
 from .page import asset, drawing_scripts, fidelity_words, pack_clips, write_page
 from .poincare import tangent_dist
 from .protocols import Mirror
@@ -396,7 +396,7 @@ def clip_table(
         x=x.tolist(),
         y=y.tolist(),
         distance=(2 * z.norm(dim=1)).tolist(),
-        norm=radius(z, scene.c).tolist(),
+        norm=ball_norm(z, scene.c).tolist(),
         neighbours=index.tolist(),
         neighbour_distances=distance.tolist(),
         tags=["; ".join(own) for own in own_tags],
@@ -813,10 +813,7 @@ class Training:
     def report(self, status: str, message: str) -> dict:
         "What the browser shows of it"
         trainer = self.trainer
-        rows = [
-            dict(epoch=row["epoch"] + 1, loss=row["loss"], radius=row["radius"])
-            for row in trainer.rows
-        ]
+        rows = [dict(epoch=row["epoch"] + 1, loss=row["loss"]) for row in trainer.rows]
         done = trainer.progress.time(trainer.steps) / trainer.epochs
         return dict(status=status, message=message, progress=done, rows=rows)
 

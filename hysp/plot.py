@@ -18,10 +18,10 @@ import matplotlib.pyplot as plt
 from matplotlib.animation import FuncAnimation
 from matplotlib.colors import to_rgb, to_rgba_array
 from matplotlib.lines import Line2D
-from .core import HyspError, pick, read_table, renamed
+from .core import HyspError, pick, renamed
 from .disk import frechet_mean
 from .poincare import dist
-from .run_folder import check_identity
+from .run_folder import read_metrics
 from .style import as_array, class_style, palette, plain_text
 
 __getattr__ = renamed(__name__)
@@ -513,16 +513,14 @@ def read_curves(
         path /= "metrics.csv"
     if not path.is_file():
         raise HyspError(f"no metrics at {path}; name a run folder or its metrics.csv")
-    head, rows = read_table(path)
+    rows = read_metrics(path)
     if not rows:
         raise HyspError(f"{path} has no rows yet; wait for the first epoch")
-    check_identity(path, dict(zip(head, rows[0])).get("run"))
     columns = {}
-    for name, cells in zip(head, zip(*rows)):
+    for name in rows[0]:
+        cells = [row[name] for row in rows]
         with suppress(ValueError):  # words are left out
             columns[name] = np.array([float(cell) if cell else math.nan for cell in cells])
-    if "epoch" in columns:
-        columns["epoch"] += 1  # A file counts from 0
     return columns
 
 # %% ../nbs/72_plot.ipynb #373677ed
@@ -530,7 +528,10 @@ share_columns = (
     r"(?i).*(knn|linear|acc|top.?[15])"  # Columns that hold shares of clips that are right
 )
 _panel_columns = dict(
-    loss=r"loss", norm=r".*radius", accuracy=share_columns, rate=r"(lr|learning_rate)$"
+    loss=r"loss",
+    norm=r"((low|median|high)_)?(norm|radius)",
+    accuracy=share_columns,
+    rate=r"(lr|learning_rate)$",
 )
 
 
@@ -560,7 +561,7 @@ def curve_panels(
     if not panels:
         raise HyspError(
             f"nothing to draw among the columns {', '.join(columns) or '(none)'}; "
-            "curves are named loss…, radius, knn, linear, lr"
+            "curves are named loss…, norm, knn, linear, lr"
         )
     steps = [name for name in ("epoch", "step") if name in columns]
     steps = [name for name in steps if len(np.unique(columns[name])) == len(columns[name])]

@@ -23,11 +23,11 @@ from .core import HyspError, renamed, tell_progress
 from .devices import Devices, tracked, together
 from .feeder import verify_clips
 from .losses import curriculum_loss
-from .metrics import collapse_std, effective_rank, radius
+from .metrics import ball_norm, collapse_std, effective_rank
 from .models import concat_all_gather
 from .optim import curriculum, schedule
 from .pairs import Pairs, paired_order
-from .run_folder import RunFolder
+from .run_folder import RunFolder, old_columns
 from .skeleton import stream
 
 __getattr__ = renamed(__name__)
@@ -73,8 +73,8 @@ def stop_signal(
         asked.clear()
 
 # %% ../nbs/52_train.ipynb #4a842d1a
-measures = "loss", "loss_euc", "loss_hyp", "radius", "std", "grad_norm"
-health = "rank", "low_radius", "median_radius", "high_radius"
+measures = "loss", "loss_euc", "loss_hyp", "norm", "std", "grad_norm"
+health = "rank", "low_norm", "median_norm", "high_norm"
 columns = "epoch", "lr", "lam", *measures, *health, "seconds"
 
 # %% ../nbs/52_train.ipynb #6079bbe1
@@ -94,7 +94,7 @@ class Progress:
 
     def __str__(self):
         means = dict(zip(measures, self.sums / self.step))
-        return f"epoch {self.epoch + 1}, loss {means['loss']:.3f}, norm {means['radius']:.3f}"
+        return f"epoch {self.epoch + 1}, loss {means['loss']:.3f}, norm {means['norm']:.3f}"
 
     def time(self, steps: int) -> float:
         "Epochs done, with the share of `steps` of the one that runs"
@@ -124,7 +124,10 @@ class Progress:
             raise TypeError(f"it counts {counts[0]!r} epochs and {counts[1]!r} steps")
         if not all(isinstance(row, dict) for row in state["rows"]):
             raise TypeError("its metrics are no rows")
-        return cls(*counts, state["sums"].cpu(), state["rows"])
+        rows = []
+        for row in state["rows"]:
+            rows.append({old_columns.get(name, name): value for name, value in row.items()})
+        return cls(*counts, state["sums"].cpu(), rows)
 
 # %% ../nbs/52_train.ipynb #067e2786
 def run_key(
@@ -396,13 +399,13 @@ def measure(
     if not getattr(trainer.model, "whole_batch", False):
         q = concat_all_gather(q)
         losses = [concat_all_gather(loss) for loss in losses]
-    radii = radius(q, trainer.c)
+    norms = ball_norm(q, trainer.c)
     if trainer.progress.step == trainer.steps - 1:
         shares = torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64, device=q.device)
-        values = [float(effective_rank(q)), *radii.quantile(shares).tolist()]
+        values = [float(effective_rank(q)), *norms.quantile(shares).tolist()]
         trainer.progress.health = dict(zip(health, values))
     means = [loss.mean().double() for loss in losses]
-    return torch.stack([*means, radii.mean(), collapse_std(q), grad_norm.double()]).cpu()
+    return torch.stack([*means, norms.mean(), collapse_std(q), grad_norm.double()]).cpu()
 
 # %% ../nbs/52_train.ipynb #ac01bde3
 def epoch_steps(
@@ -457,7 +460,7 @@ def epoch_warnings(
             f"epoch {epoch}: the predictions all lie near one line "
             f"(effective rank {row['rank']:.1f}); look at --ramp, --lr and --ema"
         )
-    if row["lam"] > 0 and row["median_radius"] * c**0.5 > 1 - 1e-5:
+    if row["lam"] > 0 and row["median_norm"] * c**0.5 > 1 - 1e-5:
         found["rim"] = (
             f"epoch {epoch}: half of the predictions lie at the rim of the ball, where norms "
             "cannot be told apart; --geometry tangent computes without the rim, "

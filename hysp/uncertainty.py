@@ -22,10 +22,10 @@ from .evaluate import linear_probe
 from hysp.metrics import (
     adaptive_calibration_error,
     auroc,
+    ball_norm,
     bootstrap_rows,
     brier,
     calibration_error,
-    radius,
     rank_figures,
     risk_coverage,
 )
@@ -50,7 +50,7 @@ def clip_radii(
 ) -> np.ndarray:  # (n,), float64
     "How far out each clip is"
     if pick(measure, ("distance", "norm"), "measure") == "norm":
-        return radius(z).numpy()
+        return ball_norm(z).numpy()
     return 2 * z.double().norm(dim=1).numpy()
 
 # %% ../nbs/62_uncertainty.ipynb #919afa0b

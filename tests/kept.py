@@ -154,7 +154,7 @@ def open_state(folder):
 def plant_tables(folder):
     folder.mkdir(parents=True)
     write_tags(folder / "tags.csv", dict(a=["good", "=1"], b=["bad"]))
-    rows = "epoch,loss,radius,run\n0,1.5,0.2,one\n1,1.25,0.3,one\n"
+    rows = "epoch,loss,norm,run\n1,1.5,0.2,one\n2,1.25,0.3,one\n"
     (folder / "metrics.csv").write_text(rows)
     (folder / "run.json").write_text('{"run": "one"}')
 

@@ -501,7 +501,7 @@ def test_info_of_a_run(capsys, tmp_path):
     for beside in ("pairs", "embeddings"):
         (tmp_path / f"{beside}.safetensors").touch()
     assert "none yet" in made(capsys, "info", tmp_path)
-    (tmp_path / "metrics.csv").write_text("epoch,loss\n0,1.5\n1,1.25\n")
+    (tmp_path / "metrics.csv").write_text("epoch,loss\n1,1.5\n2,1.25\n")
     (tmp_path / "epoch_0002.safetensors").touch()
     out = made(capsys, "info", tmp_path)
     assert (

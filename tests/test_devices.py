@@ -269,7 +269,7 @@ def test_tensorboard_is_told_every_row(tmp_path):
     rows = t.fit()
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
-    for k in ("loss", "lam", "std", "rank", "median_radius", "grad_norm"):
+    for k in ("loss", "lam", "std", "rank", "median_norm", "grad_norm"):
         told = [(o.step, o.value) for o in events.Scalars(k)]
         assert told == [(r["epoch"], pytest.approx(r[k], rel=1e-6)) for r in rows], k
 
@@ -328,4 +328,4 @@ def test_a_run_that_saturates_says_so_once(tmp_path, capsys):
         == said.count("at the rim of the ball")
         == 1
     )
-    assert all(r["median_radius"] > 1 - 1e-5 for r in t.rows)
+    assert all(r["median_norm"] > 1 - 1e-5 for r in t.rows)

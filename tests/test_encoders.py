@@ -318,7 +318,7 @@ def test_toy_on_the_command_line(toy, data, tmp_path, capsys):
     assert "untrained encoder" in said and "DTW" in said
     done(capsys, "embed", run, "--out", tmp_path / "e.npz", "--html", tmp_path / "e.html")
     with np.load(tmp_path / "e.npz") as e:
-        assert e["tangents"].shape == (2, 24, 8) and np.isfinite(e["radius"]).all()
+        assert e["tangents"].shape == (2, 24, 8) and np.isfinite(e["norm"]).all()
     assert (tmp_path / "e.html").stat().st_size > 10_000
     for format in ("onnx", "torchscript", "torch-export"):
         assert "largest difference" in done(capsys, "export", run, "--format", format)

@@ -196,7 +196,7 @@ def test_prepare_pretrain_evaluate_info(tmp_path, capsys, source):
     assert f"weights: {run / 'epoch_0002.safetensors'}" in out
     rows = metrics(run)
     assert len(rows) == 2 and finite(rows)
-    assert all(float(row["radius"]) < 1 for row in rows)
+    assert all(float(row["norm"]) < 1 for row in rows)
     out = done(capsys, "info", run)
     assert (
         "epoch_0002.safetensors" in out

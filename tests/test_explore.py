@@ -320,7 +320,7 @@ def test_embed(run, small, tmp_path, capsys):
     assert main(["embed", str(run), "--out", str(out), "--html", str(html), "--clips", "4"]) == 0
     found = np.load(out, allow_pickle=False)
     assert found["epochs"].tolist() == [0, 1, 2, 3] and found["tangents"].shape[:2] == found[
-        "radius"
+        "norm"
     ].shape == found["predicted"].shape == (4, len(found["names"]))
     assert html.exists() and str(out) in capsys.readouterr().out
 

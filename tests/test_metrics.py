@@ -24,8 +24,8 @@ def test_golden():
     for name, key, eps in (
         ("mse", "mse", 1e-6),
         ("cosine", "cosine_dist", 1e-6),
-        ("radius_q", "radius_x", 1e-12),
-        ("radius_k", "radius_y", 1e-12),
+        ("norm_q", "radius_x", 1e-12),
+        ("norm_k", "radius_y", 1e-12),
         ("angle", "ang_e", 1e-9),
         ("distance", "poincare_dist", 1e-9),
     ):
@@ -36,10 +36,10 @@ def test_golden_without_the_cap():
     capped = M.pair_metrics(gold("q"), gold("k"), ball=True)
     plain = M.pair_metrics(gold("q"), gold("k"), ball=False)
     near = gold("q").norm(dim=-1) < 4
-    for name in ("radius_q", "radius_k", "distance"):
+    for name in ("norm_q", "norm_k", "distance"):
         torch.testing.assert_close(capped[name][near], plain[name][near], rtol=1e-7, atol=0)
     assert (plain["distance"][~near] > capped["distance"][~near]).all()
-    assert (plain["radius_q"] <= 1).all()
+    assert (plain["norm_q"] <= 1).all()
 
 
 def test_pairs_of_the_same():
@@ -57,7 +57,7 @@ def test_pairs_of_the_same():
 @pytest.mark.parametrize("c", [0.5, 1.0, 2.0])
 def test_uncertainty(c):
     z = draw(50, 8)
-    h = c**0.5 * M.radius(z, c)
+    h = c**0.5 * M.ball_norm(z, c)
     torch.testing.assert_close(M.uncertainty(z, c), 1 - h**2, rtol=1e-7, atol=1e-12)
     torch.testing.assert_close(M.uncertainty(z, c, squared=False), 1 - h, rtol=1e-7, atol=1e-12)
     far = M.uncertainty(1e4 * z, c)

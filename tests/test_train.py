@@ -24,7 +24,7 @@ from hysp.heads import ema_update
 from hysp.losses import contrastive_loss
 from hysp.models import HYSP
 from hysp.optim import curriculum, make_optimizer, schedule
-from hysp.run_folder import identity_of
+from hysp.run_folder import identity_of, old_columns, read_metrics
 from hysp.skeleton import layouts
 from hysp.train import Trainer, epoch_order
 
@@ -348,9 +348,17 @@ def test_the_state_has_the_keys_of_every_version(tmp_path, whole):
     state = load_state(tmp_path / "last.pt")
     assert state.keys() == {*keys, "beside", "settings", "run"}
     earlier = {name: state[name] for name in keys}
+    names = {today: before for before, today in old_columns.items()}
+    earlier["rows"] = [
+        {names.get(name, name): value for name, value in row.items()} for row in state["rows"]
+    ]
+    assert "low_radius" in earlier["rows"][0]
     (tmp_path / "earlier").mkdir()
     save_state(tmp_path / "earlier/last.pt", earlier)
-    assert trainer(tmp_path / "earlier").resume()
+    continued = trainer(tmp_path / "earlier")
+    assert continued.resume() and continued.rows == state["rows"]
+    written = read_metrics(tmp_path / "earlier/metrics.csv")
+    assert [row["epoch"] for row in written] == ["1", "2"] and "low_norm" in written[0]
 
 
 def test_asked_in_the_last_step_it_is_done(tmp_path, whole):

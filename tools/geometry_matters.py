@@ -96,7 +96,7 @@ def measured(args, data, row, own):
         row,
         linear=round(judged["linear"], 4),
         knn=round(judged["1-NN"], 4),
-        radius=round(last["median_radius"], 4),
+        radius=round(last["median_norm"], 4),
         std=round(last["std"], 3),
         rank=round(last["rank"], 2),
         seconds=round(sum(epoch["seconds"] for epoch in trainer.rows)),
