@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
 
 import tyro, yaml
-from .core import HyspError, atomic_write, load_yaml, parse_yaml, pick
+from .core import HyspError, atomic_write, load_yaml, parse_yaml, pick, safe_loader
 
 # %% ../nbs/80_config.ipynb #8e9cc7ee
 wanted = {
@@ -49,7 +49,7 @@ def _checked_plain(value, hint, where):
     "A truth value, a number, text or a path"
     is_bool = isinstance(value, bool)
     if hint is float and isinstance(value, (int, str)) and not is_bool:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, OverflowError):
             value = float(value)
     if hint is Path and isinstance(value, str):
         value = Path(value)
@@ -190,7 +190,7 @@ def read_yaml(
     values, text = load_yaml(path, most_config)
     if not isinstance(values or {}, dict):
         raise HyspError(f"{path} must hold lines 'setting: value', not {type(values).__name__}")
-    return values or {}, _lines(yaml.compose(text, Loader=yaml.SafeLoader), path)
+    return values or {}, _lines(yaml.compose(text, Loader=safe_loader()), path)
 
 # %% ../nbs/80_config.ipynb #8269b4fe
 def _chain(name, seen=()):

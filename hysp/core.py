@@ -7,8 +7,8 @@ __all__ = ['longest_message', 'a_day', 'sign_of_life', 'silence', 'most_yaml', '
            'printable', 'one_line', 'HyspError', 'pick', 'some_of', 'this_machine', 'lives', 'beside', 'leftovers',
            'clear_leftovers', 'atomic_write', 'put_back', 'check_free', 'atomic_dir', 'table_cell', 'from_table_cell',
            'check_apart', 'size_in_words', 'check_room', 'hold_folder', 'write_table', 'write_yaml', 'write_json',
-           'check_readable', 'parse_yaml', 'read_utf8', 'load_yaml', 'parse_json', 'load_json', 'read_table',
-           'checksum', 'LogLines', 'tell_progress', 'old_names', 'renamed', 'complete_help']
+           'check_readable', 'safe_loader', 'parse_yaml', 'read_utf8', 'load_yaml', 'parse_json', 'load_json',
+           'read_table', 'checksum', 'LogLines', 'tell_progress', 'old_names', 'renamed', 'complete_help']
 
 # %% ../nbs/00_core.ipynb #8d040e71
 import csv, difflib, errno, fcntl, hashlib, json, os, random, re, shutil, sys, threading, time
@@ -452,10 +452,17 @@ most_yaml = 2**21  # Bytes of a YAML file; ours of 60,000 names has 1.6 MB
 deepest_yaml = 32  # Lists and mappings within each other
 
 
-def _refuse_yaml(text, yaml, loader):
+def safe_loader():
+    "PyYAML's loader of plain values, with libyaml, where it has it, some eight times faster"
+    import yaml  # Here, because the command line's first words need none
+
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _refuse_yaml(text, yaml):
     "Raise `YAMLError` for what none of our files need"
     depth = 0
-    for event in yaml.parse(text, Loader=loader):
+    for event in yaml.parse(text, Loader=safe_loader()):
         problem = None
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             problem = "an anchor or an alias (& or *) is not read here; write the value out"
@@ -468,19 +475,32 @@ def _refuse_yaml(text, yaml, loader):
         if problem:
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
 
+
+def _refuse_wide(values):
+    "Raise `ValueError` for a whole number of more than 64 bits: no setting is so large"
+    values = [values]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            values += [*value, *value.values()]
+        elif isinstance(value, list):
+            values += value
+        elif isinstance(value, int) and value.bit_length() > 64:
+            raise ValueError(f"a whole number of {value.bit_length():,} bits is not read here")
+
 # %% ../nbs/00_core.ipynb #dfb6a1f2
 def parse_yaml(
     text: str,  # YAML
     name="the text",  # What to call it in a message
 ):  # Values; raises `HyspError` with the line
     "Values of a YAML text without aliases, tags and deep nesting"
-    import yaml  # Here, because the command line's first words need none
+    import yaml
 
-    # With libyaml, which PyYAML has almost everywhere, the same is read some eight times faster
-    safe = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        _refuse_yaml(text, yaml, safe)
-        return yaml.load(text, Loader=safe)
+        _refuse_yaml(text, yaml)
+        values = yaml.load(text, Loader=safe_loader())
+        _refuse_wide(values)
+        return values
     except yaml.MarkedYAMLError as error:
         line = min(error.problem_mark.line, text.count("\n")) + 1  # libyaml sees one more
         raise HyspError(f"{name} is no YAML, line {line}: {error.problem}") from error

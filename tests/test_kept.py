@@ -15,6 +15,7 @@ from kept import kept, plant_set
 from hysp import cli
 from hysp.checkpoint import load_reference, load_state, load_weights
 from hysp.clips import printable
+from hysp.config import load_config
 from hysp.core import HyspError, longest_message, read_table, write_json
 from hysp.evaluate import features
 from hysp.explore import read_tags, sample_columns
@@ -24,6 +25,7 @@ from hysp.models import SimSiam
 from hysp.prepare import prepare, problems
 from hysp.run_folder import RunFolder, identity_of
 from hysp.runs import load_run, open_data
+from hysp.settings import Pretrain
 from hysp.train import Progress
 
 deep = "[" * 100_000
@@ -217,9 +219,6 @@ def test_metrics_that_are_none(tmp_path, capsys):
 
 
 def test_a_config_with_a_name_that_is_too_long(tmp_path):
-    from hysp.config import load_config
-    from hysp.settings import Pretrain
-
     (tmp_path / "a.yaml").write_text(f"extends: {'x' * 3000}.yaml\n")
     assert "there is no config file" in refused(lambda: load_config(Pretrain, tmp_path / "a.yaml"))
 
@@ -323,3 +322,22 @@ def test_what_an_interrupted_preparation_left_is_named(tmp_path, capsys):
     part.mkdir()
     assert cli.main(["info", str(tmp_path / "set")]) == 0
     assert f"note: an interrupted preparation of {tmp_path / 'set'}" in capsys.readouterr().out
+
+
+wide = "7" * 5000
+
+
+@pytest.mark.parametrize(
+    "line,says",
+    [
+        (f"strong: {{blur: {wide[:4000]}}}", "a whole number of 13,288 bits is not read here"),
+        (f"steps: 0x{wide}", "a whole number of 19,999 bits is not read here"),
+        (f"steps: [{{a: 0x{wide}}}]", "a whole number of 19,999 bits is not read here"),
+        (f"strong: {{blur: {'7' * 400}.0}}", "strong.blur must be a finite number, not inf"),
+        ("ext]nds: lo\t.yaml", "unknown setting 'ext]nds'"),
+    ],
+)
+def test_settings_with_numbers_beyond_all(tmp_path, line, says):
+    (tmp_path / "own.yaml").write_text(f"{line}\n")
+    said = refused(lambda: load_config(Pretrain, tmp_path / "own.yaml", dict(data="clips")))
+    assert says in said
