@@ -22,7 +22,7 @@ from .core import HyspError, pick, read_table, renamed
 from .disk import frechet_mean
 from .poincare import dist
 from .run_folder import check_identity
-from .style import as_array, class_style, palette, plain_text
+from .style import as_array, class_style, grey, palette, plain_text
 
 __getattr__ = renamed(__name__)
 
@@ -147,7 +147,6 @@ def _print_fidelity(ax, fidelity):
     return ax.text(0.5, -0.01, fidelity_text(fidelity), transform=ax.transAxes, **look)
 
 # %% ../nbs/72_plot.ipynb #74df01d7
-_crowd = "#8a8f98"  # Grey of what is not told apart
 _legend_rows = 22
 
 
@@ -171,7 +170,7 @@ def _legend(ax, labels, names, hollow):
         look = dict(ls="", marker=marker, color=colour, ms=5.5)
         handles.append(Line2D([], [], label=plain_text(names[k]), **look))
     if hollow:
-        look = dict(ls="", marker="o", mfc="none", color=_crowd, ms=5.5)
+        look = dict(ls="", marker="o", mfc="none", color=grey, ms=5.5)
         handles.append(Line2D([], [], label="hollow: wrong", **look))
     ax.legend(
         handles=handles,
@@ -198,7 +197,7 @@ def _highlighted(highlight, names):
 
 def _scatter_crowd(ax, x, size):
     "Points that are not told apart"
-    ax.scatter(*x.T, s=size / 3, color=_crowd, lw=0, alpha=0.3, zorder=1.5)
+    ax.scatter(*x.T, s=size / 3, color=grey, lw=0, alpha=0.3, zorder=1.5)
 
 
 def _scatter_classes(ax, x, order, labels, right, size):
