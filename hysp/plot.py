@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np, torch
 import matplotlib.pyplot as plt
 from matplotlib.animation import FuncAnimation
-from matplotlib.colors import to_rgb, to_rgba_array
+from matplotlib.colors import LinearSegmentedColormap, to_rgba_array
 from matplotlib.lines import Line2D
 from .core import HyspError, pick, read_table, renamed
 from .disk import frechet_mean
 from .poincare import dist
 from .run_folder import check_identity
-from .style import as_array, class_style, grey, palette, plain_text
+from .style import as_array, class_style, grey, light_ink, palette, plain_text, ramp
 
 __getattr__ = renamed(__name__)
 
@@ -214,7 +214,7 @@ def _scatter_classes(ax, x, order, labels, right, size):
 
 def _scatter_values(ax, x, values, size, bar):
     "Points in the colour of a number"
-    look = dict(lw=0, alpha=0.85, cmap="viridis", zorder=2)
+    look = dict(lw=0, alpha=0.85, cmap=ramp, zorder=2)
     dots = ax.scatter(*x.T, c=values, s=size, **look)
     if bar:
         ax.figure.colorbar(dots, ax=ax, shrink=0.6)
@@ -377,7 +377,7 @@ def plot_density(
     if ax is None:
         _, ax = plt.subplots(figsize=(5.6, 4.8), layout="constrained")
     _print_fidelity(ax, fidelity)
-    look = dict(extent=(-1, 1, -1, 1), cmap="viridis", lw=0.1, zorder=0.5)
+    look = dict(extent=(-1, 1, -1, 1), cmap=ramp, lw=0.1, zorder=0.5)
     hexagons = ax.hexbin(*x.T, gridsize=n, bins="log", mincnt=1, **look)
     _paint_frame(ax, rings, distances)
     if bar:
@@ -615,6 +615,12 @@ def plot_curves(
     return axs
 
 # %% ../nbs/72_plot.ipynb #933c2699
+def _bright_blues():
+    "From a dark ground to a bright blue"
+    ground = plt.rcParams["axes.facecolor"]
+    return LinearSegmentedColormap.from_list("bright blues", [ground, palette[6]])
+
+
 def plot_confusion(
     matrix,  # Counts, true class down, predicted class across, shape (K,K)
     class_names=None,  # Name of each class
@@ -629,8 +635,8 @@ def plot_confusion(
     if ax is None:
         _, ax = plt.subplots(figsize=(1.6 + 0.3 * K, 1.4 + 0.3 * K), layout="constrained")
     share = 100 * count / np.maximum(count.sum(1, keepdims=True), 1)
-    dark = sum(to_rgb(plt.rcParams["axes.facecolor"])) < 1.5
-    ax.imshow(share, cmap="Blues_r" if dark else "Blues", vmin=0, vmax=100)
+    dark = light_ink()
+    ax.imshow(share, cmap=_bright_blues() if dark else "Blues", vmin=0, vmax=100)
     middle = dict(size=6.5, ha="center", va="center")
     for true, predicted in np.argwhere(share >= 0.5) if K <= 25 else []:
         percent = share[true, predicted]

@@ -8,6 +8,7 @@ import matplotlib
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from matplotlib import rc_params_from_file
+from matplotlib.colors import to_rgba_array
 import hysp
 from hysp.core import HyspError
 from hysp.disk import frechet_mean, mds, polar
@@ -27,7 +28,17 @@ from hysp.plot import (
 )
 from hysp.plot_skeleton import plot_skeleton, skeleton_animation, skeleton_strip
 from hysp.skeleton import layouts
-from hysp.style import class_style, figure_style, grey, palette, save_animation, save_figure
+from hysp.style import (
+    bright_side_colours,
+    class_style,
+    figure_style,
+    grey,
+    palette,
+    ramp,
+    save_animation,
+    save_figure,
+    side_colours,
+)
 
 assets = Path(hysp.__file__).parent / "assets"
 
@@ -292,6 +303,16 @@ def test_the_sheets_differ_in_ground_and_ink_alone():
     assert inks == {in_light[name]: in_dark[name] for name in ("paper", "ink")}
     assert light["axes.prop_cycle"].by_key()["color"] == list(palette)
     assert light["grid.color"] == grey
+
+
+def test_sides_and_numbers_have_the_colours_of_the_explorer():
+    page = (assets / "frame.css").read_text("utf-8")
+    for colours, part in zip((side_colours, bright_side_colours), page.split(".page.dark")):
+        found = css_colours(part)
+        assert [colours[side] for side in ("left", "right")] == [found["left"], found["right"]]
+    (stops,) = re.findall(r"rampStops = \[(.*?)\]", (assets / "look.js").read_text("utf-8"))
+    stops = to_rgba_array(re.findall(r"#\w+", stops))
+    np.testing.assert_allclose(ramp(np.linspace(0, 1, len(stops))), stops, atol=1 / 255)
 
 
 def test_the_site_has_the_ground_and_ink_of_the_sheets():
