@@ -615,10 +615,17 @@ def plot_curves(
     return axs
 
 # %% ../nbs/72_plot.ipynb #933c2699
-def _bright_blues():
-    "From a dark ground to a bright blue"
+def _blues():
+    "From white to a dark blue; in light ink from its ground to a bright one"
+    if not light_ink():
+        return "Blues"
     ground = plt.rcParams["axes.facecolor"]
     return LinearSegmentedColormap.from_list("bright blues", [ground, palette[6]])
+
+
+def _over(colour):
+    "Black or white, whichever is read over a colour"
+    return "black" if np.dot(colour[:3], (0.299, 0.587, 0.114)) > 0.5 else "white"
 
 
 def plot_confusion(
@@ -635,12 +642,11 @@ def plot_confusion(
     if ax is None:
         _, ax = plt.subplots(figsize=(1.6 + 0.3 * K, 1.4 + 0.3 * K), layout="constrained")
     share = 100 * count / np.maximum(count.sum(1, keepdims=True), 1)
-    dark = light_ink()
-    ax.imshow(share, cmap=_bright_blues() if dark else "Blues", vmin=0, vmax=100)
+    image = ax.imshow(share, cmap=_blues(), vmin=0, vmax=100)
     middle = dict(size=6.5, ha="center", va="center")
     for true, predicted in np.argwhere(share >= 0.5) if K <= 25 else []:
         percent = share[true, predicted]
-        colour = "white" if (percent > 50) ^ dark else "black"
+        colour = _over(image.to_rgba(percent))
         ax.text(predicted, true, f"{percent:.0f}", color=colour, **middle)
     ax.set(xticks=range(K), yticks=range(K), xlabel="predicted", ylabel="true")
     ax.set_xticklabels(map(plain_text, names), rotation=90, size=7)
