@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np, torch
 import matplotlib.pyplot as plt
 from matplotlib.animation import FuncAnimation
-from matplotlib.colors import to_rgb, to_rgba_array
+from matplotlib.colors import LinearSegmentedColormap, to_rgba_array
 from matplotlib.lines import Line2D
 from .core import HyspError, pick, renamed
 from .disk import frechet_mean
 from .poincare import dist
 from .run_folder import read_metrics
-from .style import as_array, class_style, palette, plain_text
+from .style import as_array, class_style, grey, light_ink, palette, plain_text, ramp
 
 __getattr__ = renamed(__name__)
 
@@ -147,7 +147,6 @@ def _print_fidelity(ax, fidelity):
     return ax.text(0.5, -0.01, fidelity_text(fidelity), transform=ax.transAxes, **look)
 
 # %% ../nbs/72_plot.ipynb #74df01d7
-_crowd = "#8a8f98"  # Grey of what is not told apart
 _legend_rows = 22
 
 
@@ -171,7 +170,7 @@ def _legend(ax, labels, names, hollow):
         look = dict(ls="", marker=marker, color=colour, ms=5.5)
         handles.append(Line2D([], [], label=plain_text(names[k]), **look))
     if hollow:
-        look = dict(ls="", marker="o", mfc="none", color=_crowd, ms=5.5)
+        look = dict(ls="", marker="o", mfc="none", color=grey, ms=5.5)
         handles.append(Line2D([], [], label="hollow: wrong", **look))
     ax.legend(
         handles=handles,
@@ -198,7 +197,7 @@ def _highlighted(highlight, names):
 
 def _scatter_crowd(ax, x, size):
     "Points that are not told apart"
-    ax.scatter(*x.T, s=size / 3, color=_crowd, lw=0, alpha=0.3, zorder=1.5)
+    ax.scatter(*x.T, s=size / 3, color=grey, lw=0, alpha=0.3, zorder=1.5)
 
 
 def _scatter_classes(ax, x, order, labels, right, size):
@@ -215,7 +214,7 @@ def _scatter_classes(ax, x, order, labels, right, size):
 
 def _scatter_values(ax, x, values, size, bar):
     "Points in the colour of a number"
-    look = dict(lw=0, alpha=0.85, cmap="viridis", zorder=2)
+    look = dict(lw=0, alpha=0.85, cmap=ramp, zorder=2)
     dots = ax.scatter(*x.T, c=values, s=size, **look)
     if bar:
         ax.figure.colorbar(dots, ax=ax, shrink=0.6)
@@ -378,7 +377,7 @@ def plot_density(
     if ax is None:
         _, ax = plt.subplots(figsize=(5.6, 4.8), layout="constrained")
     _print_fidelity(ax, fidelity)
-    look = dict(extent=(-1, 1, -1, 1), cmap="viridis", lw=0.1, zorder=0.5)
+    look = dict(extent=(-1, 1, -1, 1), cmap=ramp, lw=0.1, zorder=0.5)
     hexagons = ax.hexbin(*x.T, gridsize=n, bins="log", mincnt=1, **look)
     _paint_frame(ax, rings, distances)
     if bar:
@@ -617,6 +616,19 @@ def plot_curves(
     return axs
 
 # %% ../nbs/72_plot.ipynb #933c2699
+def _blues():
+    "From white to a dark blue; in light ink from its ground to a bright one"
+    if not light_ink():
+        return "Blues"
+    ground = plt.rcParams["axes.facecolor"]
+    return LinearSegmentedColormap.from_list("bright blues", [ground, palette[6]])
+
+
+def _over(colour):
+    "Black or white, whichever is read over a colour"
+    return "black" if np.dot(colour[:3], (0.299, 0.587, 0.114)) > 0.5 else "white"
+
+
 def plot_confusion(
     matrix,  # Counts, true class down, predicted class across, shape (K,K)
     class_names=None,  # Name of each class
@@ -631,12 +643,11 @@ def plot_confusion(
     if ax is None:
         _, ax = plt.subplots(figsize=(1.6 + 0.3 * K, 1.4 + 0.3 * K), layout="constrained")
     share = 100 * count / np.maximum(count.sum(1, keepdims=True), 1)
-    dark = sum(to_rgb(plt.rcParams["axes.facecolor"])) < 1.5
-    ax.imshow(share, cmap="Blues_r" if dark else "Blues", vmin=0, vmax=100)
+    image = ax.imshow(share, cmap=_blues(), vmin=0, vmax=100)
     middle = dict(size=6.5, ha="center", va="center")
     for true, predicted in np.argwhere(share >= 0.5) if K <= 25 else []:
         percent = share[true, predicted]
-        colour = "white" if (percent > 50) ^ dark else "black"
+        colour = _over(image.to_rgba(percent))
         ax.text(predicted, true, f"{percent:.0f}", color=colour, **middle)
     ax.set(xticks=range(K), yticks=range(K), xlabel="predicted", ylabel="true")
     ax.set_xticklabels(map(plain_text, names), rotation=90, size=7)

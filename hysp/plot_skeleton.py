@@ -16,7 +16,18 @@ from matplotlib.animation import FuncAnimation
 from matplotlib.collections import LineCollection
 from .core import HyspError, pick
 from .skeleton import Layout, get_layout
-from .style import as_array, joint_sides, palette, plain_text, save_figure, side_colours, sides
+from hysp.style import (
+    as_array,
+    bright_side_colours,
+    joint_sides,
+    light_ink,
+    palette,
+    plain_text,
+    ramp,
+    save_figure,
+    side_colours,
+    sides,
+)
 
 # %% ../nbs/73_plot_skeleton.ipynb #93026ec2
 _up_axes = {  # Which coordinates point right, up and towards the viewer, and their signs
@@ -83,7 +94,8 @@ def head_joints(
 
 def _joint_colours(layout):
     "The colour of each joint's side; the middle has that of the text"
-    colours = dict(side_colours, centre=plt.rcParams["text.color"])
+    of_sides = bright_side_colours if light_ink() else side_colours
+    colours = {**of_sides, "centre": plt.rcParams["text.color"]}
     return [colours[sides[side]] for side in joint_sides(layout)]
 
 
@@ -284,7 +296,7 @@ def skeleton_animation(
     tips = limb_tips(layout)
     speed = joint_speeds(x, fps)
     fastest = max(speed[:, :, tips].max(), 1e-9)
-    tail = LineCollection([], lw=1.6, cmap="viridis", clim=(0, fastest), zorder=1)
+    tail = LineCollection([], lw=1.6, cmap=ramp, clim=(0, fastest), zorder=1)
     ax.add_collection(tail, autolim=False)
 
     def show(frame):

@@ -1,13 +1,17 @@
 "The site that `make docs` writes: run, whole, its formulas drawn, and nothing fetched from anywhere"
 
+import base64
 import importlib.util
+import io
 import json
 import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 from hysp.core import HyspError
 
@@ -250,3 +254,62 @@ def test_figures_that_move(visit, tmp_path, monkeypatch):
         == '"▶"'
     )
     assert wrong == []
+
+
+SHEET = """import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import HTML
+from matplotlib.animation import FuncAnimation
+plt.style.use("hysp.assets.light")
+dark = plt.rcParams["axes.facecolor"] != "#ffffff"
+"""
+GROUND = """shown => {
+    const [width, height] = [shown.naturalWidth, shown.naturalHeight]
+    const pen = Object.assign(document.createElement('canvas'), {width, height}).getContext('2d')
+    pen.drawImage(shown, 0, 0)
+    return [...pen.getImageData(1, 1, 1, 1).data.slice(0, 3)]
+}"""
+
+
+def test_pictures_are_drawn_for_the_dark_scheme_too(visit, tmp_path, monkeypatch):
+    "Of each picture the one is seen that fits the page, and its ground is the ground of the page"
+    cells = [
+        SHEET,
+        "fig, ax = plt.subplots(figsize=(2, 1))",
+        "fig, ax = plt.subplots(figsize=(1, 1))\n"
+        "film = FuncAnimation(fig, lambda step: ax.plot([step]), frames=2)\n"
+        "page = film.to_jshtml()\nplt.close(fig)\nHTML(page)",
+        "print('dark' if dark else 'light')",
+    ]
+    monkeypatch.setattr(docs, "nbs", notebook(tmp_path / "nbs", *cells))
+    page = (docs.build(["bad"], tmp_path / "site") / "bad.html").as_uri()
+    for scheme in ("light", "dark"):
+        tab, wrong = visit(page, color_scheme=scheme)
+        tab.wait_for_function("[...document.images].every(o => o.naturalWidth > 0)")
+        assert tab.locator(".outputs img").count() == 4
+        seen = tab.locator(".outputs img:visible").all()
+        css = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
+        ground = tab.evaluate(css)
+        assert [picture.evaluate(GROUND) for picture in seen] == 2 * [ground]
+        assert tab.locator("pre.out").all_inner_texts() == ["light\n"]  # Of the first run alone
+        assert wrong == []
+
+
+def test_as_many_pictures_in_dark_as_in_light(tmp_path, monkeypatch):
+    cells = [SHEET, "if not dark: plt.figure().add_subplot()", "plt.figure().add_subplot();"]
+    monkeypatch.setattr(docs, "nbs", notebook(tmp_path / "nbs", *cells))
+    with pytest.raises(HyspError, match=r"bad\.ipynb draws 2 pictures in light and 1 in dark"):
+        docs.build(["bad"], tmp_path / "site")
+
+
+def test_pictures_take_half_the_room():
+    rng = np.random.default_rng(0)
+    picture = Image.fromarray(rng.integers(0, 4, (40, 60, 3), dtype=np.uint8) * 80)
+    file = io.BytesIO()
+    picture.save(file, "png")
+    coded = base64.encodebytes(file.getvalue()).decode().replace("\n", "\\\n")  # As films have it
+    page = docs.lossless_webp(f'<img src="data:image/png;base64,{coded}">')
+    (found,) = re.findall('<img src="data:image/webp;base64,([^"]*)">', page)
+    webp = base64.b64decode(found)
+    assert len(webp) < len(file.getvalue())
+    np.testing.assert_array_equal(Image.open(io.BytesIO(webp)), picture)

@@ -1,11 +1,15 @@
 "Figures: what a notebook would drown in"
 
 import base64, re, shutil, zlib
+from pathlib import Path
 import numpy as np, pytest
 import matplotlib
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
+from matplotlib import rc_params_from_file
+from matplotlib.colors import to_rgba_array
+import hysp
 from hysp.core import HyspError
 from hysp.disk import frechet_mean, mds, polar
 from hysp.page import disk_figure, pack_clips, skeleton_player
@@ -24,7 +28,19 @@ from hysp.plot import (
 )
 from hysp.plot_skeleton import plot_skeleton, skeleton_animation, skeleton_strip
 from hysp.skeleton import layouts
-from hysp.style import class_style, figure_style, palette, save_animation, save_figure
+from hysp.style import (
+    bright_side_colours,
+    class_style,
+    figure_style,
+    grey,
+    palette,
+    ramp,
+    save_animation,
+    save_figure,
+    side_colours,
+)
+
+assets = Path(hysp.__file__).parent / "assets"
 
 
 @pytest.fixture(autouse=True)
@@ -266,6 +282,45 @@ def test_density_counts_every_point():
         == 5000
         == plot_density(p, scale="distance", bar=False).collections[0].get_array().sum()
     )
+
+
+def sheet(name):
+    "What a style sheet sets"
+    return rc_params_from_file(assets / f"{name}.mplstyle", use_default_template=False)
+
+
+def css_colours(text):
+    "Custom properties of a piece of CSS that are colours"
+    return dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", text))
+
+
+def test_the_sheets_differ_in_ground_and_ink_alone():
+    light, dark = sheet("light"), sheet("dark")
+    assert light.keys() == dark.keys()
+    inks = {light[key]: dark[key] for key in light if light[key] != dark[key]}
+    page = (assets / "frame.css").read_text("utf-8")
+    in_light, in_dark = (css_colours(part) for part in page.split(".page.dark"))
+    assert inks == {in_light[name]: in_dark[name] for name in ("paper", "ink")}
+    assert light["axes.prop_cycle"].by_key()["color"] == list(palette)
+    assert light["grid.color"] == grey
+
+
+def test_sides_and_numbers_have_the_colours_of_the_explorer():
+    page = (assets / "frame.css").read_text("utf-8")
+    for colours, part in zip((side_colours, bright_side_colours), page.split(".page.dark")):
+        found = css_colours(part)
+        assert [colours[side] for side in ("left", "right")] == [found["left"], found["right"]]
+    (stops,) = re.findall(r"rampStops = \[(.*?)\]", (assets / "look.js").read_text("utf-8"))
+    stops = to_rgba_array(re.findall(r"#\w+", stops))
+    np.testing.assert_allclose(ramp(np.linspace(0, 1, len(stops))), stops, atol=1 / 255)
+
+
+def test_the_site_has_the_ground_and_ink_of_the_sheets():
+    style = Path(__file__).parents[1] / "tools" / "site" / "style.css"
+    for name, part in zip(("light", "dark"), style.read_text("utf-8").split("@media", 1)):
+        colours = css_colours(part)
+        look = sheet(name)
+        assert [colours["ground"], colours["ink"]] == [look["axes.facecolor"], look["text.color"]]
 
 
 @pytest.mark.parametrize("kind,start", [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
