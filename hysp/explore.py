@@ -494,6 +494,7 @@ explorer_scripts = (
     "points.js",
     "ground.js",
     "stage.js",
+    "parts.js",
     "bar.js",
     "side.js",
     "legend.js",

@@ -215,7 +215,6 @@ function explorer(root, offered, source) {
   }
 
   // Theme and size
-  const night = matchMedia('(prefers-color-scheme: dark)')
   function darken() {
     const theme = document.body.dataset.jpThemeLight // of JupyterLab
     model.dark = theme ? theme === 'false' : night.matches
@@ -316,9 +315,9 @@ function explorer(root, offered, source) {
 }
 // Something to look at from the start: the clip farthest out that is right and can be played
 function showpiece(model) {
-  const {view, source, where} = model
+  const {view} = model
   const order = [...view.distance.keys()].sort((a, b) => view.distance[b] - view.distance[a])
-  const plays = i => !source.plays || source.plays(where.run, i)
+  const plays = i => model.plays(i)
   return order.find(i => model.right(i) && plays(i)) ?? order.find(plays) ?? order[0]
 }
 // What scripts may ask of an explorer: `document.querySelector('.hysp').explorer`

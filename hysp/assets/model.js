@@ -133,6 +133,12 @@ class Model {
     return !this.view.predicted || this.view.predicted[i] === this.run.labels[i]
   }
 
+  // Can a clip's skeleton be had?
+  plays(i) {
+    const {source, where} = this
+    return !source.plays || source.plays(where.run, i)
+  }
+
   // Which clips the filters leave
   filter() {
     const filters = Object.entries(this.hidden).filter(

@@ -30,15 +30,17 @@ function trainingPanel(model) {
     const style = `width:${100 * progress}%`
     const role = status === 'failed' ? 'alert' : 'status'
     const said = element('p', {className: 'said', role, textContent: message})
-    const button = (what, textContent, enabled) => {
-      const complain = error => {
-        said.textContent = error.message
-      }
-      const onclick = () => model.source.ask(what, {}).catch(complain)
-      return element('button', {type: 'button', textContent, disabled: !enabled, onclick})
+    const complain = error => {
+      said.textContent = error.message
     }
-    const stop = button('stop', 'stop', status === 'running')
-    const go = button('go', 'go on', ['stopped', 'failed', 'ready'].includes(status))
+    const ask = (what, text, title, enabled) => {
+      const made = button(text, title, () => model.source.ask(what, {}).catch(complain))
+      made.disabled = !enabled
+      return made
+    }
+    const stop = ask('stop', 'stop', 'save the state and end', status === 'running')
+    const may = ['stopped', 'failed', 'ready'].includes(status)
+    const go = ask('go', 'go on', 'begin, or go on from the state that is saved', may)
     return element(
       'div',
       {className: 'how'},
