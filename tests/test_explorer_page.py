@@ -138,6 +138,58 @@ def test_names_stand_at_their_means(opened):
     assert not wrong
 
 
+LONG_NAMES = "put on a hat or a cap,reach into pocket,wave,take something out of a bag,hug,clap"
+
+# How far the corners of each written name lie from the middle, as a share of the canvas's radius
+REACHES = """((disk, canvas) => {
+    const pen = canvas.getContext('2d')
+    const r = canvas.clientWidth / 2
+    return disk.letters.named.map(({text, x, y}) => {
+        const box = pen.measureText(text)
+        const across = [x - box.actualBoundingBoxLeft, x + box.actualBoundingBoxRight]
+        const down = [y - box.actualBoundingBoxAscent, y + box.actualBoundingBoxDescent]
+        const corners = across.flatMap(u => down.map(v => Math.hypot(u - r, v - r)))
+        return Math.max(...corners) / r
+    })
+})"""
+
+
+@pytest.mark.parametrize("width", [320, 390, 1000, 1280, 2560])
+def test_names_lie_inside_the_disk(opened, width):
+    "Those of classes at the rim too, before and after the disk is moved, and on two disks"
+    names = LONG_NAMES.split(",")
+    labels = torch.arange(90) % 6
+    angle = labels * torch.pi / 3 + 0.05 * torch.randn(90, generator=torch.manual_seed(0))
+    z = 3 * torch.stack([angle.cos(), angle.sin()], 1)
+    e = embedded(torch.stack([z, z.flip(1)]), labels, class_names=names)
+    box, wrong = opened(Scene(e), size=(width, 844))
+    canvas = "o.querySelectorAll('.over')"
+
+    def reaches():
+        box.until("!x.moving && !x.second?.moving")
+        box.js("x.redraw()")
+        return box.js(f"{REACHES}(x, {canvas}[0])")
+
+    assert len(reaches()) >= 5 and max(reaches()) <= 1
+    box.js("x.recentre(3)")
+    assert reaches() and max(reaches()) <= 1
+    two_disks(box)
+    box.js("x.second.redraw()")
+    second = box.js(f"{REACHES}(x.second, {canvas}[1])")
+    assert second and max(second) <= 1 and max(reaches()) <= 1
+    assert not wrong
+
+
+def test_a_name_wider_than_the_disk_loses_its_end(opened):
+    e = with_predictions()
+    e.class_names[1] = "kick " * 40
+    box, wrong = opened(Scene(e), size=(390, 844))
+    (cut,) = [each["text"] for each in box.js("x.letters.named") if each["text"][0] == "k"]
+    assert cut.startswith("kick kick") and cut.endswith("…")
+    assert max(box.js(f"{REACHES}(x, o.querySelector('.over'))")) <= 1
+    assert not wrong
+
+
 def test_colours_of_columns(opened):
     "Numbers become a ramp, text and few whole numbers a legend, and what is not known is said"
     certainty = np.linspace(0, 1, 90)

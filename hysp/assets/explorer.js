@@ -366,6 +366,10 @@ function diskHandle({model, disk, goto}) {
     get names() {
       return disk.names
     },
+    // Where distances and names are written
+    get letters() {
+      return disk.letters
+    },
     get moving() {
       return disk.moving()
     },
