@@ -505,6 +505,7 @@ explorer_scripts = (
     "clip.js",
     "training.js",
     "saving.js",
+    "address.js",
     "explorer.js",
 )
 

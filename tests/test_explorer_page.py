@@ -477,6 +477,74 @@ def test_address_keeps_what_is_set(opened):
     assert not wrong
 
 
+SHOWN = "[...Array(x.n).keys()].filter(i => x.model.visible(i))"
+
+
+def test_address_keeps_filters_and_selection(opened):
+    "Of every kind, together with what was taken for what; and an address without them shows all"
+    box, wrong = opened(Scene(with_predictions()))
+    chosen_colour(box, "subject")
+    box.at.locator(".legend .rows button").nth(1).click()
+    chosen_colour(box, "correct")
+    box.at.locator(".legend .rows button").first.click()
+    box.at.locator(".confusions .rows button").nth(1).click()
+    shown = box.js(SHOWN)
+    box.js("x.select(i => i < 40 || i > 80)")
+    selected = box.js("x.selected")
+    assert 0 < len(selected) < len(shown) < 6
+    box.until("location.hash.includes('selected=')")
+    address = box.tab.evaluate("location.hash")
+    for word in ("hide.subject=1.1.2", "hide.correct=0.1.1", "taken="):
+        assert word in address
+    box.tab.reload()
+    again = Box(box.tab)
+    assert again.js(SHOWN) == shown and again.js("x.selected") == selected
+    legend = again.at.locator(".legend")
+    pressed = [row.get_attribute("aria-pressed") for row in legend.locator(".rows button").all()]
+    assert pressed == ["false", "true"] and "person filtered ✕" in legend.inner_text()
+    assert again.at.locator(".confusions button[aria-pressed=true]").count() == 1
+    assert again.at.locator(".tally b").inner_text() == str(len(selected))
+    again.until(f"o.querySelectorAll('.gallery h3')[0].textContent.startsWith('{len(selected)} ')")
+    again.tab.evaluate("location.hash = 'epoch=2'")
+    again.until("x.selected.length === 0 && x.model.filters.length === 0 && x.model.view")
+    assert len(again.js(SHOWN)) == 90 and not wrong
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "selected=zzzz&hide.class=1.1&hide.subject=&taken=0",
+        "selected=1.&selected=-5.100&hide.class=x.y.z&taken=0,1,2&taken=9,9",
+        "hide.__proto__=0.1&hide.constructor=0.1&hide.distance=0.1&colour=__proto__",
+        "second=length,1,polar&run=map&epoch=&at=1e200,0,1e200,0&clip=%E0%A4%A",
+        "&&==%%%#" + "selected=" + "1." * 5000,
+    ],
+)
+def test_addresses_of_other_pages_are_passed_over(opened, words):
+    "Nothing is hidden or selected, and the page works"
+    box, wrong = opened(Scene(with_predictions()), address=f"#{words}")
+    assert len(box.js(SHOWN)) == 90 and box.js("x.selected") == []
+    assert box.js("[x.S.colour, x.second]") == ["class", None]
+    box.js("x.select(i => i === 3)")
+    box.until("location.hash.includes('selected=3.1.2e')")
+    assert not wrong
+
+
+def test_address_of_a_large_selection(opened):
+    "2,000 clips of which every other is selected fit; where a selection is too large, it is said"
+    e = embedded(0.5 * torch.randn(1, 8000, 2, generator=torch.Generator().manual_seed(0)))
+    box, wrong = opened(Scene(e))
+    said = box.at.locator(".chosen .said")
+    box.js("x.select(i => i < 2000 && i % 2 === 0)")
+    box.until("location.hash.includes('selected=0.1.1.1')")
+    assert said.inner_text() == "" and 4000 < len(box.tab.evaluate("location.hash")) < 4500
+    box.js("x.select(i => i % 2 === 0)")
+    assert "does not keep so large a selection" in said.inner_text()
+    box.until("!location.hash.includes('selected')")
+    box.js("x.select(i => i % 2 === 0 && i < 9)")
+    assert said.inner_text() == "" and not wrong
+
+
 def test_density_of_many_clips(opened):
     "From 5,000 clips on the ground shows where they crowd"
     g = torch.Generator().manual_seed(0)

@@ -56,9 +56,17 @@ function explorer(root, offered, source) {
   }
   // As the address says
   async function openAddress() {
-    const given = readAddress(source.address?.read() ?? '', model.offered)
+    const words = new URLSearchParams(source.address?.read() ?? '')
+    const given = readAddress(words, model.offered)
     if (given.projection) model.where.projection = given.projection
     await openRun(given.run, given.epoch)
+    readFilters(words, model)
+    if (model.filters.length || model.confusion) {
+      refilter()
+      legend.draw()
+      confusions.draw()
+    }
+    if (model.selected) showSelection()
     if (model.colourings().includes(given.colour)) colourBy(given.colour)
     if (given.search) search(given.search)
     if (given.clip >= 0) pick(given.clip)
