@@ -151,6 +151,21 @@ def test_curves_are_read_where_the_pointer_is(report, page):
     assert gaps.count() == 1 and tab.locator("#curves .curve").count() == 5 and wrong == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_lines_of_a_panel_have_colours_of_their_own(report, page, scheme):
+    "The first four, each at least a fifth of the way from black to white away from any other"
+    tab, wrong = report(page, color_scheme=scheme)
+    stroke = """k => {
+        const line = document.createElement('i')
+        line.className = `curve${k}`
+        document.querySelector('#curves-read').append(line)
+        return getComputedStyle(line).backgroundColor.match(/\\d+/g).map(Number)
+    }"""
+    colours = np.array([tab.evaluate(stroke, k) for k in range(4)])
+    gaps = np.linalg.norm(colours[:, None] - colours, axis=-1)
+    assert gaps[np.triu_indices(4, 1)].min() > 0.2 * 255 * 3**0.5 and wrong == []
+
+
 def test_results_in_a_table(report, page):
     tab, wrong = report(page)
     rows = [squeezed(text) for text in tab.locator("#table tr").all_inner_texts()]
