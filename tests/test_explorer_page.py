@@ -754,6 +754,10 @@ def test_live_training_keeps_its_buttons(widget):
     box.tab.evaluate(news, standing(7, message="Epoch 8 of 40"))
     assert box.at.locator(".training .said").inner_text() == "Epoch 8 of 40"
     assert box.at.locator(".measure b").first.inner_text() == "0.500"
+    picture = "[...o.querySelectorAll('.curve')].map(canvas => canvas.toDataURL())"
+    before = box.js(picture)
+    box.tab.evaluate(news, standing(7, message="Epoch 8 of 40, step 2"))
+    assert box.js(picture) == before
     box.tab.evaluate("void (kernel.send = asked => { window.asked = asked.what })")
     box.tab.mouse.up()
     assert box.tab.evaluate("window.asked") == "stop"

@@ -95,6 +95,7 @@ function paintCurve(canvas, values, colour, base) {
   ])
   pen.strokeStyle = colour
   pen.fillStyle = colour
+  pen.lineWidth = 1
   if (base !== undefined) {
     pen.setLineDash([4, 4])
     strokeLine(pen, [
