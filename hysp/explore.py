@@ -490,6 +490,7 @@ explorer_scripts = (
     "points.js",
     "ground.js",
     "stage.js",
+    "parts.js",
     "bar.js",
     "side.js",
     "legend.js",
@@ -500,6 +501,7 @@ explorer_scripts = (
     "clip.js",
     "training.js",
     "saving.js",
+    "address.js",
     "explorer.js",
 )
 

@@ -424,6 +424,25 @@ def _check_classes(train, val):
             "nothing to learn from labels; leave out semi and supervised"
         )
 
+# %% ../nbs/82_recipes.ipynb #a08000c6
+def _open_twin(cfg, about):
+    "The twin that is meant and its description, (None, None) where none is; about: of the run"
+    if cfg.twin is None:
+        return None, None
+    if "radius" not in cfg.protocols:
+        raise HyspError("--twin is the control of the radius: add radius to --protocols")
+    [(twin, said)] = open_checkpoints(cfg.twin)
+    no_twin = f"{said['file']} is no twin of {about['file']}:"
+    if (said["data"], said["names"]) != (about["data"], about["names"]):
+        raise HyspError(f"{no_twin} it was trained on other clips")
+    if said["stream"] != about["stream"]:
+        raise HyspError(f"{no_twin} it sees the stream {said['stream']}, and not {about['stream']}")
+    if any(said["lam"]):
+        raise HyspError(
+            f"{no_twin} it was trained in the ball itself; pre-train it with --ramp None"
+        )
+    return twin, said
+
 # %% ../nbs/82_recipes.ipynb #94006435
 class Evaluation:
     "The checkpoints of a run, the clips they are judged by, and what is asked of them"
@@ -438,6 +457,7 @@ class Evaluation:
             _check_share("shares", share)
         self.models = open_checkpoints(cfg.run, cfg.checkpoints == "all")
         self.about = self.models[-1][1]  # What the last checkpoint says of itself
+        self.twin = _open_twin(cfg, self.about)  # Model and description, or None twice
         self.stream = self.about["spec"]["stream"]
         parts = f"{cfg.protocol}/train", f"{cfg.protocol}/val"
         self.sets = open_data(self.models[-1], cfg.data, *parts)
@@ -452,7 +472,8 @@ class Evaluation:
         self.out = Path(cfg.out or Path(self.about["file"]).parent)
         check_apart(self.out, self.sets[0].path)
         clips = sum(map(len, self.sets))
-        kinds = 2 + len(self.models)  # Features: each checkpoint, tangents, the untrained encoder
+        # Features: each checkpoint, tangents, the untrained encoder, the twin
+        kinds = 3 + len(self.models)
         check_room(self.out, kinds * clips * self.models[0][0].online_encoder.out * 4)
         self.out.mkdir(parents=True, exist_ok=True)
         self.raw = [coordinates(part, self.stream) for part in self.sets]
@@ -634,8 +655,10 @@ def evaluate(
         report(rows, e.sets, to_plain(cfg), e.out)
     if "radius" in cfg.protocols:
         linear = dict(seed=cfg.seed, **dataclasses.asdict(cfg.linear))
-        knows = assess_radius(e.models, e.sets, e.encode, cfg.part, cfg.measure, **linear)
-        report_radius(*knows, e.out)
+        where = cfg.part, cfg.measure
+        twin, said = e.twin
+        knows = assess_radius(e.models, e.sets, e.encode, *where, twin=twin, **linear)
+        report_radius(*knows, e.out, said and weights_record(twin, said, "as the control"))
     return rows
 
 # %% ../nbs/82_recipes.ipynb #7f046c85

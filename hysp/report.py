@@ -417,13 +417,21 @@ def save_png(
     plt.close(ax.figure)
 
 # %% ../nbs/77_report.ipynb #dfb5d61c
+def _twin_note(twin):
+    "A sentence that names the twin"
+    weights = f"{twin['file']}, epoch {twin['epoch']}, weights {twin['encoder']}"
+    return f"\n\nThe twin, trained without the ball: {weights}."
+
+
 def report_radius(
     r,  # `CertaintyReport`, from `assess_radius`
     m,  # `RadiusHistory`, or None where there is one epoch
     out: Path,  # Folder to write into
+    twin: dict | None = None,  # `hysp.runs.weights_record` of the twin, where there is one
 ):
     "Print and draw what the radius knows, and where there are several epochs, when it matures"
-    parts = [(repr(r), plot_certainty(r), "radius.png")]
+    text = f"{r}{_twin_note(twin)}" if twin else f"{r}"
+    parts = [(text, plot_certainty(r), "radius.png")]
     if m:
         parts.append((repr(m), plot_radius_history(m), "maturing.png"))
         columns = ("epoch", "of", "which", "q05", "q25", "q50", "q75", "q95")

@@ -226,6 +226,8 @@ class Evaluate:
     part: Literal["encoder", "projector", "predictor"] = "predictor"
     # The hyperbolic distance from the middle itself, or the norm in the ball
     measure: Literal["distance", "norm"] = "distance"
+    # A run of the same clips without the ball, pre-trained with --ramp None: the control of `radius`
+    twin: Path | None = None
     same_bodies: bool = True  # Seek neighbours among clips with as many bodies
     rerank: WholeNumber = 0  # Nearest neighbours that time warping puts into another order; 0: none
     # Judge what costs nothing too: untrained, coordinates, time warping, chance

@@ -138,6 +138,58 @@ def test_names_stand_at_their_means(opened):
     assert not wrong
 
 
+LONG_NAMES = "put on a hat or a cap,reach into pocket,wave,take something out of a bag,hug,clap"
+
+# How far the corners of each written name lie from the middle, as a share of the canvas's radius
+REACHES = """((disk, canvas) => {
+    const pen = canvas.getContext('2d')
+    const r = canvas.clientWidth / 2
+    return disk.letters.named.map(({text, x, y}) => {
+        const box = pen.measureText(text)
+        const across = [x - box.actualBoundingBoxLeft, x + box.actualBoundingBoxRight]
+        const down = [y - box.actualBoundingBoxAscent, y + box.actualBoundingBoxDescent]
+        const corners = across.flatMap(u => down.map(v => Math.hypot(u - r, v - r)))
+        return Math.max(...corners) / r
+    })
+})"""
+
+
+@pytest.mark.parametrize("width", [320, 390, 1000, 1280, 2560])
+def test_names_lie_inside_the_disk(opened, width):
+    "Those of classes at the rim too, before and after the disk is moved, and on two disks"
+    names = LONG_NAMES.split(",")
+    labels = torch.arange(90) % 6
+    angle = labels * torch.pi / 3 + 0.05 * torch.randn(90, generator=torch.manual_seed(0))
+    z = 3 * torch.stack([angle.cos(), angle.sin()], 1)
+    e = embedded(torch.stack([z, z.flip(1)]), labels, class_names=names)
+    box, wrong = opened(Scene(e), size=(width, 844))
+    canvas = "o.querySelectorAll('.over')"
+
+    def reaches():
+        box.until("!x.moving && !x.second?.moving")
+        box.js("x.redraw()")
+        return box.js(f"{REACHES}(x, {canvas}[0])")
+
+    assert len(reaches()) >= 5 and max(reaches()) <= 1
+    box.js("x.recentre(3)")
+    assert reaches() and max(reaches()) <= 1
+    two_disks(box)
+    box.js("x.second.redraw()")
+    second = box.js(f"{REACHES}(x.second, {canvas}[1])")
+    assert second and max(second) <= 1 and max(reaches()) <= 1
+    assert not wrong
+
+
+def test_a_name_wider_than_the_disk_loses_its_end(opened):
+    e = with_predictions()
+    e.class_names[1] = "kick " * 40
+    box, wrong = opened(Scene(e), size=(390, 844))
+    (cut,) = [each["text"] for each in box.js("x.letters.named") if each["text"][0] == "k"]
+    assert cut.startswith("kick kick") and cut.endswith("…")
+    assert max(box.js(f"{REACHES}(x, o.querySelector('.over'))")) <= 1
+    assert not wrong
+
+
 def test_colours_of_columns(opened):
     "Numbers become a ramp, text and few whole numbers a legend, and what is not known is said"
     certainty = np.linspace(0, 1, 90)
@@ -425,6 +477,74 @@ def test_address_keeps_what_is_set(opened):
     assert not wrong
 
 
+SHOWN = "[...Array(x.n).keys()].filter(i => x.model.visible(i))"
+
+
+def test_address_keeps_filters_and_selection(opened):
+    "Of every kind, together with what was taken for what; and an address without them shows all"
+    box, wrong = opened(Scene(with_predictions()))
+    chosen_colour(box, "subject")
+    box.at.locator(".legend .rows button").nth(1).click()
+    chosen_colour(box, "correct")
+    box.at.locator(".legend .rows button").first.click()
+    box.at.locator(".confusions .rows button").nth(1).click()
+    shown = box.js(SHOWN)
+    box.js("x.select(i => i < 40 || i > 80)")
+    selected = box.js("x.selected")
+    assert 0 < len(selected) < len(shown) < 6
+    box.until("location.hash.includes('selected=')")
+    address = box.tab.evaluate("location.hash")
+    for word in ("hide.subject=1.1.2", "hide.correct=0.1.1", "taken="):
+        assert word in address
+    box.tab.reload()
+    again = Box(box.tab)
+    assert again.js(SHOWN) == shown and again.js("x.selected") == selected
+    legend = again.at.locator(".legend")
+    pressed = [row.get_attribute("aria-pressed") for row in legend.locator(".rows button").all()]
+    assert pressed == ["false", "true"] and "person filtered ✕" in legend.inner_text()
+    assert again.at.locator(".confusions button[aria-pressed=true]").count() == 1
+    assert again.at.locator(".tally b").inner_text() == str(len(selected))
+    again.until(f"o.querySelectorAll('.gallery h3')[0].textContent.startsWith('{len(selected)} ')")
+    again.tab.evaluate("location.hash = 'epoch=2'")
+    again.until("x.selected.length === 0 && x.model.filters.length === 0 && x.model.view")
+    assert len(again.js(SHOWN)) == 90 and not wrong
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "selected=zzzz&hide.class=1.1&hide.subject=&taken=0",
+        "selected=1.&selected=-5.100&hide.class=x.y.z&taken=0,1,2&taken=9,9",
+        "hide.__proto__=0.1&hide.constructor=0.1&hide.distance=0.1&colour=__proto__",
+        "second=length,1,polar&run=map&epoch=&at=1e200,0,1e200,0&clip=%E0%A4%A",
+        "&&==%%%#" + "selected=" + "1." * 5000,
+    ],
+)
+def test_addresses_of_other_pages_are_passed_over(opened, words):
+    "Nothing is hidden or selected, and the page works"
+    box, wrong = opened(Scene(with_predictions()), address=f"#{words}")
+    assert len(box.js(SHOWN)) == 90 and box.js("x.selected") == []
+    assert box.js("[x.S.colour, x.second]") == ["class", None]
+    box.js("x.select(i => i === 3)")
+    box.until("location.hash.includes('selected=3.1.2e')")
+    assert not wrong
+
+
+def test_address_of_a_large_selection(opened):
+    "2,000 clips of which every other is selected fit; where a selection is too large, it is said"
+    e = embedded(0.5 * torch.randn(1, 8000, 2, generator=torch.Generator().manual_seed(0)))
+    box, wrong = opened(Scene(e))
+    said = box.at.locator(".chosen .said")
+    box.js("x.select(i => i < 2000 && i % 2 === 0)")
+    box.until("location.hash.includes('selected=0.1.1.1')")
+    assert said.inner_text() == "" and 4000 < len(box.tab.evaluate("location.hash")) < 4500
+    box.js("x.select(i => i % 2 === 0)")
+    assert "does not keep so large a selection" in said.inner_text()
+    box.until("!location.hash.includes('selected')")
+    box.js("x.select(i => i % 2 === 0 && i < 9)")
+    assert said.inner_text() == "" and not wrong
+
+
 def test_density_of_many_clips(opened):
     "From 5,000 clips on the ground shows where they crowd"
     g = torch.Generator().manual_seed(0)
@@ -449,6 +569,14 @@ def test_density_of_many_clips(opened):
     assert abs(crowd - empty) < 10
 
 
+def target_sizes(box):
+    "Width and height of all that a finger can hit"
+    targets = (
+        "[...o.querySelectorAll('button, select, input, summary')].filter(x => x.offsetParent)"
+    )
+    return box.js(f"{targets}.map(x => x.getBoundingClientRect()).map(r => [r.width, r.height])")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1000, 1280, 2560])
 def test_layout(opened, people, width, scheme):
@@ -465,10 +593,7 @@ def test_layout(opened, people, width, scheme):
     for first, second in itertools.combinations(places, 2):
         assert apart(places[first], places[second]), (first, second)
     if width == 390:
-        small = (
-            "[...o.querySelectorAll('button, select, input, summary')].filter(x => x.offsetParent)"
-        )
-        sizes = box.js(f"{small}.map(x => x.getBoundingClientRect()).map(r => [r.width, r.height])")
+        sizes = target_sizes(box)
         assert len(sizes) > 20 and min(itertools.chain(*sizes)) >= 39.9
         assert box.js("getComputedStyle(o.querySelector('.over')).touchAction") == "pan-y"
     else:
@@ -511,18 +636,20 @@ render({model: window.kernel, el: document.getElementById('room')})
 def widget(visit, tmp_path):
     "The widget's JavaScript and style with a kernel that only keeps what is set"
 
-    def widget(explorer):
+    def widget(explorer, size=(1280, 800), **context):
         values = {name: getattr(explorer, name) for name in explorer.keys if name[0] != "_"}
         plain = {name: value for name, value in values.items() if name not in ("layout", "tooltip")}
         script = explorer._esm + FAKE_KERNEL.replace("VALUES", json.dumps(plain, default=str))
         file = tmp_path / "widget.html"
         style = f"<style>{explorer._css}</style>"
         file.write_text(
-            f"<!doctype html><meta charset=utf-8>{style}"
+            "<!doctype html><meta charset=utf-8>"
+            f"<meta name=viewport content='width=device-width, initial-scale=1'>{style}"
             f"<div id=room></div><script type=module>{script}</script>",
             "utf-8",
         )
-        tab, wrong = visit(file.as_uri())
+        width, height = size
+        tab, wrong = visit(file.as_uri(), width=width, height=height, **context)
         return Box(tab), wrong
 
     return widget
@@ -551,3 +678,128 @@ def test_widget_and_kernel_say_the_same(widget):
     assert box.js("x.S.colour") == "share"
     assert box.at.locator(".legend .ramp").count() == 1
     assert "nobody answers" in box.at.locator(".absent").inner_text() and not wrong
+
+
+def standing(epochs=6, **over):
+    "How a training stands, as `Live` tells the browser"
+    rows = [dict(epoch=k, loss=4.0 - k / 2, radius=0.5) for k in range(1, epochs + 1)]
+    looks = [
+        dict(epoch=k, distance=1 + k / 9, certainty=0.3 + k / 99, right=0.3 + k / 50)
+        for k in range(epochs + 1)
+    ]
+    free = {"the same encoder untrained": 0.3, "raw coordinates": 0.28}
+    given = dict(
+        status="running",
+        message="Epoch 7 of 40, step 3 of 20, loss 1.234. Warning: " + "a long word_" * 12,
+        progress=0.15,
+        rows=rows,
+        looks=looks,
+        verdict="The nearest of another person's clips is of the same class in 42.0 % of 90 cases.",
+        free=free,
+    )
+    return given | over
+
+
+PHONE = dict(has_touch=True, is_mobile=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280, 2560])
+def test_live_training_fits(widget, width, scheme):
+    "Curves side by side, verdict and disk: nothing beyond the edge; on one screen where there is room"
+    height = {390: 844, 1280: 800, 2560: 1440}[width]
+    explorer = Explorer(Scene(with_predictions()), ["polar", "tangent_pca"])
+    explorer.live = standing()
+    more = PHONE if width == 390 else {}
+    box, wrong = widget(explorer, size=(width, height), color_scheme=scheme, **more)
+    assert box.tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    names = "bar", "training", "stage", "player", "legend"
+    places = {name: box.at.locator(f".{name}").first.bounding_box() for name in names}
+    for first, second in itertools.combinations(places, 2):
+        assert apart(places[first], places[second]), (first, second)
+    measures = box.at.locator(".measure")
+    boxes = [measure.bounding_box() for measure in measures.all()]
+    across = 2 if width == 390 else 4
+    assert len({round(each["x"]) for each in boxes}) == across
+    assert all(apart(*pair) for pair in itertools.combinations(boxes, 2))
+    assert box.js(
+        "[...o.querySelectorAll('.measure, .training p')].every(x => x.scrollWidth <= x.clientWidth)"
+    )
+    assert measures.locator("canvas").first.bounding_box()["width"] > 120
+    inked = """[...o.querySelectorAll('.curve')].map(canvas => canvas.getContext('2d')
+        .getImageData(0, 0, canvas.width, canvas.height).data.filter((a, k) => k % 4 === 3 && a)
+        .length)"""
+    assert min(box.js(inked)) > 100
+    if width == 390:
+        assert min(itertools.chain(*target_sizes(box))) >= 39.9
+        assert places["stage"]["width"] > 0.9 * width
+        assert places["player"]["width"] == pytest.approx(places["stage"]["width"], abs=1)
+    else:
+        bottom = places["stage"]["y"] + places["stage"]["height"]
+        assert bottom - places["bar"]["y"] <= height
+        assert places["stage"]["height"] > 0.45 * height
+    assert not wrong
+
+
+def test_live_training_keeps_its_buttons(widget):
+    "News of the training takes neither the button that is being pressed nor the one in focus"
+    explorer = Explorer(Scene(with_predictions()), ["polar"])
+    explorer.live = standing()
+    box, wrong = widget(explorer)
+    stop = box.at.get_by_role("button", name="stop", exact=True)
+    place = stop.bounding_box()
+    box.tab.mouse.move(place["x"] + 5, place["y"] + 5)
+    box.tab.mouse.down()
+    news = "news => kernel.set('live', news)"
+    box.tab.evaluate(news, standing(7, message="Epoch 8 of 40"))
+    assert box.at.locator(".training .said").inner_text() == "Epoch 8 of 40"
+    assert box.at.locator(".measure b").first.inner_text() == "0.500"
+    picture = "[...o.querySelectorAll('.curve')].map(canvas => canvas.toDataURL())"
+    before = box.js(picture)
+    box.tab.evaluate(news, standing(7, message="Epoch 8 of 40, step 2"))
+    assert box.js(picture) == before
+    box.tab.evaluate("void (kernel.send = asked => { window.asked = asked.what })")
+    box.tab.mouse.up()
+    assert box.tab.evaluate("window.asked") == "stop"
+    assert stop.evaluate("button => button === document.activeElement")
+    box.tab.evaluate(news, standing(8))
+    assert stop.evaluate("button => button === document.activeElement")
+    unlabelled = [dict(epoch=0, distance=1.0, certainty=0.3)]
+    box.tab.evaluate(news, standing(0, status="stopped", looks=unlabelled, verdict="", free={}))
+    assert box.at.locator(".measure:visible").count() == 3
+    assert box.at.locator(".measure b").first.inner_text() == "–"
+    assert stop.is_disabled() and box.at.get_by_role("button", name="go on").is_enabled()
+    assert not wrong
+
+
+@pytest.mark.parametrize("place", [".training", ".stage", ".figure, .player", ".histogram"])
+def test_live_training_scrolls_on_a_phone(widget, place):
+    "Wherever a finger slides up, or down where there is more above"
+    explorer = Explorer(Scene(with_predictions()), ["polar"])
+    explorer.live = standing()
+    box, wrong = widget(explorer, size=(390, 844), **PHONE)
+    part = box.at.locator(place).first
+    part.evaluate("x => x.scrollIntoView({block: 'center'})")
+    before = box.tab.evaluate("scrollY")
+    way = 30 if before > 100 else -30
+    middle = part.bounding_box()
+    x, y = middle["x"] + middle["width"] / 2, middle["y"] + middle["height"] / 2
+    touch = box.tab.context.new_cdp_session(box.tab)
+    for step in range(8):
+        kind = "touchMove" if step else "touchStart"
+        points = [dict(x=x, y=y + way * step)]
+        touch.send("Input.dispatchTouchEvent", dict(type=kind, touchPoints=points))
+    touch.send("Input.dispatchTouchEvent", dict(type="touchEnd", touchPoints=[]))
+    moved = "before => Math.abs(scrollY - before) > 60"
+    box.tab.wait_for_function(moved, arg=before, timeout=30_000)
+    assert box.js("x.selected") == [] and not wrong
+
+
+def test_the_menu_lies_on_a_phone(opened):
+    box, wrong = opened(Scene(with_predictions()), size=(390, 844), **PHONE)
+    box.at.locator(".menu summary").tap()
+    sheet = box.at.locator(".sheet").bounding_box()
+    assert sheet["x"] >= 0 and sheet["x"] + sheet["width"] <= 390
+    assert box.tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert min(itertools.chain(*target_sizes(box))) >= 39.9
+    assert not wrong

@@ -1,5 +1,6 @@
 "The page of a result in a real browser: the explorer, and what stands about it"
 
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -7,6 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from test_browser import Box
 from test_plot import made_up
 
@@ -151,6 +153,21 @@ def test_curves_are_read_where_the_pointer_is(report, page):
     assert gaps.count() == 1 and tab.locator("#curves .curve").count() == 5 and wrong == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_lines_of_a_panel_have_colours_of_their_own(report, page, scheme):
+    "The first four, each at least a fifth of the way from black to white away from any other"
+    tab, wrong = report(page, color_scheme=scheme)
+    stroke = """k => {
+        const line = document.createElement('i')
+        line.className = `curve${k}`
+        document.querySelector('#curves-read').append(line)
+        return getComputedStyle(line).backgroundColor.match(/\\d+/g).map(Number)
+    }"""
+    colours = np.array([tab.evaluate(stroke, k) for k in range(4)])
+    gaps = np.linalg.norm(colours[:, None] - colours, axis=-1)
+    assert gaps[np.triu_indices(4, 1)].min() > 0.2 * 255 * 3**0.5 and wrong == []
+
+
 def test_results_in_a_table(report, page):
     tab, wrong = report(page)
     rows = [squeezed(text) for text in tab.locator("#table tr").all_inner_texts()]
@@ -207,6 +224,29 @@ def test_on_a_phone_the_page_scrolls_and_targets_are_large(report, page):
     touch.send("Input.dispatchTouchEvent", dict(type="touchEnd", touchPoints=[]))
     tab.wait_for_function("() => scrollY > 100")  # The swipe began on the disk
     assert wrong == []
+
+
+def test_a_shade_says_that_columns_go_on(report, tmp_path):
+    "At the right edge of a table that is wider than a phone; at its end, at the left edge"
+    d = made_up(30)
+    row = {f"a column of results {k}": 50.0 for k in range(6)}
+    results = tmp_path / "results.html"
+    report_page(results, title="", points=d["points"], labels=d["labels"], table=[row, row])
+    tab, wrong = report(results, width=390, height=844)
+    scroll = tab.locator(".scroll").last
+    scroll.scroll_into_view_if_needed()
+
+    def shades():
+        "How much darker than the middle the left and the right edge are"
+        shot = Image.open(io.BytesIO(scroll.screenshot())).convert("L")
+        rows = np.median(np.asarray(shot).astype(int), axis=0)
+        return [rows[len(rows) // 2] - rows[at] for at in (4, -5)]
+
+    left, right = shades()
+    assert left < 3 and right > 15
+    scroll.evaluate("x => { x.scrollLeft = 9999 }")
+    left, right = shades()
+    assert left > 15 and right < 3 and wrong == []
 
 
 def test_page_with_the_least(report, tmp_path):

@@ -1,13 +1,6 @@
 // Above the disk: which view of which run, colour, search, what dragging does, and what is seldom
 // wanted. Each panel is a function of the model that all share and of what it may ask for.
 
-const plainButton = (textContent, onclick) =>
-  element('button', {type: 'button', className: 'plain', textContent, onclick})
-const button = (textContent, title, onclick) =>
-  element('button', {type: 'button', textContent, title, onclick})
-const heading = textContent => element('h3', {textContent})
-const textSpan = (textContent, className = '') => element('span', {className, textContent})
-
 function barPanel(model, act) {
   const colours = chooser('colour', value => act.colourBy(value))
   const search = searchPanel(model, act)

@@ -85,9 +85,7 @@ function clipPanel(model, act) {
     const slow = setTimeout(() => {
       absent.textContent = 'fetching the skeleton …'
     }, 400)
-    const got = await model.source
-      .ask('clips', {run, index: [i]})
-      .catch(error => ({error: error.message}))
+    const got = await fetchClips(model, [i])
     clearTimeout(slow)
     if (model.now.chosen !== i || model.where.run !== run) return
     const {pack} = got
@@ -97,7 +95,6 @@ function clipPanel(model, act) {
     figure.hidden = !pack
     controls.element.hidden = !pack
     if (!pack) return
-    pack.bytes ??= await unpacked(pack.data)
     if (!player) {
       player = skeletonPlayer(figure, pack, controls.showTime)
       play(player.state.playing)
@@ -130,17 +127,10 @@ function clipPanel(model, act) {
   }
 }
 function nearRow(model, act, i, distance) {
-  const given = {
-    type: 'button',
-    title: model.run.names[i],
-    onclick: () => act.pick(i),
-    onpointerenter: () => act.hover(i),
-    onpointerleave: () => act.hover(-1),
-  }
-  const label = textSpan(model.className(i), 'label')
   const name = textSpan(model.run.names[i], 'name')
   const far = textSpan(number(distance), 'count')
-  return element('li', {}, element('button', given, model.glyph(i), label, name, far))
+  const inside = [model.glyph(i), classLabel(model, i), name, far]
+  return element('li', {}, clipButton(model, act, i, ...inside))
 }
 function playerControls() {
   const button = {type: 'button', className: 'round play', textContent: '❚❚'}

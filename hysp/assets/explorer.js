@@ -56,9 +56,17 @@ function explorer(root, offered, source) {
   }
   // As the address says
   async function openAddress() {
-    const given = readAddress(source.address?.read() ?? '', model.offered)
+    const words = new URLSearchParams(source.address?.read() ?? '')
+    const given = readAddress(words, model.offered)
     if (given.projection) model.where.projection = given.projection
     await openRun(given.run, given.epoch)
+    readFilters(words, model)
+    if (model.filters.length || model.confusion) {
+      refilter()
+      legend.draw()
+      confusions.draw()
+    }
+    if (model.selected) showSelection()
     if (model.colourings().includes(given.colour)) colourBy(given.colour)
     if (given.search) search(given.search)
     if (given.clip >= 0) pick(given.clip)
@@ -215,7 +223,6 @@ function explorer(root, offered, source) {
   }
 
   // Theme and size
-  const night = matchMedia('(prefers-color-scheme: dark)')
   function darken() {
     const theme = document.body.dataset.jpThemeLight // of JupyterLab
     model.dark = theme ? theme === 'false' : night.matches
@@ -316,9 +323,9 @@ function explorer(root, offered, source) {
 }
 // Something to look at from the start: the clip farthest out that is right and can be played
 function showpiece(model) {
-  const {view, source, where} = model
+  const {view} = model
   const order = [...view.distance.keys()].sort((a, b) => view.distance[b] - view.distance[a])
-  const plays = i => !source.plays || source.plays(where.run, i)
+  const plays = i => model.plays(i)
   return order.find(i => model.right(i) && plays(i)) ?? order.find(plays) ?? order[0]
 }
 // What scripts may ask of an explorer: `document.querySelector('.hysp').explorer`
@@ -366,6 +373,10 @@ function diskHandle({model, disk, goto}) {
     },
     get names() {
       return disk.names
+    },
+    // Where distances and names are written
+    get letters() {
+      return disk.letters
     },
     get moving() {
       return disk.moving()

@@ -16,9 +16,8 @@ function galleryPanel(model, act) {
   let ticket = 0 // of the newest page that was asked for
 
   function open() {
-    const {source, where, selection} = model
-    const plays = i => !source.plays || source.plays(where.run, i)
-    moving = selection.filter(plays)
+    const {selection} = model
+    moving = selection.filter(i => model.plays(i))
     const few = moving.length < selection.length
     note.textContent = few ? `Skeletons of ${moving.length} of them are on this page.` : ''
     section.hidden = !selection.length
@@ -35,16 +34,14 @@ function galleryPanel(model, act) {
     const part = index.length < moving.length ? `, ${start + 1} to ${last}` : ''
     title.textContent = `${model.selection.length.toLocaleString('en')} selected clips${part}`
     if (!index.length) return show.open([])
-    const asked = {run: model.where.run, index}
-    const got = await model.source.ask('clips', asked).catch(error => ({error: error.message}))
+    const got = await fetchClips(model, index)
     if (mine !== ticket) return
     if (!got.pack) {
       note.textContent = got.error ?? 'The scene has no dataset, so there are no skeletons.'
       cells.replaceChildren()
       return show.open([])
     }
-    got.pack.bytes ??= await unpacked(got.pack.data)
-    if (mine === ticket) fill(index, new Clips(got.pack), got.at)
+    fill(index, new Clips(got.pack), got.at)
   }
   function fill(index, clips, at) {
     const made = index.map(i => cell(i))
@@ -57,15 +54,8 @@ function galleryPanel(model, act) {
   function cell(i) {
     const canvas = element('canvas', {role: 'img'})
     canvas.setAttribute('aria-label', `moving skeleton of ${model.run.names[i]}`)
-    const label = textSpan(model.className(i), 'label')
-    const given = {
-      type: 'button',
-      title: model.run.names[i],
-      onclick: () => act.pick(i),
-      onpointerenter: () => act.hover(i),
-      onpointerleave: () => act.hover(-1),
-    }
-    const made = element('button', given, canvas, element('span', {}, model.glyph(i), label))
+    const under = element('span', {}, model.glyph(i), classLabel(model, i))
+    const made = clipButton(model, act, i, canvas, under)
     made.dataset.clip = i
     return made
   }
@@ -80,7 +70,7 @@ function galleryPanel(model, act) {
 
 // Skeletons that move in step as long as they can be seen; still where motion is unwelcome
 function skeletonShow(section) {
-  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches
+  const calm = wantsCalm()
   let shown = [] // {canvas, clips, bodies}
   let colours = []
   let frame = 0

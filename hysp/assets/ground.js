@@ -136,11 +136,25 @@ function paintDistances(pen, model, places) {
   const written = []
   for (const [k, [u, v, radius]] of rings(places, model.run.c).entries()) {
     if (radius * places.side < 26) continue
-    const [x, y] = places.paper([u, v - radius])
+    const [x, y] = keptInside(places, places.paper([u, v - radius]), [8, 8])
     writeOver(pen, k + 1, x, y)
     written.push({text: k + 1, x, y})
   }
   return written
+}
+
+// The middle of what is written about a place, drawn towards the middle of the disk as far as it
+// must be for all of its box, which reaches so far to the sides, to lie within the circle of the
+// canvas. Of (t·x + a)² + (t·y + b)² = r² it takes the larger root.
+function keptInside(places, [x, y], [a, b]) {
+  const r = places.side / 2
+  const [u, v] = [Math.abs(x - r), Math.abs(y - r)]
+  if ((u + a) ** 2 + (v + b) ** 2 <= r * r) return [x, y]
+  const square = u * u + v * v
+  const mixed = a * u + b * v
+  const room = mixed ** 2 + square * (r * r - a * a - b * b)
+  const t = room > 0 ? Math.max(0, (Math.sqrt(room) - mixed) / square) : 0
+  return [r + t * (x - r), r + t * (y - r)]
 }
 
 // Names at their means, those of many clips first; a name gives way to others, or is left out
@@ -156,20 +170,30 @@ function namePlaces(names, places, size, taken, widthOf) {
   const found = []
   const free = ([left, top, right, bottom]) =>
     boxes.every(box => right < box[0] || left > box[2] || bottom < box[1] || top > box[3])
-  for (const {text, mean} of names) {
+  for (const {text: whole, mean} of names) {
+    const text = shortened(whole, 0.7 * places.side, widthOf)
+    const reach = [widthOf(text) / 2 + 3, 0.6 * size + 2]
     const [x, y] = places.paper(moved(places.isometry, ...mean))
-    const half = widthOf(text) / 2 + 3
-    const centre = Math.max(half, Math.min(places.side - half, x))
-    const boxAt = lines => {
-      const middle = y + lines * 1.15 * size
-      return [centre - half, middle - 0.6 * size, centre + half, middle + 0.6 * size]
-    }
-    const lines = [0, -1, 1, -2, 2].find(line => free(boxAt(line)))
-    if (lines === undefined) continue
-    boxes.push(boxAt(lines))
-    found.push({text, x: centre, y: y + lines * 1.15 * size})
+    const spots = [0, -1, 1, -2, 2].map(lines =>
+      keptInside(places, [x, y + lines * 1.15 * size], reach),
+    )
+    const boxAt = spot => [-1, 1].flatMap(way => spot.map((at, axis) => at + way * reach[axis]))
+    const spot = spots.find(each => free(boxAt(each)))
+    if (!spot) continue
+    boxes.push(boxAt(spot))
+    found.push({text, x: spot[0], y: spot[1]})
   }
   return found
+}
+// Text that is no wider than it may be, if need be without its end
+function shortened(text, most, widthOf) {
+  let letters = [...text]
+  let shown = text
+  while (widthOf(shown) > most && letters.length > 1) {
+    letters = letters.slice(0, -1)
+    shown = `${letters.join('').trimEnd()}…`
+  }
+  return shown
 }
 // The values of a kind that are shown, and their Fréchet means on the disk
 const manyNames = 120

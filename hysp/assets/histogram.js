@@ -35,6 +35,10 @@ function histogramPanel(model, act) {
     const between = i => distance[i] >= low && distance[i] <= high
     act.select(high - low < bins.top / 200 ? null : between)
   })
+  canvas.addEventListener('pointercancel', () => {
+    brush = null
+    draw()
+  })
   return {element: element('section', {className: 'distances'}, title, canvas), canvas, count, draw}
 }
 // Counts of the clips that are shown, and of those among them that are selected

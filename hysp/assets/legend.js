@@ -3,7 +3,7 @@ function legendPanel(model, act) {
   const section = element('section', {className: 'legend'})
   function draw() {
     if (!model.view) return
-    const {now, kind, hidden} = model
+    const {now, kind} = model
     const change = (label, how) =>
       plainButton(label, () => {
         how()
@@ -19,10 +19,10 @@ function legendPanel(model, act) {
     const both = kind ? [change('all', everything), change('none', nothing)] : []
     const head = element('div', {className: 'head'}, heading(wordFor(now.colour)), ...both)
     const rows = kind ? kindRows(model, act) : rampRows(model)
-    const others = Object.keys(hidden).filter(name => name !== now.colour && model.kindOf(name))
-    const filters = others
-      .filter(name => hidden[name].size)
-      .map(name => change(`${wordFor(name)} filtered ✕`, () => delete model.hidden[name]))
+    const others = model.filters.map(([name]) => name).filter(name => name !== now.colour)
+    const filters = others.map(name =>
+      change(`${wordFor(name)} filtered ✕`, () => delete model.hidden[name]),
+    )
     section.replaceChildren(head, rows, ...filters, ...hollowKey(model))
   }
   return {element: section, draw}

@@ -32,6 +32,10 @@ function svg(tag, attributes) {
   return made
 }
 
+// What the system asks for: a dark page, and that nothing moves by itself
+const night = matchMedia('(prefers-color-scheme: dark)')
+const wantsCalm = () => matchMedia('(prefers-reduced-motion: reduce)').matches
+
 // Canvases: as many pixels as the screen has, and a clean pen in units of the page
 function fit(canvas) {
   const ratio = devicePixelRatio || 1

@@ -36,6 +36,9 @@ function kindsOf(run) {
   return kinds
 }
 
+// Positions of what is marked
+const marked = marks => [...marks.keys()].filter(i => marks[i])
+
 // From the first percentile to the last
 function span(values) {
   const sorted = ascending(values.filter(Number.isFinite))
@@ -112,7 +115,7 @@ class Model {
   }
 
   get selection() {
-    return this.selected ? [...this.selected.keys()].filter(i => this.selected[i]) : []
+    return this.selected ? marked(this.selected) : []
   }
 
   colourings() {
@@ -133,16 +136,25 @@ class Model {
     return !this.view.predicted || this.view.predicted[i] === this.run.labels[i]
   }
 
+  // Can a clip's skeleton be had?
+  plays(i) {
+    const {source, where} = this
+    return !source.plays || source.plays(where.run, i)
+  }
+
+  // Kinds of which some values are not shown: name, values that are not, kind
+  get filters() {
+    const all = Object.entries(this.hidden).map(([name, off]) => [name, off, this.kindOf(name)])
+    return all.filter(([, off, kind]) => off.size && kind)
+  }
+
   // Which clips the filters leave
   filter() {
-    const filters = Object.entries(this.hidden).filter(
-      ([name, off]) => off.size && this.kindOf(name),
-    )
-    const hides = filters.map(([name, off]) => [this.kindOf(name).values, off])
+    const {filters} = this
     const {labels} = this.run
     const predicted = this.view?.predicted
     this.shown = Uint8Array.from(labels, (label, i) => {
-      if (hides.some(([values, off]) => off.has(values[i]))) return 0
+      if (filters.some(([, off, {values}]) => off.has(values[i]))) return 0
       if (!this.confusion || !predicted) return 1
       return label === this.confusion[0] && predicted[i] === this.confusion[1] ? 1 : 0
     })
@@ -231,7 +243,7 @@ class Model {
   }
 
   get foundClips() {
-    return this.found ? [...this.found.keys()].filter(i => this.found[i] && this.visible(i)) : []
+    return this.found ? marked(this.found).filter(i => this.visible(i)) : []
   }
 
   // What a ramp of colours shows

@@ -1,4 +1,4 @@
-// What leaves the explorer: files, and the state in the page's address
+// Files that leave the explorer
 
 function download(name, content, type = 'text/csv') {
   const href = URL.createObjectURL(new Blob([content], {type}))
@@ -99,47 +99,4 @@ function letterShapes(model, disk) {
     ...distances.map(({text: words, x, y}) => text(words, x, y, soft)),
     ...named.map(({text: words, x, y}) => text(words, x, y, strong)),
   ]
-}
-
-// Everything that is set, as words of an address; and set again from them. What an address names
-// and the page does not have is passed over.
-const addressOfView = ({where, run}) =>
-  [where.run, run.epochs[where.epoch], where.projection].join()
-function addressOf(model, disk, second) {
-  const {now, where, run} = model
-  const at = disk.places.isometry
-  const words = {
-    run: where.run || '',
-    epoch: run.epochs[where.epoch],
-    projection: where.projection,
-    colour: now.colour,
-    clip: run.names[now.chosen] ?? '',
-    search: now.search,
-    at: at === identity ? '' : at.map(value => value.toFixed(6)).join(),
-    second: second ? addressOfView(second.model) : '',
-  }
-  return new URLSearchParams(Object.entries(words).filter(([, value]) => value !== '')).toString()
-}
-function readView(text, offered) {
-  const [run, epoch, projection] = text.split(',')
-  const position = offered.runs[run]?.epochs.indexOf(Number(epoch)) ?? -1
-  if (position < 0 || !offered.projections.includes(projection)) return null
-  return {run: Number(run), epoch: position, projection}
-}
-function readAddress(text, offered) {
-  const words = new URLSearchParams(text)
-  const run = offered.runs[Number(words.get('run'))] ? Number(words.get('run')) : 0
-  const {epochs, names} = offered.runs[run]
-  const at = (words.get('at') ?? '').split(',').map(Number)
-  const size = at[0] ** 2 + at[1] ** 2 - at[2] ** 2 - at[3] ** 2
-  return {
-    run,
-    epoch: epochs.indexOf(Number(words.get('epoch') ?? NaN)),
-    projection: offered.projections.find(name => name === words.get('projection')),
-    colour: words.get('colour'),
-    clip: names.indexOf(words.get('clip')),
-    search: words.get('search') ?? '',
-    second: readView(words.get('second') ?? '', offered),
-    at: at.length === 4 && Math.abs(size - 1) < 0.01 ? after(at, identity) : identity,
-  }
 }

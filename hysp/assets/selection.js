@@ -1,4 +1,5 @@
 // What is selected: counted, copied, downloaded, written as a dataset folder
+const tooLarge = 'The address of this page does not keep so large a selection; its CSV does.'
 function selectionPanel(model, act) {
   const tally = element('div', {className: 'tally', 'aria-live': 'polite'})
   const message = element('p', {className: 'said', role: 'status'})
@@ -7,7 +8,7 @@ function selectionPanel(model, act) {
     const selection = model.selection
     const undo = button('undo', 'take back the last selection or tag (u)', act.undo)
     const past = model.past.length ? [undo] : []
-    message.textContent = ''
+    message.textContent = keepsSelection(model) ? '' : tooLarge
     if (selection.length) {
       const folder = model.offered.kernel ? [subsetRow(selection)] : []
       tally.replaceChildren(summary(model, selection), actions(selection, past), ...folder, message)

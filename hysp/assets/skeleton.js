@@ -181,8 +181,7 @@ function skeletonColours(place) {
 
 // `onTime` hears the moment of the clip, from 0 to 1
 function skeletonPlayer(canvas, pack, onTime) {
-  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches
-  const night = matchMedia('(prefers-color-scheme: dark)')
+  const calm = wantsCalm()
   const state = {clip: -1, time: 0, speed: 1, playing: !calm, turn: 0, bodies: []}
   let clips = new Clips(pack)
   let colours = skeletonColours(canvas)

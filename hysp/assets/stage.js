@@ -2,7 +2,7 @@
 
 // Movements that take a while; one of a kind ends the one before it. `rest` hears when all is still
 function motion(paint, rest) {
-  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches
+  const calm = wantsCalm()
   let tweens = []
   let frame = 0
   function redraw() {
