@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['published', 'ntu_classes', 'pku_part', 'open_raw', 'oddities', 'Survey', 'evenly', 'to_metres', 'Reading',
-           'survey_raw', 'survey_source', 'example_clips', 'survey_shared', 'survey_dataset', 'survey', 'sparkline',
+           'survey_source', 'survey_raw', 'example_clips', 'survey_dataset', 'survey_shared', 'survey', 'sparkline',
            'preparation', 'survey_lines']
 
 # %% ../nbs/76_survey.ipynb #8a925aa7
@@ -33,7 +33,7 @@ def ntu_classes(
     beyond = [name[1:4] > "017" or name[-3:] > "060" for name in files if name[:1] in "Ss"]
     return 120 if any(beyond) else 60
 
-
+# %% ../nbs/76_survey.ipynb #767d6094
 def pku_part(
     files: list,  # Names of the form 0001-L (part 1) or A01N01-L (part 2)
 ) -> int | None:
@@ -122,7 +122,7 @@ class Survey:
         counts = f"{len(self.labels)} clips, {len(self.class_names)} classes"
         return f"{self.path} ({self.kind}): {counts}, {len(self.faults)} faults"
 
-
+# %% ../nbs/76_survey.ipynb #015594b6
 def evenly(
     n: int,  # Things to choose from, n>0
     count: int,  # How many to choose
@@ -188,17 +188,6 @@ class Reading:
             self.wanted.remove(label)
             self.examples.append((self.source.class_names[label], position))
 
-# %% ../nbs/76_survey.ipynb #c7394953
-def survey_raw(
-    path: str | Path,  # A raw tree, a zip or npz file
-    read: int = 200,  # Read this many clips; 0: all
-    layout: str | Path | Layout = None,  # Skeleton of CSV files
-    progress: bool = True,  # Show a bar?
-) -> Survey:
-    "Look at raw files"
-    kind, source = open_raw(path, layout)
-    return survey_source(source, path, kind, read, progress)
-
 # %% ../nbs/76_survey.ipynb #f23f12f6
 def survey_source(
     source: Source,  # Clips of any reader
@@ -237,6 +226,17 @@ def survey_source(
         title=f"{path}, {kind}: {source}",
     )
 
+# %% ../nbs/76_survey.ipynb #c7394953
+def survey_raw(
+    path: str | Path,  # A raw tree, a zip or npz file
+    read: int = 200,  # Read this many clips; 0: all
+    layout: str | Path | Layout = None,  # Skeleton of CSV files
+    progress: bool = True,  # Show a bar?
+) -> Survey:
+    "Look at raw files"
+    kind, source = open_raw(path, layout)
+    return survey_source(source, path, kind, read, progress)
+
 # %% ../nbs/76_survey.ipynb #32548266
 def example_clips(
     dataset: Dataset,  # A dataset
@@ -250,36 +250,6 @@ def example_clips(
     return [
         (dataset.class_names[dataset.labels[i]], dataset.position[dataset.index[i]]) for i in first
     ]
-
-# %% ../nbs/76_survey.ipynb #5fad4460
-def survey_shared(
-    path: str | Path,  # The reference's arrays, as people share them
-) -> Survey:
-    "Look at shared arrays: both parts of their first protocol"
-    splits = split_names(path)
-    first = splits[0].rpartition("/")[0]
-    parts = [Dataset(path, split) for split in splits if split.rpartition("/")[0] == first]
-    columns = {}
-    for name in metadata_columns:
-        if all(name in part.columns for part in parts):
-            columns[name] = np.concatenate([part.columns[name] for part in parts])
-    classes = max((part.class_names for part in parts), key=len)
-    return Survey(
-        kind="dataset",
-        path=Path(path),
-        layout=parts[0].layout,
-        class_names=classes,
-        labels=np.concatenate([part.labels for part in parts]),
-        columns=columns,
-        lengths=np.array([], int),
-        bodies=np.array([], int),
-        faults=[],
-        skipped={},
-        odd={},
-        examples=example_clips(parts[0]),
-        title="\n".join(f"shared arrays {part}" for part in parts),
-        splits=splits,
-    )
 
 # %% ../nbs/76_survey.ipynb #47c6cbfa
 def survey_dataset(
@@ -310,6 +280,36 @@ def survey_dataset(
         title=str(dataset),
         prepared=about.get("prepared"),
         splits=dataset.splits,
+    )
+
+# %% ../nbs/76_survey.ipynb #5fad4460
+def survey_shared(
+    path: str | Path,  # The reference's arrays, as people share them
+) -> Survey:
+    "Look at shared arrays: both parts of their first protocol"
+    splits = split_names(path)
+    first = splits[0].rpartition("/")[0]
+    parts = [Dataset(path, split) for split in splits if split.rpartition("/")[0] == first]
+    columns = {}
+    for name in metadata_columns:
+        if all(name in part.columns for part in parts):
+            columns[name] = np.concatenate([part.columns[name] for part in parts])
+    classes = max((part.class_names for part in parts), key=len)
+    return Survey(
+        kind="dataset",
+        path=Path(path),
+        layout=parts[0].layout,
+        class_names=classes,
+        labels=np.concatenate([part.labels for part in parts]),
+        columns=columns,
+        lengths=np.array([], int),
+        bodies=np.array([], int),
+        faults=[],
+        skipped={},
+        odd={},
+        examples=example_clips(parts[0]),
+        title="\n".join(f"shared arrays {part}" for part in parts),
+        splits=splits,
     )
 
 # %% ../nbs/76_survey.ipynb #93fb7ad0
@@ -344,7 +344,7 @@ def sparkline(
     heights = np.ceil(7 * counts / max(counts.max(), 1)).astype(int)
     return "".join("▁▂▃▄▅▆▇█"[height] for height in heights)
 
-
+# %% ../nbs/76_survey.ipynb #a5a8bd6a
 def _some(names, most=3):
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(map(str, names[:most])) + more
@@ -364,7 +364,7 @@ def preparation(
     left_out = [reason for reason in prepared.get("not_done", []) if "no split" not in reason]
     return [done, *left_out]  # Why there is no split is told by `survey_lines`
 
-
+# %% ../nbs/76_survey.ipynb #4ce6f62e
 def _indented(heading, lines):
     "Lines under one another, the first beside a heading"
     return [f"{name:12}{line}" for name, line in zip([heading] + [""] * len(lines), lines)]
@@ -384,7 +384,7 @@ def _reading_lines(seen):
         lines.insert(0, f"{read}, evenly spaced; of these:")
     return lines
 
-
+# %% ../nbs/76_survey.ipynb #abb0997a
 def _class_lines(seen):
     "Clips of a class, clips and classes that are missing"
     n = len(seen.labels)
