@@ -14,7 +14,7 @@ from pathlib import Path
 from tyro import MISSING
 from . import __version__
 from .config import about_config, config_names, load_config, parse_command, read_yaml, to_yaml
-from .core import HyspError, check_apart, check_free, pick, put_back, renamed
+from .core import HyspError, check_apart, check_free, check_not_kept, pick, put_back, renamed
 from .formats import format_lines, open_source
 from .settings import Export, Info, Prepare, Synth, commands, configurable, resolved
 
@@ -94,9 +94,10 @@ def _metrics_in_words(row, path):
 
 def _run_info(path):
     "Print the settings of a run, its weights and its last metrics"
-    from hysp.run_folder import read_metrics
+    from hysp.run_folder import check_settings, read_metrics
 
     settings, _ = read_yaml(path / "config.yaml")
+    check_settings(path / "config.yaml")
     for key in shown.split():
         if settings.get(key) is not None:
             print(f"{key:12}{settings[key]}")
@@ -300,6 +301,7 @@ def export(
     model, about = load_run(cfg.run)
     encoder = model.online_encoder
     path = cfg.out or Path(about["file"]).with_name(f"encoder{endings[cfg.format]}")
+    check_not_kept(path)
     with _quiet():
         x = export_encoder(encoder, path, cfg.format, cfg.frames, cfg.bodies)
     N, C, T, V, M = x.shape

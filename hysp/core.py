@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['longest_message', 'a_day', 'sign_of_life', 'silence', 'most_yaml', 'deepest_yaml', 'most_json', 'most_table',
            'printable', 'one_line', 'HyspError', 'pick', 'some_of', 'this_machine', 'lives', 'beside', 'leftovers',
-           'clear_leftovers', 'atomic_write', 'put_back', 'check_free', 'atomic_dir', 'table_cell', 'from_table_cell',
-           'check_apart', 'size_in_words', 'check_room', 'hold_folder', 'write_table', 'write_yaml', 'write_json',
-           'check_readable', 'safe_loader', 'parse_yaml', 'read_utf8', 'load_yaml', 'parse_json', 'load_json',
-           'read_table', 'checksum', 'LogLines', 'tell_progress', 'old_names', 'renamed', 'complete_help']
+           'clear_leftovers', 'atomic_write', 'put_back', 'check_not_kept', 'check_free', 'atomic_dir', 'table_cell',
+           'from_table_cell', 'check_apart', 'size_in_words', 'check_room', 'open_lock', 'hold_folder', 'write_table',
+           'write_yaml', 'write_json', 'check_readable', 'safe_loader', 'parse_yaml', 'read_utf8', 'load_yaml',
+           'parse_json', 'load_json', 'read_table', 'checksum', 'names_checksum', 'LogLines', 'tell_progress',
+           'old_names', 'renamed', 'complete_help']
 
 # %% ../nbs/00_core.ipynb #8d040e71
-import csv, difflib, errno, fcntl, hashlib, json, os, random, re, shutil, sys, threading, time
+import csv, difflib, errno, fcntl, hashlib, json, os, random, re, shutil, stat, sys, threading, time
 import warnings
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -177,23 +178,53 @@ def put_back(
     path: Path,  # A folder
 ):
     "Give a folder its name back, if it was being replaced by a process that was killed"
-    if not path.exists() and path.parent.is_dir():
-        clear_leftovers(path.parent, path.name)
+    if path.exists() or not path.parent.is_dir():
+        return
+    clear_leftovers(path.parent, path.name)
+    for entry in path.parent.glob(".*.old"):
+        found = _leftover.fullmatch(entry.name)
+        if found and found["name"] == path.name and not path.exists():
+            who = f"process {found['process']} on {found['machine']}"
+            raise HyspError(
+                f"there is no {path}, but {entry}, which {who} was replacing; "
+                f"if that process is gone, rename it to {path.name}"
+            )
+
+
+_kept_files = re.compile(
+    r"last\.pt|best\.safetensors|epoch_\d+\.safetensors|pairs\.safetensors|config\.yaml|run\.json|"
+    r"metrics\.csv|environment\.json|dataset\.yaml|(position|missing)\.npy|(samples|problems)\.csv"
+)
+
+
+def check_not_kept(
+    path: str | Path,  # A file that is to be written
+):
+    "Refuse to replace what a run or a dataset folder consists of"
+    path = Path(path)
+    if path.exists() and _kept_files.fullmatch(path.name):
+        raise HyspError(f"{path} is a file of a run or of a dataset; name another one")
 
 
 def check_free(
     path: str | Path,  # The folder that is to be made
     overwrite: bool = False,  # May it replace what is there?
-) -> Path:  # The same path; raises `HyspError`
+    mark: str = "dataset.yaml",  # A folder without this file is nothing that may be replaced
+) -> Path:  # The same path, or what it links to; raises `HyspError`
     "Refuse a place where a file or a folder with something in it is already"
     path = Path(path)
+    path = path.resolve() if path.is_symlink() else path
     put_back(path)
     if path.exists() and not path.is_dir():
         raise HyspError(f"{path} is a file; name a folder")
-    if path.exists() and any(path.iterdir()) and not overwrite:
+    if not path.exists() or not any(path.iterdir()):
+        return path
+    if not overwrite:
         raise HyspError(
             f"{path} exists already and is not empty; name another folder or overwrite it"
         )
+    if not (path / mark).is_file():
+        raise HyspError(f"{path} is not replaced, for it holds no {mark}; name another folder")
     return path
 
 # %% ../nbs/00_core.ipynb #3bce1940
@@ -330,7 +361,7 @@ def _holder(lock, path):
     if machine == this_machine():
         return who if is_free is None and lives(int(process)) else None
     age = _age(path)
-    if age > silence:
+    if abs(age) > silence:  # A time to come is that of a clock that was wrong
         return None
     left = f"if it was killed, the folder is free in {silence - age:.0f} s"
     return f"{who}, which gave a sign of life {age:.0f} s ago ({left})"
@@ -347,11 +378,27 @@ def _sign_lock(lock, path):
         raise
 
 
+def open_lock(
+    path: str | Path,  # A lock file, which is made where there is none
+):  # The open file; raises `HyspError` for a link or what is no file
+    "Open a lock file, and never what a link of that name leads to"
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        lock = open(os.open(path, flags, 0o666), "r+", encoding="utf-8")
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise HyspError(f"{path} is a link, which no lock of ours is; remove it") from error
+    if not stat.S_ISREG(os.fstat(lock.fileno()).st_mode):
+        lock.close()
+        raise HyspError(f"{path} is a pipe or a device, which no lock of ours is; remove it")
+    return lock
+
+
 def _take_lock(path, doing):
     "The open lock file of a folder, held; it may be removed by who held it before"
     while True:
-        lock = open(path, "a+", encoding="utf-8")
-        lock.seek(0)
+        lock = open_lock(path)
         who = _holder(lock, path)
         if who:
             lock.close()
@@ -592,6 +639,16 @@ def checksum(
     "SHA-256 of a file's bytes"
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def names_checksum(
+    names,  # Names of clips
+) -> str:  # 64 hexadecimal digits
+    "SHA-256 of names in their order"
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(f"{name}\n".encode())
+    return digest.hexdigest()
 
 # %% ../nbs/00_core.ipynb #4787b4a9
 class LogLines:

@@ -210,7 +210,7 @@ def embeddings(
 # %% ../nbs/78_embeddings.ipynb #e96c8ec6
 def kept_embeddings(
     run: str | Path,  # Run folder
-    data: str | None,  # Checksum of the dataset; None: whatever it is
+    clips: Dataset | None,  # The clips they should be of; None: whatever they are
     split: str,  # Protocol and part
     untrained: bool = True,  # With the model before its first epoch?
 ) -> Embeddings | None:
@@ -226,7 +226,14 @@ def kept_embeddings(
         print(f"{run / 'embeddings.safetensors'} is of another run ({told[:8]}); it is not used")
         return None
     same = e.about["split"] == split and e.about["weights"] == weights
-    return e if same and data in (None, e.about["data"]) else None
+    return e if same and (clips is None or _are_of(e, clips)) else None
+
+
+def _are_of(e, clips):
+    "Are embeddings of these clips, under the names and the labels of today?"
+    if (e.names, e.about["data"]) != (clips.names, clips.checksum):
+        return False
+    return e.labels.tolist() == clips.labels.tolist() and e.class_names == clips.class_names
 
 # %% ../nbs/78_embeddings.ipynb #9708e2da
 def _shipped_clips(run):
@@ -244,9 +251,9 @@ def _clips_of(run, data, split, e):
     if data is None and shipped_as(run):
         return Dataset(_shipped_clips(run), split)
     clips = Dataset(data or load_run(run)[1]["settings"]["data"], split)
-    if clips.checksum != e.about["data"]:
+    if not _are_of(e, clips):
         raise HyspError(
-            f"{clips.path} has changed since the embeddings of {run} were made (checksum); "
+            f"{clips.path} has changed since the embeddings of {run} were made; "
             f"`hysp embed {run}` makes them again"
         )
     _verify(clips, run)
@@ -270,12 +277,12 @@ def scene(
     "A run to explore"
     run = Path(run)
     split = _split_meant(run, data, split)
-    known = None
-    if data or every_byte:
-        clips = Dataset(data or load_run(run)[1]["settings"]["data"], split)
+    path = Path(data or load_run(run)[1]["settings"]["data"])
+    clips = None
+    if data or every_byte or (path / "dataset.yaml").is_file():
+        clips = Dataset(path, split)
         _verify(clips, run, every_byte)
-        known = clips.checksum
-    e = kept_embeddings(run, known, split, untrained)
+    e = kept_embeddings(run, clips, split, untrained)
     if e is None:
         e = embeddings(run, data, split, untrained, device)
     return Scene(e, lambda: _clips_of(run, data, split, e), run.name)

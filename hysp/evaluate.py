@@ -20,7 +20,7 @@ from torch import nn, Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.lr_scheduler import LambdaLR
 from .core import HyspError, atomic_write, pick, renamed, tell_progress
-from .feeder import map_array, verify_clips
+from .feeder import check_coordinates, map_array, verify_clips
 from .heads import MobiusLinear
 from .metrics import accuracy, bootstrap, class_accuracy, confusion
 from .optim import make_optimizer, schedule
@@ -73,8 +73,10 @@ def _encode(encoder, data, stream, batch, device, progress):
     encoder.eval().to(device)
     parts = []
     with tell_progress(desc="encode", total=len(data), shown=progress) as bar:
-        for x, _ in data.batches(batch):
-            z = encoder(to_stream(x.to(device), stream, data.layout))
+        for x, i in data.batches(batch):
+            x = x.to(device)
+            check_coordinates(x, (data.names[int(clip)] for clip in i))
+            z = encoder(to_stream(x, stream, data.layout))
             parts.append(z.float().cpu())
             bar.update(len(x))
     encoder.train(training)

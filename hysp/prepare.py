@@ -29,8 +29,10 @@ from hysp.core import (
     check_free,
     check_room,
     checksum,
-    read_table,
+    names_checksum,
+    open_lock,
     pick,
+    read_table,
     write_table,
     write_yaml,
     renamed,
@@ -704,7 +706,7 @@ class _Rows:
         self.dtype = np.dtype(dtype)
         self.size = self.dtype.itemsize * int(np.prod(shape[1:]))
         self.start = len(header)
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         whole = self.start + shape[0] * self.size
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(self.fd, 0, whole)
@@ -836,7 +838,7 @@ def _clear(path):
 # %% ../nbs/10_prepare.ipynb #dcb9a6b2
 def _lock(path, out):
     "A lock on the folder of a run, held until the file is closed"
-    lock = open(path / "lock", "w")
+    lock = open_lock(path / "lock")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -868,6 +870,8 @@ def _part_beside(out, job):
     "The hidden folder of a run; it stays where an interrupted run can continue from it"
     path = _part_path(out)
     plan = _plan(job)
+    if path.is_dir() and any(path.iterdir()) and not (path / "lock").exists():
+        raise HyspError(f"{path}, which {out} needs while it is made, is not ours; move it away")
     path.mkdir(parents=True, exist_ok=True)
     lock = _lock(path, out)
     keep = False
@@ -1184,6 +1188,7 @@ def _finish(job, part, out, protocols, overwrite):
         format=2,
         shape=[len(kept), *part.rows["position"].shape[1:-1], bodies],
         checksum=checksum(made["position"]),
+        names_checksum=names_checksum(row["name"] for row in rows),
         fps=source.fps,
         prepared=_prepared_how(job, rows, who, splits, no_split),
         protocols=who,

@@ -15,7 +15,16 @@ from pathlib import Path
 import torch
 from .augment import views
 from .config import check_config, load_config, save_config, to_plain
-from .core import HyspError, check_apart, check_free, check_room, pick, renamed, some_of
+from hysp.core import (
+    HyspError,
+    check_apart,
+    check_free,
+    check_not_kept,
+    check_room,
+    pick,
+    renamed,
+    some_of,
+)
 from .embeddings import save_arrays, save_embeddings, scene
 from .ensemble import check_same_clips, fit_weights, fixed_weights, fuse, oracle_weights
 from .evaluate import difference, features, join_features, judge, whiten
@@ -444,6 +453,13 @@ def _open_twin(cfg, about):
     return twin, said
 
 # %% ../nbs/82_recipes.ipynb #94006435
+def _verify_all(data, folder):
+    "Compare every byte of the clips, and drop features that were kept: they are made anew"
+    verify_clips(data, folder, every_byte=True)
+    for file in folder.glob("*.npy"):
+        file.unlink()
+
+
 class Evaluation:
     "The checkpoints of a run, the clips they are judged by, and what is asked of them"
 
@@ -479,7 +495,7 @@ class Evaluation:
         self.raw = [coordinates(part, self.stream) for part in self.sets]
         self.bodies = tuple(map(body_counts, self.sets)) if cfg.same_bodies else None
         if cfg.verify:
-            verify_clips(self.sets[0], self.out / "features", every_byte=True)
+            _verify_all(self.sets[0], self.out / "features")
         self.questions = {}  # Name of a set of classes: labels of both parts, number of classes
         for name, index in class_sets(self.sets[0].class_names, cfg.group).items():
             labels = [index[part.labels] for part in self.sets]
@@ -698,7 +714,7 @@ def ensemble(
     check_apart(cfg.out, *(train.path for train, _ in pairs))
     if cfg.verify:
         for (_, about), (train, _) in zip(models, pairs):
-            verify_clips(train, Path(about["file"]).parent / "features", every_byte=True)
+            _verify_all(train, Path(about["file"]).parent / "features")
     probes = [_probe(cfg, *model, sets, device) for model, sets in zip(models, pairs)]
     scores, held, held_labels = map(list, zip(*probes))
     labels = pairs[0][1].labels
@@ -730,6 +746,7 @@ def subset(
     _check_share("share", cfg.share)
     [(model, about)] = open_checkpoints(cfg.run)
     (data,) = open_data((model, about), cfg.data, cfg.split)
+    verify_clips(data, Path(about["file"]).parent / "features")
     z = features(online_part(model, cfg.part), data, about["spec"]["stream"], device=device)
     labels = data.labels if cfg.per_class else None
     kept = choose_by_certainty(clip_radii(z), cfg.keep, cfg.share, labels)
@@ -782,6 +799,7 @@ def embed(
     write = out and pick(out.suffix, writers, "ending of the file for the embeddings")
     files = [file for file in (out, cfg.html) if file]
     for file in files:
+        check_not_kept(file)
         if not file.absolute().parent.is_dir():
             place = f"{file.parent} to write {file.name} into"
             raise HyspError(f"there is no folder {place}; make it first")
@@ -838,7 +856,7 @@ def demo_data(
     "The clips of the demo: a dataset folder as it is, an npz or the synthetic people prepared first"
     if cfg.data and Path(cfg.data).is_dir():
         return Path(cfg.data)
-    out = Path(cfg.out) / "data"
+    out = check_free(Path(cfg.out) / "data", overwrite=True)
     return prepare(demo_source(cfg), out, frames=cfg.frames, overwrite=True)
 
 # %% ../nbs/82_recipes.ipynb #ae8bdf96

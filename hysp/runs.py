@@ -67,8 +67,13 @@ class _Description(dict):
                 raise HyspError(
                     f"{self['file']} says of its '{key}' what it cannot be: {self[key]!r}"
                 )
+        for key in ("epoch", "seed"):
+            if not 0 <= self.get(key, 0) < 2**63:
+                raise HyspError(f"{self['file']} says of its '{key}' what no {key} is")
         if "settings" in self:
             self["settings"] = _Description(self["settings"], file=self["file"])
+            if not isinstance(self["settings"].get("data", ""), str):
+                raise HyspError(f"{self['file']} says of its 'data' what no folder is")
 
 
 def _check_shapes(spec, state):
@@ -196,6 +201,7 @@ def load_pairs(
 ) -> Pairs:  # Raises `HyspError` where they are of other clips
     "Pairs that a run has kept"
     state, about = load_weights(path)
+    check_identity(Path(path), about.get("run"))
     if about.get("clips") != _clips_and_people(data):
         raise HyspError(
             f"{path} has pairs of other clips than {data.path} ({data.split}), or of other people; "
@@ -287,11 +293,12 @@ def environment() -> dict:  # Names and versions
     )
 
 # %% ../nbs/63_runs.ipynb #8fd1aeec
-def _environments(path):
-    "What the record of a run holds so far, one for each environment"
+def _environments(path, run):
+    "What the record of a run holds so far, one for each environment; none of another run's"
     try:
-        return list(load_json(path).get("environments", []))
-    except (ValueError, TypeError, AttributeError):
+        record = load_json(path)
+        return list(record["environments"]) if record.get("run") in (None, run) else []
+    except (ValueError, TypeError, AttributeError, KeyError):
         return []
 
 
@@ -308,11 +315,11 @@ def save_environment(
         devices=str(trainer.devices),
     )
     begins = not (trainer.epoch or trainer.progress.step)
-    before = [] if begins else _environments(path)
+    run = trainer.folder.identity
+    before = [] if begins else _environments(path, run)
     last = {name: value for name, value in before[-1].items() if name != "epoch"} if before else {}
     if content != last:
         before.append(dict(epoch=trainer.epoch, **content))
-    run = trainer.folder.identity
     write_json(path, dict(content, run=run, environments=before))
 
 # %% ../nbs/63_runs.ipynb #0e914245

@@ -18,10 +18,9 @@ from operator import attrgetter
 from pathlib import Path
 from torch import nn, Tensor
 from tqdm.auto import tqdm
-from .clips import largest
 from .core import HyspError, renamed, tell_progress
 from .devices import Devices, tracked, together
-from .feeder import verify_clips
+from .feeder import check_coordinates, verify_clips
 from .losses import curriculum_loss
 from .metrics import ball_norm, collapse_std, effective_rank
 from .models import concat_all_gather
@@ -304,7 +303,10 @@ def two_views(
     generator = torch.Generator(trainer.device).manual_seed(_number_from("views", *at))
 
     def fetch(clips):
-        return trainer.data.batch(devices.part(clips)).to(trainer.device)
+        own = devices.part(clips)
+        x = trainer.data.batch(own).to(trainer.device)
+        check_coordinates(x, (trainer.data.names[int(clip)] for clip in own))
+        return x
 
     x = fetch(first)
     y = x if second is first else fetch(second)
@@ -320,22 +322,14 @@ def check_loss(
     "Raise `HyspError` with the names of the clips whose loss is not finite"
     if loss.isfinite().all():
         return
-    part = trainer.devices.part(clips)
-    # The clips with a coordinate that is none
-    bad_clips = ~(trainer.data.batch(part).flatten(1).abs().amax(1) <= largest)
-    what_to_do = "lower the learning rate in a new run folder"
-    if bad_clips.any():
-        what_to_do = f"they hold coordinates that are no number or beyond {largest:,.0f}; mend them"
-    else:  # The clips whose own loss is not finite
-        bad_clips = ~loss.isfinite()
-    if len(bad_clips) < len(clips):  # Known of this process's part alone
-        clips = part
-    names = [trainer.data.names[int(clip)] for clip in clips[bad_clips.cpu()]]
+    if len(loss) < len(clips):  # That of this process's part alone
+        clips = trainer.devices.part(clips)
+    names = [trainer.data.names[int(clip)] for clip in clips[~loss.isfinite().cpu()]]
     more = "…" if len(names) > 5 else ""
     at = trainer.progress
     raise HyspError(
         f"the loss is not finite in epoch {at.epoch + 1}, step {at.step + 1}: "
-        f"clips {', '.join(names[:5])}{more}; {what_to_do} "
+        f"clips {', '.join(names[:5])}{more}; lower the learning rate in a new run folder "
         "(what was saved is from before this step)"
     )
 
