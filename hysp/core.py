@@ -366,18 +366,7 @@ def _holder(lock, path):
     left = f"if it was killed, the folder is free in {silence - age:.0f} s"
     return f"{who}, which gave a sign of life {age:.0f} s ago ({left})"
 
-# %% ../nbs/00_core.ipynb #489b8e1e
-def _sign_lock(lock, path):
-    "Write machine and process into a lock file that is held, or remove it where there is no room"
-    try:
-        os.ftruncate(lock.fileno(), 0)
-        os.write(lock.fileno(), f"{this_machine()} {os.getpid()}".encode())
-    except OSError:
-        path.unlink()
-        lock.close()
-        raise
-
-
+# %% ../nbs/00_core.ipynb #14b7b6d4
 def open_lock(
     path: str | Path,  # A lock file, which is made where there is none
 ):  # The open file; raises `HyspError` for a link or what is no file
@@ -393,6 +382,17 @@ def open_lock(
         lock.close()
         raise HyspError(f"{path} is a pipe or a device, which no lock of ours is; remove it")
     return lock
+
+# %% ../nbs/00_core.ipynb #489b8e1e
+def _sign_lock(lock, path):
+    "Write machine and process into a lock file that is held, or remove it where there is no room"
+    try:
+        os.ftruncate(lock.fileno(), 0)
+        os.write(lock.fileno(), f"{this_machine()} {os.getpid()}".encode())
+    except OSError:
+        path.unlink()
+        lock.close()
+        raise
 
 
 def _take_lock(path, doing):

@@ -514,7 +514,7 @@ def verify_clips(
 # %% ../nbs/12_feeder.ipynb #6b497fee
 def check_coordinates(
     x: Tensor,  # Clips, (n, C, T, V, M)
-    names,  # Their names
+    names,  # Names of the clips
 ):
     "Refuse clips with a coordinate that is no number or beyond any unit"
     if x.abs().amax() <= largest:

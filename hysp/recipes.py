@@ -15,16 +15,8 @@ from pathlib import Path
 import torch
 from .augment import views
 from .config import check_config, load_config, save_config, to_plain
-from hysp.core import (
-    HyspError,
-    check_apart,
-    check_free,
-    check_not_kept,
-    check_room,
-    pick,
-    renamed,
-    some_of,
-)
+from .core import HyspError, check_apart, check_free, check_not_kept, check_room
+from .core import pick, renamed, some_of
 from .embeddings import save_arrays, save_embeddings, scene
 from .ensemble import check_same_clips, fit_weights, fixed_weights, fuse, oracle_weights
 from .evaluate import difference, features, join_features, judge, whiten
@@ -452,14 +444,14 @@ def _open_twin(cfg, about):
         )
     return twin, said
 
-# %% ../nbs/82_recipes.ipynb #94006435
+# %% ../nbs/82_recipes.ipynb #1e00b90a
 def _verify_all(data, folder):
     "Compare every byte of the clips, and drop features that were kept: they are made anew"
     verify_clips(data, folder, every_byte=True)
     for file in folder.glob("*.npy"):
         file.unlink()
 
-
+# %% ../nbs/82_recipes.ipynb #94006435
 class Evaluation:
     "The checkpoints of a run, the clips they are judged by, and what is asked of them"
 

@@ -63,6 +63,15 @@ def check_settings(
     told = first.removeprefix("# Run ")
     check_identity(file, told if told != first else None)
 
+# %% ../nbs/51_run_folder.ipynb #a411ce9f
+def _check_still_ours(folder, told):
+    "Refuse to go on in a folder where another run has begun meanwhile"
+    if None not in (folder.identity, told) and folder.identity != told:
+        raise HyspError(
+            f"another run ({told[:8]}) has begun in {folder.path} since this one was made ready; "
+            "name a new run folder"
+        )
+
 # %% ../nbs/51_run_folder.ipynb #efbcff5a
 _results = "epoch_*.safetensors", "best.safetensors", "embeddings.safetensors", "evaluation.*"
 
@@ -111,15 +120,8 @@ class RunFolder:
                 f"{self.path} holds {found[0].name} of another run and no state to continue from; "
                 "name a new run folder"
             )
-        self._check_still_ours(identity_of(self.path))
+        _check_still_ours(self, identity_of(self.path))
         self.identity = str(uuid4())
-
-    def _check_still_ours(self, told):
-        if None not in (self.identity, told) and self.identity != told:
-            raise HyspError(
-                f"another run ({told[:8]}) has begun in {self.path} since this one was made ready; "
-                "name a new run folder"
-            )
 
     def go_on(self, identity: str | None):
         "Continue the run of a state; one of an earlier version gets its identity now"
@@ -127,7 +129,7 @@ class RunFolder:
             raise HyspError(f"{self.state} tells no run ({identity!r}); move it away to begin anew")
         if self.results():
             check_identity(self.state, identity)
-        self._check_still_ours(identity)
+        _check_still_ours(self, identity)
         self.identity = identity or identity_of(self.path) or str(uuid4())
         if self.writes:
             clear_leftovers(self.path)

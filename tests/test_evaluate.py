@@ -212,9 +212,20 @@ def test_features_that_are_not_finite_name_the_clip(folder, tmp_path):
     data = Dataset(folder, "xsub/val")
     data.position = np.array(data.position)
     data.position[data.index[4], 0, 0, 0, 0] = np.nan
-    with pytest.raises(HyspError, match=f"features of {data.names[4]} are not finite"):
+    with pytest.raises(HyspError, match=f"no number, .* in clips {data.names[4]};"):
         features(encoder(), data, cache=tmp_path)
-    assert not list(tmp_path.iterdir())
+
+    def overflows(x):
+        z = x.flatten(1)[:, :4].clone()
+        z[4, 1] = torch.inf
+        return z
+
+    data = Dataset(folder, "xsub/val")
+    overflowing = encoder()
+    overflowing.forward = overflows
+    with pytest.raises(HyspError, match=f"features of {data.names[4]} are not finite"):
+        features(overflowing, data, cache=tmp_path)
+    assert not list(tmp_path.glob("*.npy"))
 
 
 def test_a_split_without_clips_is_refused(folder, tmp_path):

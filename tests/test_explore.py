@@ -328,10 +328,12 @@ def test_embed(run, small, tmp_path, capsys):
 def test_embed_into_the_run(run, small):
     embed(Embed(run))
     e = load_embeddings(run)
+    clips = Dataset(load_run(run)[1]["settings"]["data"], "xsub/val")
+    assert kept_embeddings(run, clips, "xsub/val").names == e.names
     assert (
         kept_embeddings(run, None, "xsub/val").names == e.names
         and kept_embeddings(run, None, "xsub/train") is None
-        and kept_embeddings(run, Dataset(small).subset([0]), "xsub/val") is None
+        and kept_embeddings(run, clips.subset([0]), "xsub/val") is None
     )
     assert kept_embeddings(run, None, "xsub/val", untrained=False) is None
     (run / "embeddings.safetensors").unlink()
