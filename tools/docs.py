@@ -4,7 +4,8 @@ python tools/docs.py                                    # all of them, a few min
 python tools/docs.py tutorials/poincare_disk 70_disk    # these alone
 python tools/docs.py --out DIR NAME                     # elsewhere than in _docs
 
-Then open _docs/index.html. The form of a page and its style lie in tools/site."""
+Then open _docs/index.html. The form of a page and its style lie in tools/site. A notebook that draws with
+the light style sheet is run twice, the second time for the pictures of a dark page."""
 
 import argparse
 import base64
