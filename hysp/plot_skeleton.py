@@ -368,6 +368,8 @@ def plot_survey(
     grid = fig.add_gridspec(rows + 1, 3, height_ratios=[top] + [1.5] * rows)
     _class_panel(fig.add_subplot(grid[0, :2]), seen)
     _length_panel(fig.add_subplot(grid[0, 2]), seen)
+    for panel in fig.axes:
+        panel.spines[["top", "right"]].set_visible(False)
     for row, (name, position) in enumerate(seen.examples, 1):
         _clip_panel(fig.add_subplot(grid[row, :]), seen, name, position)
     if file is not None:

@@ -197,6 +197,8 @@ def test_a_notebook_that_fails_is_named(tmp_path, monkeypatch):
 def test_what_becomes_of_a_cell(tmp_path, monkeypatch):
     cells = [
         "#| hide\nx = 1",
+        "#| hide\nfrom warnings import catch_warnings, warn\n"
+        "with catch_warnings(record=True) as said: warn('heard')\nassert said; warn('unseen')",
         "#| slow\nx/0",
         "#| eval: false\nx/0",
         "#| export\ndef f(): return 7",
@@ -216,6 +218,7 @@ def test_what_becomes_of_a_cell(tmp_path, monkeypatch):
     with pytest.raises(HyspError, match="no notebook 71_plt"):
         docs.build(["71_plt"], tmp_path / "other")
     assert "plotly" not in text  # A page without a figure does not load it
+    assert "unseen" not in text  # A warning is given, and not shown
     (tmp_path / "site" / "more.html").write_text(
         '<a href="gone.html#x">x</a><a href="bad.html">y</a>'
     )

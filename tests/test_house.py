@@ -377,7 +377,9 @@ def test_installed_imports(installed, tmp_path):
     code = f"""import importlib.util, sys
 for o in {names}: importlib.import_module(o)
 for o in ('nbdev','fastcore','execnb','pytest'): assert importlib.util.find_spec(o) is None, o
-assert 'site-packages' in sys.modules['hysp.cli'].__file__"""
+assert 'site-packages' in sys.modules['hysp.cli'].__file__
+import matplotlib.pyplot as plt
+for look in ('light', 'dark'): plt.style.use(f'hysp.assets.{{look}}')"""
     done = run(installed / "python", "-c", code, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 

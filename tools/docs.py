@@ -4,7 +4,8 @@ python tools/docs.py                                    # all of them, a few min
 python tools/docs.py tutorials/poincare_disk 70_disk    # these alone
 python tools/docs.py --out DIR NAME                     # elsewhere than in _docs
 
-Then open _docs/index.html. The form of a page and its style lie in tools/site."""
+Then open _docs/index.html. The form of a page and its style lie in tools/site. A notebook that draws with
+the light style sheet is run twice, the second time for the pictures of a dark page."""
 
 import argparse
 import base64
@@ -94,7 +95,6 @@ def environment():
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": f"{root}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONWARNINGS": "ignore",
     }
 
 
