@@ -393,11 +393,14 @@ def verify_bytes(
 # %% ../nbs/12_feeder.ipynb #0d362516
 def _open(path, split, layout):
     "What a folder of either form holds"
-    put_back(path)
-    if not path.is_dir():
-        raise HyspError(f"there is no folder {path}")
-    ours = (path / "dataset.yaml").exists()
-    return (_open_folder if ours else _open_reference)(path, split, layout)
+    try:
+        put_back(path)
+        if not path.is_dir():
+            raise HyspError(f"there is no folder {path}")
+        ours = (path / "dataset.yaml").exists()
+        return (_open_folder if ours else _open_reference)(path, split, layout)
+    except OSError as error:  # A name that is too long, a folder that may not be entered
+        raise HyspError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _read_ahead(read, parts):

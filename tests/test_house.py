@@ -123,33 +123,11 @@ def test_nothing_of_one_machine(path):
         )
 
 
-# Notebooks whose figures have matplotlib's own look; one that gets the sheet leaves this list
-without_sheet = {
-    "01_skeleton",
-    "02_clips",
-    "04_readers",
-    "05_pyskl",
-    "06_keypoints",
-    "07_mocap",
-    "09_units",
-    "10_prepare",
-    "11_synthetic",
-    "13_augment",
-    "14_dtw",
-    "15_pairs",
-    "17_poincare",
-    "60_evaluate",
-    "61_ensemble",
-    "64_protocols",
-}
-
-
 @each_notebook
 def test_figures_have_one_look(path):
     code = "\n".join(source(c) for c in cells(path) if c["cell_type"] == "code")
     draws = re.search(r"^import .*\bmatplotlib\.pyplot\b", code, re.M) is not None
-    expected = draws and path.stem not in without_sheet
-    assert code.count('plt.style.use("hysp.assets.light")') == expected, (
+    assert code.count('plt.style.use("hysp.assets.light")') == draws, (
         'after its imports, plt.style.use("hysp.assets.light") gives all figures one look'
     )
 

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import re
 import zipfile
 
 import numpy as np
@@ -341,3 +342,10 @@ def test_settings_with_numbers_beyond_all(tmp_path, line, says):
     (tmp_path / "own.yaml").write_text(f"{line}\n")
     said = refused(lambda: load_config(Pretrain, tmp_path / "own.yaml", dict(data="clips")))
     assert says in said
+
+
+def test_a_view_of_a_folder_whose_name_is_too_long(tmp_path):
+    kept["view"].plant(tmp_path)
+    file = tmp_path / "view/dataset.yaml"
+    file.write_text(re.sub("(?m)^of: .*", f"of: {'x' * 300}", file.read_text()))
+    assert "File name too long" in refused(lambda: kept["view"].read(tmp_path))
