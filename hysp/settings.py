@@ -131,7 +131,7 @@ class Pretrain:
     # Epochs at which `step` divides the learning rate by ten
     milestones: Annotated[tuple[int, ...], Range(0, 10**9)] = ()
     warmup: Fraction = 0.05  # Share of the run over which the learning rate rises from zero
-    ema: Fraction = 0.999  # Decay of the target's moving average; nearer 1 is slower
+    ema: float = 0.999  # Decay of the target's moving average; nearer 1 is slower
     # Epochs between which the hyperbolic loss takes over from the Euclidean one; None: never
     ramp: Annotated[tuple[int, int], Range(0, 10**9)] | None = (0, 0)
     natural: NaturalView = field(default_factory=NaturalView)  # Views of --views natural

@@ -144,7 +144,7 @@ def test_the_explorer_stands_in_its_tutorial(visit, site):
     assert tab.locator(".widget").count() == 0
     frame = tab.locator("iframe.explorer").first
     frame.scroll_into_view_if_needed()
-    frame.content_frame.locator("canvas").first.wait_for()
+    frame.content_frame.locator("canvas:visible").first.wait_for()
     assert wrong == []
 
 
