@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['longest_message', 'a_day', 'sign_of_life', 'silence', 'most_yaml', 'deepest_yaml', 'most_json', 'most_table',
            'printable', 'one_line', 'HyspError', 'pick', 'some_of', 'this_machine', 'lives', 'beside', 'leftovers',
-           'clear_leftovers', 'atomic_write', 'put_back', 'check_not_kept', 'check_free', 'atomic_dir', 'table_cell',
+           'clear_leftovers', 'atomic_write', 'put_back', 'check_free', 'check_not_kept', 'atomic_dir', 'table_cell',
            'from_table_cell', 'check_apart', 'size_in_words', 'check_room', 'open_lock', 'hold_folder', 'write_table',
            'write_yaml', 'write_json', 'check_readable', 'safe_loader', 'parse_yaml', 'read_utf8', 'load_yaml',
            'parse_json', 'load_json', 'read_table', 'checksum', 'names_checksum', 'LogLines', 'tell_progress',
@@ -191,21 +191,6 @@ def put_back(
             )
 
 
-_kept_files = re.compile(
-    r"last\.pt|best\.safetensors|epoch_\d+\.safetensors|pairs\.safetensors|config\.yaml|run\.json|"
-    r"metrics\.csv|environment\.json|dataset\.yaml|(position|missing)\.npy|(samples|problems)\.csv"
-)
-
-
-def check_not_kept(
-    path: str | Path,  # A file that is to be written
-):
-    "Refuse to replace what a run or a dataset folder consists of"
-    path = Path(path)
-    if path.exists() and _kept_files.fullmatch(path.name):
-        raise HyspError(f"{path} is a file of a run or of a dataset; name another one")
-
-
 def check_free(
     path: str | Path,  # The folder that is to be made
     overwrite: bool = False,  # May it replace what is there?
@@ -226,6 +211,21 @@ def check_free(
     if not (path / mark).is_file():
         raise HyspError(f"{path} is not replaced, for it holds no {mark}; name another folder")
     return path
+
+# %% ../nbs/00_core.ipynb #37c142b6
+_kept_files = re.compile(
+    r"last\.pt|best\.safetensors|epoch_\d+\.safetensors|pairs\.safetensors|config\.yaml|run\.json|"
+    r"metrics\.csv|environment\.json|dataset\.yaml|(position|missing)\.npy|(samples|problems)\.csv"
+)
+
+
+def check_not_kept(
+    path: str | Path,  # A file that is to be written
+):
+    "Refuse to replace what a run or a dataset folder consists of"
+    path = Path(path)
+    if path.exists() and _kept_files.fullmatch(path.name):
+        raise HyspError(f"{path} is a file of a run or of a dataset; name another one")
 
 # %% ../nbs/00_core.ipynb #3bce1940
 @contextmanager
