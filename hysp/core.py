@@ -193,8 +193,7 @@ def put_back(
 
 def check_free(
     path: str | Path,  # The folder that is to be made
-    overwrite: bool = False,  # May it replace what is there?
-    mark: str = "dataset.yaml",  # A folder without this file is nothing that may be replaced
+    overwrite: bool = False,  # May it replace a dataset folder?
 ) -> Path:  # The same path, or what it links to; raises `HyspError`
     "Refuse a place where a file or a folder with something in it is already"
     path = Path(path)
@@ -208,8 +207,10 @@ def check_free(
         raise HyspError(
             f"{path} exists already and is not empty; name another folder or overwrite it"
         )
-    if not (path / mark).is_file():
-        raise HyspError(f"{path} is not replaced, for it holds no {mark}; name another folder")
+    if not (path / "dataset.yaml").is_file():
+        raise HyspError(
+            f"{path} is not replaced, for it holds no dataset.yaml; name another folder"
+        )
     return path
 
 # %% ../nbs/00_core.ipynb #37c142b6
