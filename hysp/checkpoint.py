@@ -151,30 +151,41 @@ def _model_name(state):
     return "simsiam"
 
 
+def _tensor(state, key, dimensions):
+    "A tensor of so many dimensions, without which there is no encoder"
+    if key not in state:
+        missing = repr(key.removeprefix("online_encoder."))
+        raise HyspError(
+            f"the file holds no ST-GCN encoder: {missing} is not among its {len(state)} keys"
+        )
+    shape = tuple(state[key].shape)
+    if len(shape) != dimensions or 0 in shape:
+        raise HyspError(f"'{key}' in the file has shape {shape}, not {dimensions} dimensions")
+    return state[key]
+
+
 def _width(state, key):
     "How many outputs a layer has; None where there is no such layer"
-    weight = state.get(key)
-    return None if weight is None else len(weight)
+    return len(state[key]) if key in state and state[key].ndim else None
 
 # %% ../nbs/50_checkpoint.ipynb #5a198a67
 def _spec(state, layout):
     "The arguments of the model that has such weights"
     encoder = "online_encoder."
-    try:
-        adjacency = state[f"{encoder}A"]  # partitions by joints by joints
-        first = state[f"{encoder}st_gcn_networks.0.gcn.conv.weight"]
-        last = state[f"{encoder}st_gcn_networks.9.tcn.2.weight"]
-        norm = state[f"{encoder}data_bn.weight"]
-    except KeyError as error:
-        missing = repr(error.args[0].removeprefix(encoder))
-        raise HyspError(
-            f"the file holds no ST-GCN encoder: {missing} is not among its {len(state)} keys"
-        ) from None
+    adjacency = _tensor(state, f"{encoder}A", 3)  # partitions by joints by joints
+    first = _tensor(state, f"{encoder}st_gcn_networks.0.gcn.conv.weight", 4)
+    last = _tensor(state, f"{encoder}st_gcn_networks.9.tcn.2.weight", 4)
+    norm = _tensor(state, f"{encoder}data_bn.weight", 1)
     joints = adjacency.shape[1]
     if joints != len(layout):
         raise HyspError(
             f"the file's skeleton has {joints} joints, "
             f"layout '{layout.name}' has {len(layout)}; name its layout"
+        )
+    if len(first) < len(adjacency):
+        raise HyspError(
+            f"the file's first layer has {len(first)} channels, fewer than the "
+            f"{len(adjacency)} partitions of its skeleton"
         )
     streams = {3: "joint", 6: "2s", 9: "3s"}
     channels = len(norm) / joints
@@ -193,7 +204,7 @@ def _spec(state, layout):
         edge_importance=f"{encoder}edge_importance.0" in state,
     )
     if spec["model"] == "skeletonclr":
-        spec["queue"] = state["queue"].shape[1]
+        spec["queue"] = _tensor(state, "queue", 2).shape[1]
     return spec
 
 # %% ../nbs/50_checkpoint.ipynb #1e92aec1

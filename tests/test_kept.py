@@ -349,3 +349,18 @@ def test_a_view_of_a_folder_whose_name_is_too_long(tmp_path):
     file = tmp_path / "view/dataset.yaml"
     file.write_text(re.sub("(?m)^of: .*", f"of: {'x' * 300}", file.read_text()))
     assert "File name too long" in refused(lambda: kept["view"].read(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "key,shape,says",
+    [
+        ("online_encoder.A", (867,), "shape (867,), not 3 dimensions"),
+        ("online_encoder.A", (9, 17, 17), "fewer than the 9 partitions"),
+        ("online_encoder.data_bn.weight", (), "shape (), not 1 dimensions"),
+        ("online_encoder.st_gcn_networks.9.tcn.2.weight", (), "shape (), not 4 dimensions"),
+    ],
+)
+def test_reference_weights_of_other_shapes(tmp_path, key, shape, says):
+    weights = SimSiam("coco", hidden=2, out=4).state_dict()
+    torch.save(dict(state_dict=weights | {key: torch.ones(shape)}), tmp_path / "theirs.ckpt")
+    assert says in refused(lambda: load_reference(tmp_path / "theirs.ckpt", "coco"))
