@@ -165,7 +165,7 @@ def disk_figure(
 
 # %% ../nbs/74_page.ipynb #56f332db
 def _add_histogram(fig, radius):
-    "How many clips have which radius, in the back: the largest count"
+    "How many clips are how far out, in the back: the largest count"
     count, edges = np.histogram(radius, bins=40)
     fig.add_bar(
         x=((edges[1:] + edges[:-1]) / 2).tolist(),
@@ -197,17 +197,17 @@ def _add_bins(fig, found):
         marker=dict(color=palette[0], size=8),
         error_y=dict(array=above.tolist(), arrayminus=below.tolist(), width=0, thickness=1.5),
         customdata=found["count"].tolist(),
-        hovertemplate="radius %{x:.3f}<br>%{y:.1%} of %{customdata} clips right<extra></extra>",
+        hovertemplate="distance %{x:.3f}<br>%{y:.1%} of %{customdata} clips right<extra></extra>",
     )
 
 # %% ../nbs/74_page.ipynb #cf8431f7
 def radius_figure(
-    radius,  # Radius of each clip, shape (N,)
+    radius,  # Hyperbolic distance of each clip from the middle of the ball, shape (N,)
     correct,  # Was it right?, shape (N,)
     bins: int = 10,  # Bins of equal count
     height: int = 320,  # Height of the figure, in pixels
 ):  # A plotly figure
-    "Accuracy by radius with 95 % intervals, over the histogram of the radius"
+    "Accuracy by distance from the middle with 95 % intervals, over the histogram of the distances"
     import plotly.graph_objects as go
 
     found = radius_accuracy(radius, correct, bins)
@@ -222,7 +222,7 @@ def radius_figure(
         height=height,
         showlegend=False,
         bargap=0,
-        xaxis=dict(title="radius", showgrid=False),
+        xaxis=dict(title="distance from the middle", showgrid=False),
         yaxis=dict(title="accuracy", range=[0, 1.02], tickformat=".0%"),
         yaxis2=dict(back, range=[0, highest * 2.2]),
     )
@@ -294,7 +294,7 @@ def curves_figure(
     metrics,  # A dict of columns, a metrics.csv, or the run folder
     height: int = 420,  # Height of the figure, in pixels
 ):  # A plotly figure
-    "Losses over the curriculum, radius, accuracy and learning rate of a run, one below the other"
+    "Losses over the curriculum, norm, accuracy and learning rate of a run, one below the other"
     import plotly.graph_objects as go
 
     curves = curve_panels(read_curves(metrics))
